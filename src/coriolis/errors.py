@@ -1,0 +1,197 @@
+"""The one error tree.
+
+Each class has a stable `code` (documented in docs/reference/errors.md), a message template over its fields, a
+`hint` that says what to do, and `retryable`: whether the same call may succeed later without anyone's help.
+
+    CoriolisError
+    ├── InvalidInput            400  what the user gave cannot work
+    ├── NotFound                404
+    ├── Conflict                409  the object is in a state that forbids the call
+    ├── AuthenticationFailed    401/400  a cloud refused the credentials
+    ├── PermissionRefused       403
+    ├── CloudError              a cloud answered with a fault
+    │   └── CloudUnavailable    …of a passing kind (retryable)
+    ├── WorkerError             a worker VM misbehaved
+    ├── TransferError           the data path found something wrong
+    ├── MorphingError           OSMorphing could not adapt the guest
+    ├── CommandFailed           an external command failed
+    └── EngineError             the engine itself
+
+Cancelled and LeaseLost stand outside: they are not faults and no `except CoriolisError` may swallow them.
+"""
+
+from typing import Any, ClassVar
+
+
+class CoriolisError(Exception):
+    """Base: `CoriolisError(**fields)` renders `template` over the fields; `str()` never shows a Secret."""
+
+    code: ClassVar[str] = "CORI-1000"
+    http_status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+    template: ClassVar[str] = "{message}"
+    hint: ClassVar[str] = ""
+
+    def __init__(self, **fields: Any) -> None:
+        self.fields = fields
+        self.message = self.template.format(**fields)
+        self.hint_text = self.hint.format(**fields)
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint_text}".rstrip()
+
+
+class InvalidInput(CoriolisError):
+    code = "CORI-1400"
+    http_status = 400
+
+
+class NotFound(CoriolisError):
+    code = "CORI-1404"
+    http_status = 404
+    template = "{kind} {name!r} was not found."
+
+
+class Conflict(CoriolisError):
+    code = "CORI-1409"
+    http_status = 409
+
+
+class NotSupported(CoriolisError):
+    code = "CORI-1405"
+    http_status = 405
+
+
+class AuthenticationFailed(CoriolisError):
+    code = "CORI-2401"
+    http_status = 400
+    template = "{cloud} refused the credentials of user {username!r}: {reason}"
+    hint = "Check user name, password and domain or profile in the endpoint's connection info."
+
+
+class PermissionRefused(CoriolisError):
+    code = "CORI-2403"
+    http_status = 403
+    template = "{cloud} does not allow {action}: {reason}"
+    hint = "Give the endpoint's user the missing role."
+
+
+class CloudError(CoriolisError):
+    """A cloud answered with a fault. Fields: cloud, action, reason."""
+
+    code = "CORI-2500"
+    http_status = 502
+    template = "{cloud}: {action} failed: {reason}"
+
+
+class CloudUnavailable(CloudError):
+    """A fault that passes by itself: 429, 5xx, a locked object, a lost connection."""
+
+    code = "CORI-2503"
+    http_status = 503
+    retryable = True
+
+
+class CloudTimeout(CloudError):
+    """An object did not reach a state in time. Fields: cloud, action, reason."""
+
+    code = "CORI-2504"
+    http_status = 504
+
+
+class InstanceNotFound(NotFound):
+    code = "CORI-3001"
+    template = "Instance {name!r} was not found on endpoint {endpoint!r}."
+    hint = "List what is there with: coriolis endpoint instance list {endpoint}"
+
+
+class InstanceAmbiguous(InvalidInput):
+    code = "CORI-3002"
+    template = "{count} instances on endpoint {endpoint!r} are named {name!r}."
+    hint = "Give the instance's id instead."
+
+
+class NetworkNotMapped(InvalidInput):
+    code = "CORI-3003"
+    template = "Network {network!r} of instance {instance!r} is not in the network map."
+    hint = "Add it with --network-map '{{\"{network}\": \"<destination network>\"}}'."
+
+
+class NameNotAllowed(InvalidInput):
+    code = "CORI-3004"
+    template = "{cloud} does not allow the name {name!r} for a {kind}: {reason}"
+    hint = "Give another name in the destination environment, for example {suggestion!r}."
+
+
+class StorageTooSmall(InvalidInput):
+    code = "CORI-3005"
+    template = "{needed} bytes do not fit on storage {storage!r}, which has {available} bytes left."
+    hint = "Free some space or choose another storage in the destination environment or the storage mappings."
+
+
+class WorkerError(CoriolisError):
+    """Fields: worker, reason."""
+
+    code = "CORI-4000"
+    template = "Worker VM {worker!r}: {reason}"
+
+
+class WorkerUnreachable(WorkerError):
+    code = "CORI-4001"
+    retryable = True
+    hint = "Check that the conductor reaches the worker's network on TCP port 22."
+
+
+class TransferError(CoriolisError):
+    """Fields: disk, reason."""
+
+    code = "CORI-5000"
+    template = "Disk {disk!r}: {reason}"
+
+
+class TransferInterrupted(TransferError):
+    """An end of the data path vanished; the run can go on from the last durable leaf."""
+
+    code = "CORI-5001"
+    retryable = True
+
+
+class VerificationFailed(TransferError):
+    """Fields: disk, offset, length, reason."""
+
+    code = "CORI-5002"
+    template = "Disk {disk!r}: bytes {offset} to {offset}+{length} differ from what was read: {reason}"
+
+
+class MorphingError(CoriolisError):
+    """Fields: phase, reason."""
+
+    code = "CORI-6000"
+    template = "OSMorphing failed while it tried to {phase}: {reason}"
+    hint = "The replica was not touched. Repair the source or the options and deploy again."
+
+
+class CommandFailed(CoriolisError):
+    """Fields: command (redacted, its first words), returncode, output (its last lines, redacted)."""
+
+    code = "CORI-7000"
+    template = "Command {command!r} failed with code {returncode}: {output}"
+
+
+class EngineError(CoriolisError):
+    code = "CORI-8000"
+
+
+class StateDirectoryLocked(EngineError):
+    code = "CORI-8001"
+    template = "Another coriolis process holds the state directory {path}."
+    hint = "Stop it first, or give this one a directory of its own."
+
+
+class Cancelled(BaseException):
+    """The user wished the job away; raised by OperationContext.check()."""
+
+
+class LeaseLost(BaseException):
+    """Another conductor owns the job now: stop at once, write nothing, touch nothing."""

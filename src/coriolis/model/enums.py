@@ -1,0 +1,156 @@
+"""Enumerations of the wire format (names are binding: existing clients show them)."""
+
+from enum import IntEnum, StrEnum
+
+
+class Scenario(StrEnum):
+    REPLICA = "replica"
+    LIVE_MIGRATION = "live_migration"
+
+
+class OsType(StrEnum):
+    BSD = "bsd"
+    LINUX = "linux"
+    OSX = "osx"
+    SOLARIS = "solaris"
+    WINDOWS = "windows"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+class Firmware(StrEnum):
+    BIOS = "BIOS"
+    EFI = "EFI"
+
+
+class ExecutionType(StrEnum):
+    TRANSFER_EXECUTION = "transfer_execution"
+    TRANSFER_DISKS_DELETE = "transfer_disks_delete"
+    TRANSFER_UPDATE = "transfer_update"
+    DEPLOYMENT = "deployment"
+
+
+class ExecutionStatus(StrEnum):
+    UNEXECUTED = "UNEXECUTED"
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    ERROR = "ERROR"
+    DEADLOCKED = "DEADLOCKED"
+    CANCELED = "CANCELED"
+    CANCELLING = "CANCELLING"
+    CANCELED_FOR_DEBUGGING = "CANCELED_FOR_DEBUGGING"
+    AWAITING_MINION_ALLOCATIONS = "AWAITING_MINION_ALLOCATIONS"
+    ERROR_ALLOCATING_MINIONS = "ERROR_ALLOCATING_MINIONS"
+
+    @property
+    def finished(self) -> bool:
+        return self in _FINISHED_EXECUTIONS
+
+
+_FINISHED_EXECUTIONS = frozenset(
+    {
+        ExecutionStatus.COMPLETED,
+        ExecutionStatus.ERROR,
+        ExecutionStatus.DEADLOCKED,
+        ExecutionStatus.CANCELED,
+        ExecutionStatus.CANCELED_FOR_DEBUGGING,
+        ExecutionStatus.ERROR_ALLOCATING_MINIONS,
+    }
+)
+
+
+class TaskStatus(StrEnum):
+    SCHEDULED = "SCHEDULED"
+    PENDING = "PENDING"
+    STARTING = "STARTING"
+    UNSCHEDULED = "UNSCHEDULED"
+    RUNNING = "RUNNING"
+    SYNCING = "SYNCING"
+    COMPLETED = "COMPLETED"
+    ERROR = "ERROR"
+    CANCELED = "CANCELED"
+    CANCELLING = "CANCELLING"
+    FORCE_CANCELED = "FORCE_CANCELED"
+    FAILED_TO_CANCEL = "FAILED_TO_CANCEL"
+    CANCELED_AFTER_COMPLETION = "CANCELED_AFTER_COMPLETION"
+    CANCELLING_AFTER_COMPLETION = "CANCELLING_AFTER_COMPLETION"
+    CANCELED_FOR_DEBUGGING = "CANCELED_FOR_DEBUGGING"
+    STRANDED_AFTER_DEADLOCK = "STRANDED_AFTER_DEADLOCK"
+    EXECUTE_ON_ERROR_ONLY = "EXECUTE_ON_ERROR_ONLY"
+    FAILED_TO_SCHEDULE = "FAILED_TO_SCHEDULE"
+
+
+class TaskType(StrEnum):
+    VALIDATE_TRANSFER_SOURCE_INPUTS = "VALIDATE_TRANSFER_SOURCE_INPUTS"
+    GET_INSTANCE_INFO = "GET_INSTANCE_INFO"
+    VALIDATE_TRANSFER_DESTINATION_INPUTS = "VALIDATE_TRANSFER_DESTINATION_INPUTS"
+    DEPLOY_TRANSFER_DISKS = "DEPLOY_TRANSFER_DISKS"
+    DEPLOY_TRANSFER_SOURCE_RESOURCES = "DEPLOY_TRANSFER_SOURCE_RESOURCES"
+    DEPLOY_TRANSFER_TARGET_RESOURCES = "DEPLOY_TRANSFER_TARGET_RESOURCES"
+    SHUTDOWN_INSTANCE = "SHUTDOWN_INSTANCE"
+    REPLICATE_DISKS = "REPLICATE_DISKS"
+    DELETE_TRANSFER_SOURCE_RESOURCES = "DELETE_TRANSFER_SOURCE_RESOURCES"
+    DELETE_TRANSFER_TARGET_RESOURCES = "DELETE_TRANSFER_TARGET_RESOURCES"
+    DELETE_TRANSFER_SOURCE_DISK_SNAPSHOTS = "DELETE_TRANSFER_SOURCE_DISK_SNAPSHOTS"
+    DELETE_TRANSFER_DISKS = "DELETE_TRANSFER_DISKS"
+    VALIDATE_DEPLOYMENT_INPUTS = "VALIDATE_DEPLOYMENT_INPUTS"
+    CREATE_TRANSFER_DISK_SNAPSHOTS = "CREATE_TRANSFER_DISK_SNAPSHOTS"
+    DELETE_TRANSFER_TARGET_DISK_SNAPSHOTS = "DELETE_TRANSFER_TARGET_DISK_SNAPSHOTS"
+    RESTORE_TRANSFER_DISK_SNAPSHOTS = "RESTORE_TRANSFER_DISK_SNAPSHOTS"
+    DEPLOY_INSTANCE_RESOURCES = "DEPLOY_INSTANCE_RESOURCES"
+    DEPLOY_OS_MORPHING_RESOURCES = "DEPLOY_OS_MORPHING_RESOURCES"
+    OS_MORPHING = "OS_MORPHING"
+    DELETE_OS_MORPHING_RESOURCES = "DELETE_OS_MORPHING_RESOURCES"
+    GET_OPTIMAL_FLAVOR = "GET_OPTIMAL_FLAVOR"
+    FINALIZE_INSTANCE_DEPLOYMENT = "FINALIZE_INSTANCE_DEPLOYMENT"
+    CLEANUP_FAILED_INSTANCE_DEPLOYMENT = "CLEANUP_FAILED_INSTANCE_DEPLOYMENT"
+
+
+class ProviderType(IntEnum):
+    """What a platform's plugin can do, as existing clients number it."""
+
+    TRANSFER_IMPORT = 4
+    TRANSFER_EXPORT = 8
+    ENDPOINT = 16
+    ENDPOINT_INSTANCES = 32
+    OS_MORPHING = 64
+    ENDPOINT_NETWORKS = 128
+    INSTANCE_FLAVOR = 256
+    DESTINATION_ENDPOINT_OPTIONS = 512
+    VALIDATE_TRANSFER_EXPORT = 4096
+    VALIDATE_TRANSFER_IMPORT = 16384
+    ENDPOINT_STORAGE = 32768
+    SOURCE_ENDPOINT_OPTIONS = 131072
+
+
+class EventLevel(StrEnum):
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class ResourceKind(StrEnum):
+    """What the ledger can hold: a thing in a cloud that somebody must one day delete."""
+
+    SERVER = "server"
+    VOLUME = "volume"
+    SNAPSHOT = "snapshot"
+    KEYPAIR = "keypair"
+    SECURITY_GROUP = "security_group"
+    PORT = "port"
+    FLOATING_IP = "floating_ip"
+    DISK = "disk"
+    VM = "vm"
+
+
+class ResourceState(StrEnum):
+    """PLANNED: the row stands, the create call may or may not have happened. PRESENT: its cloud id is
+    known. KEPT: it stays on purpose (`reason` says why). REMOVED: gone, confirmed by the cloud.
+    LEFTOVER: clean-up was tried and failed (`reason` says how)."""
+
+    PLANNED = "planned"
+    PRESENT = "present"
+    KEPT = "kept"
+    REMOVED = "removed"
+    LEFTOVER = "leftover"

@@ -1,0 +1,34 @@
+"""Progress of a disk copy, as reported at most once a second per disk."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DiskProgress:
+    """Bytes. `scanned` of `size` were read and compared, `moved` crossed the wire as payload before compression.
+
+    `rate` is scanned bytes a second over the last few seconds; `eta_seconds` is None until it can be told.
+    """
+
+    disk_id: str
+    size: int
+    scanned: int
+    moved: int
+    rate: float = 0.0
+    eta_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DiskResult:
+    """The outcome for one disk. `zero` bytes were not sent, `unchanged` bytes equal the last run's, `wire` bytes
+    are what the relay really carried (frames, digests, compressed payload). `manifest` as in ReplicaDisk."""
+
+    disk_id: str
+    size: int
+    moved: int
+    zero: int
+    unchanged: int
+    wire: int
+    seconds: float
+    root_digest: str
+    manifest: str

@@ -1,0 +1,52 @@
+"""What is known of the copies on the destination cloud."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaDisk:
+    """The destination's copy of one source disk.
+
+    `generation` counts the completed runs (0: never synced). `dirty` is set before the first write of a run and
+    cleared after its last flush: a dirty replica may hold anything, and its next run compares both ends.
+    `manifest` is the path of the leaf list of generation `generation`, relative to the state directory.
+    """
+
+    disk_id: str
+    volume_id: str
+    volume_name: str
+    size_bytes: int
+    generation: int = 0
+    dirty: bool = False
+    manifest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClonedDisk:
+    """A copy of a replica disk, made for one deployment."""
+
+    disk_id: str
+    volume_id: str
+    volume_name: str
+    size_bytes: int
+    bootable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedInstance:
+    """The VM that a deployment made. `addresses` as the cloud reports them (may come late or never)."""
+
+    id: str
+    name: str
+    addresses: tuple[str, ...] = ()
+    powered_on: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedOs:
+    """What OSMorphing found on the disks: e.g. ("linux", "debian", "12", "Debian GNU/Linux 12 (bookworm)")."""
+
+    os_type: str
+    distribution: str
+    version: str
+    friendly_name: str

@@ -1,0 +1,43 @@
+"""Temporary VMs and the disks attached to them."""
+
+from dataclasses import dataclass
+
+from coriolis.model.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class SshLogin:
+    """How to log in to a worker VM: with `private_key` (OpenSSH PEM) or `password`, passwordless sudo.
+
+    `host_key` is a known_hosts key field ("ssh-ed25519 AAAA...") where the cloud could tell it (console log);
+    otherwise the first connection's key is pinned for the life of the worker.
+    """
+
+    address: str
+    username: str
+    port: int = 22
+    private_key: Secret | None = None
+    password: Secret | None = None
+    host_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDisk:
+    """A disk attached to a worker VM, found in the guest by serial, never by order.
+
+    The guest may show `serial` cut to its first 20 characters (virtio-blk, old QEMU): match by prefix.
+    """
+
+    disk_id: str
+    serial: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerVm:
+    """A temporary VM with the disks that were attached to it. `disks` in the instance's order."""
+
+    id: str
+    name: str
+    login: SshLogin
+    disks: tuple[WorkerDisk, ...] = ()

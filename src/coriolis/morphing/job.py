@@ -1,0 +1,25 @@
+"""What an OSMorphing run is told."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from coriolis.model.enums import Firmware, OsType
+from coriolis.model.morphing import MorphingProfile
+from coriolis.model.worker import SshLogin, WorkerDisk
+
+
+@dataclass(frozen=True, slots=True)
+class MorphJob:
+    """The worker's login, the guest's disks on it (boot disk first) and what the destination wants of the guest.
+
+    `user_scripts` are (phase, text) pairs; phases as in the wire format (`osmorphing_post_os_mount`…).
+    """
+
+    login: SshLogin
+    disks: tuple[WorkerDisk, ...]
+    os_type: OsType
+    firmware: Firmware
+    profile: MorphingProfile
+    offline_packages_dir: Path | None = None
+    user_scripts: tuple[tuple[str, str], ...] = ()
+    timeout: float = 1800.0

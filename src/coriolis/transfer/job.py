@@ -1,0 +1,49 @@
+"""What a run of the data path is told: plain data, so that it can cross to the transfer child through a pipe."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from coriolis.model.worker import SshLogin, WorkerDisk
+
+
+@dataclass(frozen=True, slots=True)
+class DiskEnd:
+    """A disk on a worker VM: how to reach the worker, and which disk there."""
+
+    login: SshLogin
+    disk: WorkerDisk
+
+
+@dataclass(frozen=True, slots=True)
+class DiskCopy:
+    """One disk of a run.
+
+    `previous` is the leaf list of the destination's present content (generation - 1) or None; `manifest` is where the
+    new one is published, only after everything is durable. `compare_destination`: the content of the destination is
+    not known (dirty, list lost), so it is hashed first and that serves as `previous`. `destination_zeroed`: a new
+    volume known to read as zeros, so zero leaves need not be sent on a first run.
+    """
+
+    disk_id: str
+    size_bytes: int
+    source: DiskEnd
+    destination: DiskEnd
+    generation: int
+    manifest: Path
+    previous: Path | None = None
+    compare_destination: bool = False
+    destination_zeroed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CopyJob:
+    """All disks of one instance. `token` is the fencing token: a writer refuses one lower than it has seen for the
+    same `scope` (the transfer and instance)."""
+
+    copies: tuple[DiskCopy, ...]
+    scope: str
+    token: int
+    leaf_size: int = 65536
+    compression: str = "auto"
+    parallel_disks: int = 2
+    connect_timeout: float = 300.0

@@ -1,0 +1,183 @@
+"""What the lab's cloud fronts ask of the hypervisor. `coriolis_lab.hypervisor.local.LocalHypervisor` implements it.
+
+Disks, snapshots and images are named by ids that the fronts choose. Calls block until done and may be made from any
+thread. Nothing here is asynchronous or fails on purpose: states, delays and faults belong to the fronts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+
+class Bus(StrEnum):
+    VIRTIO = "virtio"
+    VIRTIO_SCSI = "virtio_scsi"
+    SATA = "sata"
+    IDE = "ide"
+    PVSCSI = "pvscsi"
+
+
+class Machine(StrEnum):
+    PC = "pc"
+    Q35 = "q35"
+
+
+class VmState(StrEnum):
+    """STOPPED covers never started, shut down by the guest, and crashed: `stop_reason` tells."""
+
+    STOPPED = "stopped"
+    RUNNING = "running"
+    PAUSED = "paused"
+
+
+@dataclass(frozen=True)
+class VmDisk:
+    """The guest sees `disk_id` as the serial (20 characters of it with virtio). The lowest boot_index boots."""
+
+    disk_id: str
+    bus: Bus
+    boot_index: int | None = None
+
+
+@dataclass(frozen=True)
+class VmNic:
+    """`network` is a CIDR such as 10.20.0.0/24 whose DHCP gives the guest `address`; its first host is the gateway.
+
+    `ssh_address`: a loopback address (127.x.y.z) whose port 22 leads to the guest's port 22 at `address`.
+    """
+
+    mac: str
+    network: str
+    address: str
+    model: str = "virtio-net-pci"
+    ssh_address: str | None = None
+
+
+@dataclass(frozen=True)
+class VmSpec:
+    """`config_drive` maps file names to contents on a CD labelled config-2, as cloud-init's ConfigDrive source reads."""
+
+    id: str
+    name: str
+    memory_mb: int
+    cpus: int
+    disks: Sequence[VmDisk] = ()
+    nics: Sequence[VmNic] = ()
+    machine: Machine = Machine.PC
+    uefi: bool = False
+    config_drive: Mapping[str, bytes] | None = None
+    guest_agent_channel: bool = True
+
+
+@dataclass(frozen=True)
+class GuestNic:
+    """As the guest agent tells: {name: "eth0", mac, addresses: ["10.20.0.10", "fe80::1"]}."""
+
+    name: str
+    mac: str
+    addresses: Sequence[str]
+
+
+@dataclass(frozen=True)
+class DiskInfo:
+    """Bytes. `actual_size` is what the layers of this disk alone take on the host."""
+
+    id: str
+    virtual_size: int
+    actual_size: int
+
+
+@dataclass
+class VmStatus:
+    state: VmState
+    pid: int | None = None
+    stop_reason: str | None = None
+    attached: list[VmDisk] = field(default_factory=list)
+
+
+class HypervisorError(Exception):
+    """The text is fit for an instance fault or an engine event."""
+
+
+class Hypervisor(Protocol):
+    # images: read-only bases
+    def register_image(self, image_id: str, path: Path, disk_format: str) -> None:
+        """Makes a file usable as a base (in place, read-only)."""
+
+    def delete_image(self, image_id: str) -> None: ...
+
+    # disks: chains of qcow2 layers
+    def create_disk(self, disk_id: str, size: int) -> None: ...
+
+    def disk_from_image(self, disk_id: str, image_id: str, size: int | None = None) -> None:
+        """A thin clone of the image, at least `size` bytes."""
+
+    def disk_from_snapshot(self, disk_id: str, snapshot_id: str, size: int | None = None) -> None: ...
+
+    def copy_disk(self, source_id: str, disk_id: str) -> None:
+        """A copy that shares no writable layer with its source. The source must not be attached to a running VM."""
+
+    def resize_disk(self, disk_id: str, size: int) -> None:
+        """Grows, also while attached."""
+
+    def delete_disk(self, disk_id: str) -> None: ...
+
+    def disk_info(self, disk_id: str) -> DiskInfo: ...
+
+    def disk_digest(self, disk_id: str) -> str:
+        """SHA-256 (hex) of all bytes a guest would read; the disk must not be open for writing."""
+
+    def snapshot_disks(self, snapshots: Mapping[str, str]) -> None:
+        """{disk id: snapshot id}: freezes the present content of all of them at one instant (also while attached to a
+        running VM: one QMP transaction a VM)."""
+
+    def revert_disk(self, disk_id: str, snapshot_id: str) -> None: ...
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """The layer itself goes once nothing is based on it."""
+
+    # VMs
+    def define_vm(self, spec: VmSpec) -> None: ...
+
+    def undefine_vm(self, vm_id: str) -> None:
+        """Kills it if it runs. Its disks stay."""
+
+    def start_vm(self, vm_id: str) -> None:
+        """A VM whose boot disk is a fresh clone of an image with a prepared boot snapshot resumes from it in seconds;
+        it then takes key, host name and user data from its config drive as on a first boot."""
+
+    def stop_vm(self, vm_id: str, *, force: bool = False) -> None:
+        """ACPI power button (returns at once; watch `vm_status`), or the plug with `force`."""
+
+    def reboot_vm(self, vm_id: str) -> None: ...
+
+    def vm_status(self, vm_id: str) -> VmStatus: ...
+
+    def attach_disk(self, vm_id: str, disk: VmDisk) -> None:
+        """Hot-plugs if the VM runs."""
+
+    def detach_disk(self, vm_id: str, disk_id: str) -> None:
+        """Returns when the guest let it go (DEVICE_DELETED), or raises after a time-out."""
+
+    def add_nic(self, vm_id: str, nic: VmNic) -> None:
+        """The VM must be stopped."""
+
+    def remove_nic(self, vm_id: str, mac: str) -> None: ...
+
+    def set_ssh_address(self, vm_id: str, mac: str, ssh_address: str | None) -> None:
+        """Binds or unbinds a loopback address (a floating IP) while the VM runs."""
+
+    def console_log(self, vm_id: str) -> str: ...
+
+    def guest_interfaces(self, vm_id: str) -> Sequence[GuestNic] | None:
+        """What the guest agent answers; None when no agent answers within a second or two."""
+
+    # loopback addresses: 127.x.y.z, unique on the host while held
+    def allocate_address(self) -> str: ...
+
+    def release_address(self, address: str) -> None: ...
+
+    def close(self) -> None:
+        """Kills every VM of this lab and removes its run-time files."""

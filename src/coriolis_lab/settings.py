@@ -1,0 +1,35 @@
+"""Delays and other knobs of the embedded clouds."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Delays:
+    """Seconds that asynchronous work takes besides what the hypervisor itself needs.
+
+    Tests use the defaults; a real cloud takes 5 to 20 s for most of them (`realistic()`).
+    """
+
+    disk: float = 0.2
+    snapshot: float = 0.2
+    server: float = 0.3
+    attach: float = 0.2
+    delete: float = 0.2
+    agent_poll: float = 1.0
+
+    @classmethod
+    def realistic(cls) -> "Delays":
+        return cls(disk=8.0, snapshot=6.0, server=6.0, attach=3.0, delete=6.0, agent_poll=5.0)
+
+
+@dataclass
+class LabSettings:
+    """`root` holds run-time state and dies with the lab; `cache` holds guest images and boot snapshots and stays."""
+
+    root: Path
+    cache: Path = Path("/var/cache/coriolis-lab")
+    openstack_port: int = 0
+    ovirt_port: int = 0
+    token_seconds: float = 3600.0
+    delays: Delays = field(default_factory=Delays)
