@@ -1,0 +1,49 @@
+# Everything a developer or an operator starts. `make` alone lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+STATE_DIR ?= /var/lib/coriolis
+LAB_ROOT ?= /var/lib/coriolis-lab
+
+.PHONY: help setup demo demo-down test test-fast lint fmt serve lab lab-down lock
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## install Debian packages and the virtual environment (idempotent)
+	@scripts/setup
+
+demo: setup ## the main job on the embedded clouds: replicate twice, deploy, log in (DEMO_OPENSTACK=real: your cloud as source)
+	@$(BIN)/python -m demo
+
+demo-down: ## stop what `make demo` left running for you to look at
+	@$(BIN)/python -m demo --down
+
+test: setup lint ## lint, unit, conformance and end-to-end tests
+	@$(BIN)/coriolis-lab images
+	@$(BIN)/pytest
+
+test-fast: setup ## the tests that boot no virtual machine
+	@$(BIN)/pytest -m "not vm and not e2e"
+
+lint: setup ## ruff, mypy --strict and the walls between the packages
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fmt: setup ## format the code
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+serve: setup ## run Coriolis embedded: API, conductor and SQLite in one process
+	@$(BIN)/coriolis serve --state-dir $(STATE_DIR)
+
+lab: setup ## bring the embedded clouds up
+	@$(BIN)/coriolis-lab up --root $(LAB_ROOT)
+
+lab-down: setup ## stop the embedded clouds and every VM in them
+	@$(BIN)/coriolis-lab down --root $(LAB_ROOT)
+
+lock: setup ## pin the newest allowed versions in requirements.lock
+	@$(BIN)/pip install -q uv
+	@$(BIN)/uv pip compile -q --extra dev --python $(BIN)/python pyproject.toml -o requirements.lock --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade
