@@ -31,6 +31,7 @@ lint: setup ## ruff, mypy --strict and the walls between the packages
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/reference --check
 
 fmt: setup ## format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
