@@ -15,6 +15,7 @@ Each class has a stable `code` (documented in docs/reference/errors.md), a messa
     ├── TransferError           the data path found something wrong
     ├── MorphingError           OSMorphing could not adapt the guest
     ├── CommandFailed           an external command failed
+    ├── RemoteError             a Coriolis server answered a client with an error
     └── EngineError             the engine itself
 
 Cancelled and LeaseLost stand outside: they are not faults and no `except CoriolisError` may swallow them.
@@ -177,6 +178,24 @@ class CommandFailed(CoriolisError):
 
     code = "CORI-7000"
     template = "Command {command!r} failed with code {returncode}: {output}"
+
+
+class RemoteError(CoriolisError):
+    """The answer of a Coriolis server to a client. Fields: message, hint, error_code (the server's), status (HTTP)."""
+
+    code = "CORI-9000"
+    http_status = 502
+    hint = "{hint}"
+
+
+class ServerUnreachable(CoriolisError):
+    """Fields: url, reason."""
+
+    code = "CORI-9001"
+    http_status = 503
+    retryable = True
+    template = "No Coriolis server answers at {url}: {reason}"
+    hint = "Start one here with `coriolis serve`, or name another with --endpoint."
 
 
 class EngineError(CoriolisError):
