@@ -101,6 +101,23 @@ class CloudTimeout(CloudError):
     http_status = 504
 
 
+class QuotaExceeded(CloudError):
+    """Fields: cloud, action, reason."""
+
+    code = "CORI-2413"
+    http_status = 409
+    template = "{cloud}: no quota left to {action}: {reason}"
+    hint = "Raise the project's quota or free what is not needed."
+
+
+class DiskStillAttached(CloudError):
+    """Removing a VM would delete the replica or cloned disks still attached to it. Fields: cloud, action, reason."""
+
+    code = "CORI-2510"
+    http_status = 409
+    hint = "Detach the disk from the VM by hand, then retry the clean-up."
+
+
 class InstanceNotFound(NotFound):
     code = "CORI-3001"
     template = "Instance {name!r} was not found on endpoint {endpoint!r}."
@@ -116,7 +133,7 @@ class InstanceAmbiguous(InvalidInput):
 class NetworkNotMapped(InvalidInput):
     code = "CORI-3003"
     template = "Network {network!r} of instance {instance!r} is not in the network map."
-    hint = "Add it with --network-map '{{\"{network}\": \"<destination network>\"}}'."
+    hint = 'Add it with --network-map \'{{"{network}": "<destination network>"}}\'.'
 
 
 class NameNotAllowed(InvalidInput):

@@ -132,7 +132,12 @@ class Cloud(ABC):
 class SourceCloud(Cloud):
     @abstractmethod
     def list_instances(
-        self, env: Environment, *, marker: str | None = None, limit: int | None = None, name: str | None = None
+        self,
+        env: Environment,
+        *,
+        marker: str | None = None,
+        limit: int | None = None,
+        name: str | None = None,
     ) -> Sequence[InstanceSummary]:
         """Ordered by id; `marker` is the last id seen; `name` a substring."""
 
@@ -167,11 +172,18 @@ class DestinationCloud(Cloud):
     def list_storage(self, env: Environment) -> Sequence[StorageBackend]: ...
 
     @abstractmethod
-    def destination_options(self, env: Environment, names: Sequence[str] = ()) -> Sequence[ProviderOption]: ...
+    def destination_options(
+        self, env: Environment, names: Sequence[str] = ()
+    ) -> Sequence[ProviderOption]: ...
 
     @abstractmethod
-    def validate_destination(self, env: Environment, instance: Instance) -> None:
-        """Environment, network map (`env["network_map"]`), storage mappings, space, names: before any create call."""
+    def validate_destination(
+        self, env: Environment, instance: Instance, replicas: Sequence[ReplicaDisk] = ()
+    ) -> None:
+        """Environment, network map (`env["network_map"]`), storage mappings, space, names: before any create call.
+
+        `replicas` are those of earlier runs: what they hold already is not asked of the storage again.
+        """
 
     @abstractmethod
     def validate_deployment(
@@ -198,7 +210,9 @@ class DestinationCloud(Cloud):
         """Boots a disk copy worker, attaches the replica disks, waits for SSH."""
 
     @abstractmethod
-    def delete_target_resources(self, op: Operation, env: Environment, replicas: Sequence[ReplicaDisk]) -> None:
+    def delete_target_resources(
+        self, op: Operation, env: Environment, replicas: Sequence[ReplicaDisk]
+    ) -> None:
         """Detaches the replica disks *first*, makes sure none is attached, then removes the worker."""
 
     @abstractmethod

@@ -1,0 +1,156 @@
+"""Creating, awaiting and removing cloud resources so that a crash at any instant loses none of them."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from coriolis.errors import CloudError, CloudTimeout, CloudUnavailable, Conflict, CoriolisError, NotFound
+from coriolis.model.enums import ResourceKind
+from coriolis.providers.base import Operation
+
+Seen = TypeVar("Seen")
+
+CREATE_ATTEMPTS = 3
+LOOK_AGAIN_AFTER = 2.0  # seconds for a create call whose answer was lost to become visible in a listing
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Of waiting: seconds in all, seconds between two looks."""
+
+    timeout: float
+    interval: float
+
+
+def wait_until(
+    op: Operation, look: Callable[[], Seen | None], patience: Patience, *, cloud: str, action: str
+) -> Seen:
+    """Calls `look` until it gives something but None; `look` raises where the goal cannot be reached any more.
+
+    A fault that passes by itself counts as not yet. Raises CloudTimeout.
+    """
+    deadline = time.monotonic() + patience.timeout
+    passing: CloudUnavailable | None = None
+    while True:
+        op.check()
+        try:
+            found = look()
+        except CloudUnavailable as error:
+            passing, found = error, None
+        if found is not None:
+            return found
+        if time.monotonic() >= deadline:
+            reason = f"not done after {patience.timeout:g} s" + (
+                f"; last fault: {passing.message}" if passing else ""
+            )
+            raise CloudTimeout(cloud=cloud, action=action, reason=reason) from passing
+        op.sleep(patience.interval)
+
+
+def create_resource(
+    op: Operation, kind: ResourceKind, name: str, *, find: Callable[[], str | None], create: Callable[[], str]
+) -> str:
+    """Creates one resource under `name`, or adopts what an earlier attempt or a lost answer left. Returns its id.
+
+    `find` looks by name. The ledger row is committed before the first call.
+    """
+    with op.ledger.creating(kind, name) as row:
+        existing = find() if row.attempted else None
+        cloud_id = existing or _create(op, find, create)
+        row.created(cloud_id)
+    return cloud_id
+
+
+def _create(op: Operation, find: Callable[[], str | None], create: Callable[[], str]) -> str:
+    for _ in range(CREATE_ATTEMPTS - 1):
+        op.check()
+        try:
+            return create()
+        except CloudUnavailable:  # the answer may have been lost on its way, and the resource be there
+            op.sleep(LOOK_AGAIN_AFTER)
+            existing = find()
+            if existing:
+                return existing
+    op.check()
+    return create()
+
+
+def remove_resource(
+    op: Operation,
+    kind: ResourceKind,
+    name: str,
+    *,
+    find: Callable[[], Iterable[str]],
+    delete: Callable[[str], None],
+    exists: Callable[[str], bool],
+    patience: Patience,
+    cloud: str,
+) -> None:
+    """Deletes what the ledger says may exist under `name`; marks the row removed once the cloud shows nothing of it.
+
+    Safe to call again, and without a row it does nothing. A refusal because of the object's state (in use, locked) is
+    tried again until the time is over; then CloudTimeout tells the last refusal.
+    """
+    row = op.ledger.find(kind, name)
+    if row is None:
+        return
+    for cloud_id in dict.fromkeys([*([row.cloud_id] if row.cloud_id else []), *find()]):
+        delete_and_wait(
+            op, cloud_id, delete=delete, exists=exists, patience=patience, cloud=cloud, what=f"{kind} {name}"
+        )
+    op.ledger.removed(kind, name)
+
+
+def delete_and_wait(
+    op: Operation,
+    cloud_id: str,
+    *,
+    delete: Callable[[str], None],
+    exists: Callable[[str], bool],
+    patience: Patience,
+    cloud: str,
+    what: str,
+) -> None:
+    asked = False
+    refusal: Conflict | None = None
+
+    def gone() -> bool | None:
+        nonlocal asked, refusal
+        if not exists(cloud_id):
+            return True
+        if not asked:
+            try:
+                delete(cloud_id)
+                asked = True
+            except NotFound:
+                return True
+            except Conflict as error:
+                refusal = error
+        return None
+
+    try:
+        wait_until(op, gone, patience, cloud=cloud, action=f"delete {what}")
+    except CloudTimeout as late:
+        if refusal is None or asked:
+            raise
+        raise CloudTimeout(cloud=cloud, action=f"delete {what}", reason=refusal.message) from late
+
+
+def run_all(steps: Sequence[Callable[[], None]]) -> None:
+    """Runs every step even if an earlier one fails, so that one stuck resource does not keep the others alive.
+
+    Raises the only error, or a CloudError that tells all of them.
+    """
+    errors: list[CoriolisError] = []
+    for step in steps:
+        try:
+            step()
+        except CoriolisError as error:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        reasons = "; ".join(error.message for error in errors)
+        cloud = next((str(e.fields["cloud"]) for e in errors if "cloud" in e.fields), "the cloud")
+        raise CloudError(cloud=cloud, action="clean up", reason=reasons) from errors[0]

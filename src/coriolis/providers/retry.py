@@ -1,0 +1,95 @@
+"""Repeating a call to a cloud after a fault that passes by itself."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import tenacity
+
+from coriolis.errors import CoriolisError
+from coriolis.providers.base import Operation
+
+LOG = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+
+ATTEMPTS = 5  # with the pauses below about 8 s in all: longer outages are the engine's to sit out
+FIRST_PAUSE = 0.5  # seconds, doubled each time
+LONGEST_PAUSE = 60.0  # a server may ask for more through Retry-After; then it is the engine's turn as well
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A client library's exception, understood.
+
+    `refused`: the server certainly did not carry the call out, so even a creation may be repeated. `retry_after`:
+    seconds that the server asked for.
+    """
+
+    error: CoriolisError
+    refused: bool = False
+    retry_after: float | None = None
+
+
+class _Failed(Exception):  # noqa: N818 - carries a Fault through tenacity, never leaves this module
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.error)
+        self.fault = fault
+
+
+class Caller:
+    """Runs calls of one client library: maps its exceptions by `understand` and repeats where that is safe."""
+
+    def __init__(
+        self, understand: Callable[[str, Exception], Fault], exceptions: tuple[type[Exception], ...]
+    ) -> None:
+        self._understand = understand
+        self._exceptions = exceptions
+        self._sleep: Callable[[float], None] = time.sleep
+
+    @contextmanager
+    def during(self, op: Operation) -> Iterator[None]:
+        """Within the block pauses wake up for a cancel."""
+        before, self._sleep = self._sleep, op.sleep
+        try:
+            yield
+        finally:
+            self._sleep = before
+
+    def call(self, action: str, function: Callable[[], Answer], *, idempotent: bool = True) -> Answer:
+        """`action` completes "failed to …". A call that is not idempotent is repeated only after a refusal."""
+
+        def attempt() -> Answer:
+            try:
+                return function()
+            except self._exceptions as error:
+                raise _Failed(self._understand(action, error)) from error
+
+        def worth_repeating(error: BaseException) -> bool:
+            if not isinstance(error, _Failed) or not error.fault.error.retryable:
+                return False
+            asked = error.fault.retry_after or 0
+            return (idempotent or error.fault.refused) and asked <= LONGEST_PAUSE
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(worth_repeating),
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            wait=_pause,
+            sleep=lambda seconds: self._sleep(seconds),
+            reraise=True,
+        )
+        try:
+            return retrying(attempt)
+        except _Failed as failed:
+            raise failed.fault.error from failed.__cause__
+
+
+def _pause(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    pause = FIRST_PAUSE * 2 ** (state.attempt_number - 1)
+    if isinstance(error, _Failed):
+        LOG.info("attempt %d of a cloud call: %s", state.attempt_number, error.fault.error)
+        pause = max(pause, error.fault.retry_after or 0)
+    return min(pause, LONGEST_PAUSE)
