@@ -26,7 +26,7 @@ class Patience:
 def wait_until(
     op: Operation, look: Callable[[], Seen | None], patience: Patience, *, cloud: str, action: str
 ) -> Seen:
-    """Calls `look` until it gives something but None; `look` raises where the goal cannot be reached any more.
+    """Calls `look` until it gives something but None; `look` raises where the goal is out of reach for good.
 
     A fault that passes by itself counts as not yet. Raises CloudTimeout.
     """
@@ -41,9 +41,8 @@ def wait_until(
         if found is not None:
             return found
         if time.monotonic() >= deadline:
-            reason = f"not done after {patience.timeout:g} s" + (
-                f"; last fault: {passing.message}" if passing else ""
-            )
+            fault = f"; last fault: {passing.message}" if passing else ""
+            reason = f"not done after {patience.timeout:g} s{fault}"
             raise CloudTimeout(cloud=cloud, action=action, reason=reason) from passing
         op.sleep(patience.interval)
 
@@ -51,7 +50,7 @@ def wait_until(
 def create_resource(
     op: Operation, kind: ResourceKind, name: str, *, find: Callable[[], str | None], create: Callable[[], str]
 ) -> str:
-    """Creates one resource under `name`, or adopts what an earlier attempt or a lost answer left. Returns its id.
+    """Creates one resource, or adopts what an earlier attempt or a lost answer left. Returns its id.
 
     `find` looks by name. The ledger row is committed before the first call.
     """
@@ -87,10 +86,10 @@ def remove_resource(
     patience: Patience,
     cloud: str,
 ) -> None:
-    """Deletes what the ledger says may exist under `name`; marks the row removed once the cloud shows nothing of it.
+    """Deletes what the ledger says may exist under `name`; the row is removed once the cloud shows nothing of it.
 
-    Safe to call again, and without a row it does nothing. A refusal because of the object's state (in use, locked) is
-    tried again until the time is over; then CloudTimeout tells the last refusal.
+    Safe to call again, and without a row it does nothing. A refusal because of the object's state (in use,
+    locked) is tried again until the time is over; then CloudTimeout tells the last refusal.
     """
     row = op.ledger.find(kind, name)
     if row is None:
@@ -138,7 +137,7 @@ def delete_and_wait(
 
 
 def run_all(steps: Sequence[Callable[[], None]]) -> None:
-    """Runs every step even if an earlier one fails, so that one stuck resource does not keep the others alive.
+    """Runs every step even if an earlier one fails: one stuck resource must not keep the others alive.
 
     Raises the only error, or a CloudError that tells all of them.
     """

@@ -24,8 +24,8 @@ LONGEST_PAUSE = 60.0  # a server may ask for more through Retry-After; then it i
 class Fault:
     """A client library's exception, understood.
 
-    `refused`: the server certainly did not carry the call out, so even a creation may be repeated. `retry_after`:
-    seconds that the server asked for.
+    `refused`: the server certainly did not carry the call out, so even a creation may be repeated.
+    `retry_after`: seconds that the server asked for.
     """
 
     error: CoriolisError
@@ -40,7 +40,7 @@ class _Failed(Exception):  # noqa: N818 - carries a Fault through tenacity, neve
 
 
 class Caller:
-    """Runs calls of one client library: maps its exceptions by `understand` and repeats where that is safe."""
+    """Runs calls of one client library: maps its exceptions with `understand`, repeats where that is safe."""
 
     def __init__(
         self, understand: Callable[[str, Exception], Fault], exceptions: tuple[type[Exception], ...]
@@ -59,7 +59,7 @@ class Caller:
             self._sleep = before
 
     def call(self, action: str, function: Callable[[], Answer], *, idempotent: bool = True) -> Answer:
-        """`action` completes "failed to …". A call that is not idempotent is repeated only after a refusal."""
+        """`action` is an infinitive for messages. What is not idempotent is repeated only if refused."""
 
         def attempt() -> Answer:
             try:
@@ -77,7 +77,7 @@ class Caller:
             retry=tenacity.retry_if_exception(worth_repeating),
             stop=tenacity.stop_after_attempt(ATTEMPTS),
             wait=_pause,
-            sleep=lambda seconds: self._sleep(seconds),
+            sleep=self._sleep,
             reraise=True,
         )
         try:
@@ -88,7 +88,7 @@ class Caller:
 
 def _pause(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    pause = FIRST_PAUSE * 2 ** (state.attempt_number - 1)
+    pause: float = FIRST_PAUSE * 2 ** (state.attempt_number - 1)
     if isinstance(error, _Failed):
         LOG.info("attempt %d of a cloud call: %s", state.attempt_number, error.fault.error)
         pause = max(pause, error.fault.retry_after or 0)

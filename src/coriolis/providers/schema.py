@@ -1,4 +1,4 @@
-"""Connection infos and environments as typed models: parsed with errors that name the field, described as JSON schema."""
+"""Connection infos and environments as typed models: errors name the field, the JSON schema is the model's."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
@@ -19,19 +19,20 @@ class OptionModel(BaseModel):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], what: str) -> Self:
-        """`what` begins the error, e.g. "Connection info". Raises InvalidInput that names each bad field but shows no
-        value, since it may be a secret in the wrong place."""
+        """`what` begins the error, e.g. "Connection info".
+
+        Raises InvalidInput that names each bad field but shows no value: it may be a secret in the wrong place.
+        """
         try:
             return cls.model_validate(_without_nulls(values))
         except ValidationError as error:
-            faults = [
-                f"{_path(e['loc'])}: {e['msg']}" for e in error.errors(include_input=False, include_url=False)
-            ]
+            found = error.errors(include_input=False, include_url=False)
+            faults = [f"{_path(fault['loc'])}: {fault['msg']}" for fault in found]
             raise InvalidInput(message=f"{what}: {'; '.join(faults)}.") from None
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
-        """As existing web clients read it: references resolved by `$defs`, `passwordFields` lists the secrets."""
+        """As existing web clients read it; `passwordFields` lists the secrets."""
         schema = cls.model_json_schema()
         secrets = [k for k, v in schema.get("properties", {}).items() if _is_secret(v)]
         if secrets:

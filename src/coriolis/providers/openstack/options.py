@@ -1,0 +1,95 @@
+"""The source environment of an OpenStack endpoint."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from coriolis.model.enums import OsType
+from coriolis.providers.base import Environment
+from coriolis.providers.schema import OptionModel
+
+SUPPORTED_MECHANISM = "coriolis_backups"
+
+
+class CoriolisBackupsOptions(OptionModel):
+    """Of exports that read clones of volume snapshots through a temporary export worker VM."""
+
+    export_image: str | None = Field(
+        None, title="Export worker image", description="Name or id of a Linux image with cloud-init."
+    )
+    export_flavor_name: str | None = Field(
+        None, title="Export worker flavor", description="Name or id of the flavor of the export worker."
+    )
+    export_network: str | None = Field(
+        None, title="Export worker network", description="Name or id of the network of the export worker."
+    )
+    export_worker_use_fip: bool = Field(
+        True,
+        title="Use a floating IP",
+        description="Reach the worker through a floating IP; off where its network is reachable itself.",
+    )
+    export_fip_pool_name: str | None = Field(
+        None, title="Floating IP pool", description="Name or id of the external network of the floating IP."
+    )
+    export_worker_use_config_drive: bool = Field(
+        False, title="Use a config drive", description="For clouds without metadata service."
+    )
+    export_worker_boot_from_volume: bool = Field(
+        False, title="Boot from volume", description="For flavors or clouds without local disks."
+    )
+    export_worker_volume_type: str | None = Field(
+        None, title="Worker volume type", description="Volume type of the worker's own boot volume."
+    )
+    export_worker_volume_size: int = Field(
+        10, gt=0, title="Worker volume size", description="GiB of the worker's own boot volume."
+    )
+    export_interim_volume_type: str | None = Field(
+        None,
+        title="Interim volume type",
+        description="Volume type of the temporary clones; empty: that of the original volume.",
+    )
+
+
+class SwiftBackupsOptions(OptionModel):
+    """Of exports through cinder-backup in Swift."""
+
+    volume_backups_container: str | None = Field(
+        None, title="Backups container", description="Swift container of the backups."
+    )
+
+
+class SourceEnvironment(OptionModel):
+    """Parameters of an export. Only `coriolis_backups` is there yet."""
+
+    replica_export_mechanism: Literal[
+        "coriolis_backups", "swift_backups", "ceph_backups", "ceph_snapshots"
+    ] = Field(
+        "coriolis_backups",
+        title="Export mechanism",
+        description="How disks are read; this release has coriolis_backups only.",
+    )
+    coriolis_backups_options: CoriolisBackupsOptions = Field(
+        default_factory=CoriolisBackupsOptions,
+        title="Coriolis backups options",
+        description="Of the export worker.",
+    )
+    swift_backups_options: SwiftBackupsOptions | None = Field(
+        None, title="Swift backups options", description="Of exports through Swift."
+    )
+    custom_os_type_map: dict[str, OsType] = Field(
+        default_factory=dict,
+        title="OS type map",
+        description="os_distro of images to OS type, for distributions that are not known here.",
+    )
+
+    @field_validator("replica_export_mechanism")
+    @classmethod
+    def _is_there(cls, mechanism: str) -> str:
+        if mechanism != SUPPORTED_MECHANISM:
+            raise ValueError(f"{mechanism} is not there in this release; use {SUPPORTED_MECHANISM}")
+        return mechanism
+
+
+def source_environment(env: Environment) -> SourceEnvironment:
+    """Raises InvalidInput naming the option."""
+    return SourceEnvironment.parse(env, "Source environment")
