@@ -1,0 +1,114 @@
+"""The writer: frames to device. Writes a leaf only after its digest fits."""
+
+import os
+import select
+import threading
+from typing import Optional
+
+from coriolis.agent import devices, digests, frames
+from coriolis.agent.compression import Buffer, Decompressor
+from coriolis.agent.frames import DIGEST_BYTES, Geometry, Header, ProtocolError
+from coriolis.agent.pipes import FrameStream, StreamClosedError
+from coriolis.agent.scan import Crew
+
+IDLE_SECONDS = 120.0  # the relay sends a barrier every few seconds, so a longer silence means that it is gone
+
+
+class VerificationError(Exception):
+    """A leaf's bytes are not those that were read."""
+
+    def __init__(self, offset: int, length: int) -> None:
+        super().__init__(f"the digest of the leaf at byte {offset} does not fit")
+        self.offset = offset
+        self.length = length
+
+
+class Writer:
+    def __init__(
+        self, stream: FrameStream, geometry: Geometry, algorithm: str, descriptor: int, threads: int
+    ) -> None:
+        self._stream = stream
+        self._geometry = geometry
+        self._hash = digests.hasher(algorithm)
+        self._descriptor = descriptor
+        self._crew = Crew(threads)
+        self._receiving = threading.Lock()
+        self._idle = threading.Condition()
+        self._busy = 0
+        self._complete = False
+
+    def run(self) -> None:
+        """Until the EOF frame; everything is durable when it is answered."""
+        self._crew.run(self._work)
+        os.fsync(self._descriptor)
+        self._stream.send_json(frames.EOF, {})
+
+    def _work(self) -> None:
+        buffer, decompressor = Buffer(), Decompressor()
+        while True:
+            with self._receiving:
+                header = self._next_header()
+                if header is None:
+                    return
+                vector = b""
+                if header.kind == frames.DATA:
+                    vector, _ = self._stream.receive_data(header, buffer.view)
+                self._enter()
+            with self._crew.watched():  # a failure must be known before a barrier sees that none is busy
+                self._apply(header, vector, buffer, decompressor)
+            self._leave()
+
+    def _next_header(self) -> Optional[Header]:
+        """The next DATA or ZERO header; answers barriers in between. None at the end, or once another
+        failed."""
+        while not self._complete and self._crew.failure is None:
+            if not select.select([self._stream.incoming], [], [], IDLE_SECONDS)[0]:
+                raise StreamClosedError(f"nothing came for {IDLE_SECONDS:g} s")
+            header = self._stream.receive_header()
+            if header.kind in (frames.DATA, frames.ZERO):
+                return header
+            if header.kind == frames.BARRIER:
+                self._settle()
+                os.fdatasync(self._descriptor)
+                self._stream.send(Header(frames.ACK, 0, 0, header.seq, header.offset, 0, 0).pack())
+            elif header.kind == frames.EOF and not header.wire:
+                self._complete = True
+            else:
+                raise ProtocolError(f"a writer takes no frame of kind {header.kind}")
+        return None
+
+    def _enter(self) -> None:
+        with self._idle:
+            self._busy += 1
+
+    def _leave(self) -> None:
+        with self._idle:
+            self._busy -= 1
+            self._idle.notify_all()
+
+    def _settle(self) -> None:
+        """Waits until every frame received so far is written."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._busy == 0)
+        if self._crew.failure is not None:
+            raise self._crew.failure
+
+    def _apply(self, header: Header, vector: bytes, buffer: Buffer, decompressor: Decompressor) -> None:
+        if header.kind == frames.ZERO:
+            devices.zero_out(self._descriptor, header.offset, header.raw)
+            return
+        if header.codec == frames.CODEC_NONE:
+            data = buffer.view[: header.raw]
+        else:
+            data = decompressor.decompress(header.codec, buffer, header.wire, header.raw)
+        self._verify(header, vector, data)
+        done = 0
+        while done < header.raw:
+            done += os.pwrite(self._descriptor, data[done:], header.offset + done)
+
+    def _verify(self, header: Header, vector: bytes, data: memoryview) -> None:
+        leaf = self._geometry.leaf
+        for index in range(header.leaves):
+            piece = data[index * leaf : (index + 1) * leaf]
+            if self._hash(piece) != vector[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES]:
+                raise VerificationError(header.offset + index * leaf, len(piece))
