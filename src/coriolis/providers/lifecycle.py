@@ -86,7 +86,7 @@ def remove_resource(
     patience: Patience,
     cloud: str,
 ) -> None:
-    """Deletes what the ledger says may exist under `name`; the row is removed once the cloud shows nothing of it.
+    """Deletes what the ledger says may exist as `name`; the row goes once the cloud shows nothing of it.
 
     Safe to call again, and without a row it does nothing. A refusal because of the object's state (in use,
     locked) is tried again until the time is over; then CloudTimeout tells the last refusal.

@@ -1,4 +1,4 @@
-"""Connection infos and environments as typed models: errors name the field, the JSON schema is the model's."""
+"""Connection infos and environments as typed models: errors name the field, the schema is the model's."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
@@ -21,7 +21,7 @@ class OptionModel(BaseModel):
     def parse(cls, values: Mapping[str, Any], what: str) -> Self:
         """`what` begins the error, e.g. "Connection info".
 
-        Raises InvalidInput that names each bad field but shows no value: it may be a secret in the wrong place.
+        Raises InvalidInput that names each bad field but shows no value: it may be a misplaced secret.
         """
         try:
             return cls.model_validate(_without_nulls(values))

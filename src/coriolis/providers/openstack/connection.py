@@ -15,20 +15,22 @@ class CephOptions(OptionModel):
     """Direct access to the cluster behind Cinder, for exports that read Ceph itself."""
 
     ceph_conf_file: str | None = Field(
-        None, title="Ceph configuration", description="Contents of ceph.conf with the monitor hosts."
+        default=None, title="Ceph configuration", description="Contents of ceph.conf with the monitor hosts."
     )
     ceph_username: str | None = Field(
-        None, title="Ceph user", description="User with read access to the pools of Cinder."
+        default=None, title="Ceph user", description="User with read access to the pools of Cinder."
     )
     ceph_keyring_file: SecretText | None = Field(
-        None, title="Ceph keyring", description="Keyring file with the key of that user."
+        default=None, title="Ceph keyring", description="Keyring file with the key of that user."
     )
     ceph_pool_name: str | None = Field(
-        None, title="Ceph pool", description="Pool of the Cinder volume snapshots or backups."
+        default=None, title="Ceph pool", description="Pool of the Cinder volume snapshots or backups."
     )
-    ceph_cluster_name: str | None = Field(None, title="Ceph cluster", description="Name of the cluster.")
+    ceph_cluster_name: str | None = Field(
+        default=None, title="Ceph cluster", description="Name of the cluster."
+    )
     ceph_connection_timeout: int = Field(
-        30, gt=0, title="Ceph connection timeout", description="Seconds to wait for the cluster."
+        default=30, gt=0, title="Ceph connection timeout", description="Seconds to wait for the cluster."
     )
 
 
@@ -36,7 +38,7 @@ class OpenStackConnectionInfo(OptionModel):
     """How to log in, and which of the catalog's endpoints to use."""
 
     identity_api_version: Literal[2, 3] = Field(
-        3, title="Identity API version", description="Version of Keystone's API."
+        default=3, title="Identity API version", description="Version of Keystone's API."
     )
     auth_url: str = Field(
         pattern=r"^https?://", title="Authentication URL", description="Keystone's URL with its version path."
@@ -53,44 +55,54 @@ class OpenStackConnectionInfo(OptionModel):
         "Default", title="Project domain", description="Domain of the project (Keystone v3 only)."
     )
     glance_api_version: Literal[1, 2] = Field(
-        2, title="Image API version", description="Version of Glance's API."
+        default=2, title="Image API version", description="Version of Glance's API."
     )
     allow_untrusted: bool = Field(
-        False, title="Allow untrusted", description="Do not check the certificates of the services."
+        default=False, title="Allow untrusted", description="Do not check the certificates of the services."
     )
     allow_untrusted_swift: bool = Field(
-        False, title="Allow untrusted Swift", description="Do not check the certificate of Swift's proxy."
+        default=False,
+        title="Allow untrusted Swift",
+        description="Do not check the certificate of Swift's proxy.",
     )
     region_name: str | None = Field(
-        None, title="Region", description="Region of all services; empty: the only one."
+        default=None, title="Region", description="Region of all services; empty: the only one."
     )
-    nova_region_name: str | None = Field(None, title="Nova region", description=_REGION.format("Nova"))
+    nova_region_name: str | None = Field(
+        default=None, title="Nova region", description=_REGION.format("Nova")
+    )
     neutron_region_name: str | None = Field(
-        None, title="Neutron region", description=_REGION.format("Neutron")
+        default=None, title="Neutron region", description=_REGION.format("Neutron")
     )
-    glance_region_name: str | None = Field(None, title="Glance region", description=_REGION.format("Glance"))
-    cinder_region_name: str | None = Field(None, title="Cinder region", description=_REGION.format("Cinder"))
-    swift_region_name: str | None = Field(None, title="Swift region", description=_REGION.format("Swift"))
+    glance_region_name: str | None = Field(
+        default=None, title="Glance region", description=_REGION.format("Glance")
+    )
+    cinder_region_name: str | None = Field(
+        default=None, title="Cinder region", description=_REGION.format("Cinder")
+    )
+    swift_region_name: str | None = Field(
+        default=None, title="Swift region", description=_REGION.format("Swift")
+    )
     interface_name: Interface = Field(
-        "public", title="Interface", description="Which URLs of the catalog to use for all services."
+        default="public", title="Interface", description="Which URLs of the catalog to use for all services."
     )
     nova_interface_name: Interface | None = Field(
-        None, title="Nova interface", description=_INTERFACE.format("Nova")
+        default=None, title="Nova interface", description=_INTERFACE.format("Nova")
     )
     neutron_interface_name: Interface | None = Field(
-        None, title="Neutron interface", description=_INTERFACE.format("Neutron")
+        default=None, title="Neutron interface", description=_INTERFACE.format("Neutron")
     )
     glance_interface_name: Interface | None = Field(
-        None, title="Glance interface", description=_INTERFACE.format("Glance")
+        default=None, title="Glance interface", description=_INTERFACE.format("Glance")
     )
     cinder_interface_name: Interface | None = Field(
-        None, title="Cinder interface", description=_INTERFACE.format("Cinder")
+        default=None, title="Cinder interface", description=_INTERFACE.format("Cinder")
     )
     swift_interface_name: Interface | None = Field(
-        None, title="Swift interface", description=_INTERFACE.format("Swift")
+        default=None, title="Swift interface", description=_INTERFACE.format("Swift")
     )
     ceph_options: CephOptions | None = Field(
-        None, title="Ceph options", description="Direct access to the Ceph cluster behind Cinder."
+        default=None, title="Ceph options", description="Direct access to the Ceph cluster behind Cinder."
     )
 
     def service_overrides(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from coriolis.model.enums import Firmware, OsType
@@ -112,10 +113,8 @@ class Inventory:
         )
         found = []
         for attachment in attachments:
-            volume = self._client.call(
-                f"read volume {attachment.volume_id!r}",
-                lambda volume_id=attachment.volume_id: storage.get_volume(volume_id),
-            )
+            read = partial(storage.get_volume, attachment.volume_id)
+            volume = self._client.call(f"read volume {attachment.volume_id!r}", read)
             found.append((attachment.device or "", volume))
         return _boot_order(found)
 
@@ -181,7 +180,7 @@ class Inventory:
 
 
 def _boot_order(attached: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """(device, volume) pairs, the boot volume first: by device name, vdb before vdaa; without one, bootable first."""
+    """(device, volume) pairs, the boot volume first: by device name (vdb before vdaa), else bootable first."""
     return sorted(attached, key=lambda pair: (not pair[0], len(pair[0]), pair[0], not pair[1].is_bootable))
 
 

@@ -15,13 +15,17 @@ class CoriolisBackupsOptions(OptionModel):
     """Of exports that read clones of volume snapshots through a temporary export worker VM."""
 
     export_image: str | None = Field(
-        None, title="Export worker image", description="Name or id of a Linux image with cloud-init."
+        default=None, title="Export worker image", description="Name or id of a Linux image with cloud-init."
     )
     export_flavor_name: str | None = Field(
-        None, title="Export worker flavor", description="Name or id of the flavor of the export worker."
+        default=None,
+        title="Export worker flavor",
+        description="Name or id of the flavor of the export worker.",
     )
     export_network: str | None = Field(
-        None, title="Export worker network", description="Name or id of the network of the export worker."
+        default=None,
+        title="Export worker network",
+        description="Name or id of the network of the export worker.",
     )
     export_worker_use_fip: bool = Field(
         True,
@@ -29,19 +33,21 @@ class CoriolisBackupsOptions(OptionModel):
         description="Reach the worker through a floating IP; off where its network is reachable itself.",
     )
     export_fip_pool_name: str | None = Field(
-        None, title="Floating IP pool", description="Name or id of the external network of the floating IP."
+        default=None,
+        title="Floating IP pool",
+        description="Name or id of the external network of the floating IP.",
     )
     export_worker_use_config_drive: bool = Field(
-        False, title="Use a config drive", description="For clouds without metadata service."
+        default=False, title="Use a config drive", description="For clouds without metadata service."
     )
     export_worker_boot_from_volume: bool = Field(
-        False, title="Boot from volume", description="For flavors or clouds without local disks."
+        default=False, title="Boot from volume", description="For flavors or clouds without local disks."
     )
     export_worker_volume_type: str | None = Field(
-        None, title="Worker volume type", description="Volume type of the worker's own boot volume."
+        default=None, title="Worker volume type", description="Volume type of the worker's own boot volume."
     )
     export_worker_volume_size: int = Field(
-        10, gt=0, title="Worker volume size", description="GiB of the worker's own boot volume."
+        default=10, gt=0, title="Worker volume size", description="GiB of the worker's own boot volume."
     )
     export_interim_volume_type: str | None = Field(
         None,
@@ -54,7 +60,7 @@ class SwiftBackupsOptions(OptionModel):
     """Of exports through cinder-backup in Swift."""
 
     volume_backups_container: str | None = Field(
-        None, title="Backups container", description="Swift container of the backups."
+        default=None, title="Backups container", description="Swift container of the backups."
     )
 
 
@@ -69,12 +75,12 @@ class SourceEnvironment(OptionModel):
         description="How disks are read; this release has coriolis_backups only.",
     )
     coriolis_backups_options: CoriolisBackupsOptions = Field(
-        default_factory=CoriolisBackupsOptions,
+        default=CoriolisBackupsOptions(),
         title="Coriolis backups options",
         description="Of the export worker.",
     )
     swift_backups_options: SwiftBackupsOptions | None = Field(
-        None, title="Swift backups options", description="Of exports through Swift."
+        default=None, title="Swift backups options", description="Of exports through Swift."
     )
     custom_os_type_map: dict[str, OsType] = Field(
         default_factory=dict,

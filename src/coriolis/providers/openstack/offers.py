@@ -1,0 +1,43 @@
+"""The values that a cloud offers for the options of its environments."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from coriolis.model.instance import Network, ProviderOption
+from coriolis.providers.openstack.client import OpenStackClient
+from coriolis.providers.openstack.options import SUPPORTED_MECHANISM, CoriolisBackupsOptions
+
+_MECHANISM = "replica_export_mechanism"
+
+
+def source_offers(client: OpenStackClient, names: Sequence[str]) -> list[ProviderOption]:
+    """Only what is asked for is looked up. `names` empty: all. Names that have no list of values are left out."""
+    sdk = client.sdk
+
+    def listed(what: str, listing: Callable[[], Iterable[Any]]) -> tuple[Network, ...]:
+        found = client.rows(f"list {what}", listing)
+        return tuple(sorted((Network(i.id, i.name) for i in found), key=lambda pair: (pair.name, pair.id)))
+
+    offers: dict[str, Callable[[], tuple[str | Network, ...]]] = {
+        _MECHANISM: lambda: (SUPPORTED_MECHANISM,),
+        "export_image": lambda: listed("images", lambda: sdk.image.images(status="active")),
+        "export_flavor_name": lambda: listed("flavors", sdk.compute.flavors),
+        "export_network": lambda: listed("networks", sdk.network.networks),
+        "export_fip_pool_name": lambda: listed(
+            "external networks", lambda: sdk.network.networks(is_router_external=True)
+        ),
+        "export_worker_volume_type": lambda: listed("volume types", sdk.block_storage.types),
+        "export_interim_volume_type": lambda: listed("volume types", sdk.block_storage.types),
+    }
+    return [
+        ProviderOption(name, offer(), _default(name))
+        for name, offer in offers.items()
+        if not names or name in names
+    ]
+
+
+def _default(name: str) -> str | bool | None:
+    if name == _MECHANISM:
+        return SUPPORTED_MECHANISM
+    default: str | bool | None = CoriolisBackupsOptions.model_fields[name].default
+    return default
