@@ -225,6 +225,38 @@ class StateDirectoryLocked(EngineError):
     hint = "Stop it first, or give this one a directory of its own."
 
 
+class SecretsUnreadable(EngineError):
+    """Fields: path, reason."""
+
+    code = "CORI-8002"
+    template = "The secrets of this installation cannot be read with the key file {path}: {reason}."
+    hint = "Put the key file back that was there when the database was written."
+
+
+class UnknownStep(EngineError):
+    """Fields: step, version."""
+
+    code = "CORI-8003"
+    template = "A stored job holds step {step!r} in version {version}, which this installation does not know."
+    hint = "Start the version of Coriolis that queued the job, or cancel the job with force and clean up what it left."
+
+
+class DatabaseTooNew(EngineError):
+    """Fields: revision."""
+
+    code = "CORI-8004"
+    template = "The database is at revision {revision!r}, which this version of Coriolis does not know."
+    hint = "Start the version of Coriolis that upgraded it, or restore a backup."
+
+
+class LeftBehind(EngineError):
+    """A clean-up could not remove a resource. Fields: kind, name, reason."""
+
+    code = "CORI-8005"
+    template = "The {kind} {name!r} was left behind: {reason}"
+    hint = "Remove what holds it, then start the clean-up again."
+
+
 class Cancelled(BaseException):
     """The user wished the job away; raised by OperationContext.check()."""
 
