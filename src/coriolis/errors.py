@@ -161,6 +161,14 @@ class WorkerUnreachable(WorkerError):
     hint = "Check that the conductor reaches the worker's network on TCP port 22."
 
 
+class WorkerIdentityChanged(WorkerError):
+    """Another machine answers at the worker's address. Fields: worker."""
+
+    code = "CORI-4002"
+    template = "Worker VM {worker!r} shows another SSH host key than the one known for it."
+    hint = "Its address may have gone to another machine; see that nothing intercepts the connection, then run again."
+
+
 class TransferError(CoriolisError):
     """Fields: disk, reason."""
 
@@ -180,6 +188,12 @@ class VerificationFailed(TransferError):
 
     code = "CORI-5002"
     template = "Disk {disk!r}: bytes {offset} to {offset}+{length} differ from what was read: {reason}"
+
+
+class WriterFenced(TransferError):
+    """A later claim on the same job writes, or wrote, to this disk. Fields: disk, reason."""
+
+    code = "CORI-5003"
 
 
 class MorphingError(CoriolisError):

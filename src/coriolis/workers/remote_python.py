@@ -41,7 +41,8 @@ def shell_command(*, sudo: bool) -> str:
     prefix = "sudo -n -- " if sudo else ""
     return (
         "for python in python3 /usr/libexec/platform-python; do "
-        f'if command -v "$python" >/dev/null 2>&1; then exec {prefix}"$python" -c {shlex.quote(BOOT)}; fi; done; '
+        'if command -v "$python" >/dev/null 2>&1; then '
+        f'exec {prefix}"$python" -c {shlex.quote(BOOT)}; fi; done; '
         f"echo {shlex.quote(NO_PYTHON)} >&2; exit {NO_PYTHON_STATUS}"
     )
 

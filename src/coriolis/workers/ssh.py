@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from coriolis import runner
-from coriolis.errors import CommandFailed, WorkerError, WorkerUnreachable
+from coriolis.errors import CommandFailed, WorkerError, WorkerIdentityChanged, WorkerUnreachable
 from coriolis.model.secret import Secret
 from coriolis.model.worker import SshLogin
 from coriolis.runner import Completed
@@ -115,11 +115,7 @@ class SshSession:
         """The local argument list that runs `command` on the worker; with `sudo` as root."""
         words = command if isinstance(command, str) else shlex.join(command)
         if sudo and not self.is_root:
-            words = (
-                f"sudo -n -- {words}"
-                if not isinstance(command, str)
-                else f"sudo -n -- sh -c {shlex.quote(words)}"
-            )
+            words = f"sudo -n -- sh -c {shlex.quote(words)}"
         target = ["-p", str(self.login.port), "-l", self.login.username, "--", self.login.address, words]
         return ["ssh", "-F", "/dev/null", *self._options, *target]
 
@@ -146,7 +142,7 @@ class SshSession:
             reason = f"{_shown(command, redact)}: {failure.fields['output']}"
             raise WorkerError(worker=self.name, reason=reason) from failure
         if done.returncode == CONNECTION_LOST:
-            raise WorkerUnreachable(worker=self.name, reason=_tail(done.stderr, redact) or "connection lost.")
+            raise connection_failure(self.name, _tail(done.stderr, redact))
         if check and done.returncode:
             output = _tail(done.stderr or done.stdout, redact)
             reason = f"{_shown(command, redact)} failed with code {done.returncode}: {output}"
@@ -177,6 +173,13 @@ class SshSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def connection_failure(name: str, said: str) -> WorkerError:
+    """The error for what ssh said before it ended with CONNECTION_LOST."""
+    if "Host key verification failed" in said:
+        return WorkerIdentityChanged(worker=name)
+    return WorkerUnreachable(worker=name, reason=said or "connection lost.")
 
 
 def wait_for_ssh(
