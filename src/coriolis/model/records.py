@@ -1,7 +1,8 @@
 """What the database holds, as every part above it sees it.
 
-Times are naive UTC. `deleted` is "0" for a living row and the row's own id for a (softly) deleted one: that is what
-existing clients read. Mappings hold secrets in clear where the user gave any: never log a record's mappings.
+Times are naive UTC. `deleted` is "0" for a living row and the row's own id for a (softly) deleted one: that
+is what existing clients read. Mappings hold secrets in clear where the user gave any: never log a record's
+mappings.
 """
 
 from collections.abc import Mapping
@@ -59,10 +60,11 @@ class TaskEvent(Stamps):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskProgress(Stamps):
-    """A line of progress. `current_step` of `total_steps` is what existing clients draw a bar from (0: no bar).
+    """A line of progress. `current_step` of `total_steps` is what existing clients draw a bar from (0: no
+    bar).
 
-    Lines about one disk also carry bytes: `done` of `total` compared, `moved` sent before compression, `rate` in bytes
-    a second, `eta` in seconds.
+    Lines about one disk also carry bytes: `done` of `total` compared, `moved` sent before compression, `rate`
+    in bytes a second, `eta` in seconds.
     """
 
     id: str
@@ -99,7 +101,8 @@ class TaskRecord(Stamps):
 
 @dataclass(frozen=True, kw_only=True)
 class Execution(Stamps):
-    """One run. `action_id` is the transfer's or the deployment's id; `status` is derived from the run's jobs."""
+    """One run. `action_id` is the transfer's or the deployment's id; `status` is derived from the run's
+    jobs."""
 
     id: str
     action_id: str
@@ -111,8 +114,8 @@ class Execution(Stamps):
 
 @dataclass(frozen=True, kw_only=True)
 class Transfer(Stamps):
-    """`destination_environment` contains `network_map` and `storage_mappings` too. `executions` oldest first, filled
-    only where asked for; `last_execution_status` always."""
+    """`destination_environment` contains `network_map` and `storage_mappings` too. `executions` oldest first,
+    filled only where asked for; `last_execution_status` always."""
 
     id: str
     user_id: str
@@ -144,7 +147,8 @@ class Transfer(Stamps):
 class Deployment(Stamps):
     """A replica turned into running VMs: a copy of the transfer's settings at that moment, and one execution.
 
-    `transfer_result` maps each instance's name to the VM that was made of it (see `DeployedInstance`) once it is there.
+    `transfer_result` maps each instance's name to the VM that was made of it (see `DeployedInstance`) once it
+    is there.
     """
 
     id: str
@@ -178,8 +182,9 @@ class Deployment(Stamps):
 
 
 class JobState(StrEnum):
-    """QUEUED: nobody has begun. RUNNING, COMPENSATING: begun, and claimed by somebody or waiting to be claimed again.
-    NEEDS_OPERATOR: this installation does not know a step of the stored plan; the reason says which."""
+    """QUEUED: nobody has begun. RUNNING, COMPENSATING: begun, and claimed by somebody or waiting to be
+    claimed again. NEEDS_OPERATOR: this installation does not know a step of the stored plan; the reason says
+    which."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -195,7 +200,8 @@ class JobState(StrEnum):
 
 
 class Wish(StrEnum):
-    """What somebody wants of a job. FORCE_CANCEL: clean up without retries, and report what could not be removed."""
+    """What somebody wants of a job. FORCE_CANCEL: clean up without retries, and report what could not be
+    removed."""
 
     NONE = "none"
     CANCEL = "cancel"
@@ -206,7 +212,8 @@ class Wish(StrEnum):
 class Job(Stamps):
     """One instance of one execution: the unit that is claimed. `plan` is the compiled plan (see engine.plan).
 
-    `token` rises with each claim; `lease_until` is in seconds of the database's clock, 0 when nobody holds it.
+    `outcome` is the state that a compensation will end in. `token` rises with each claim; `lease_until` is in
+    seconds of the database's clock, 0 when nobody holds it.
     """
 
     id: str
@@ -216,6 +223,7 @@ class Job(Stamps):
     flow_version: int
     plan: Mapping[str, Any] = field(repr=False)
     state: JobState
+    outcome: JobState | None
     wish: Wish
     owner: str | None
     token: int
@@ -227,7 +235,8 @@ class Job(Stamps):
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerEntry(Stamps):
-    """A resource in a cloud, as `coriolis leftovers` shows it. `step` is the name of the step that made it."""
+    """A resource in a cloud, as `coriolis leftovers` shows it. `step` is the name of the step that made
+    it."""
 
     id: str
     job_id: str
@@ -242,7 +251,8 @@ class LedgerEntry(Stamps):
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicaRecord(Stamps):
-    """The destination's copy of one disk of one instance of a transfer; fields as in `model.replica.ReplicaDisk`."""
+    """The destination's copy of one disk of one instance of a transfer; fields as in
+    `model.replica.ReplicaDisk`."""
 
     id: str
     transfer_id: str

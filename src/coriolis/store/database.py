@@ -1,0 +1,143 @@
+"""The database: connections, transactions, its clock, and the repositories by noun."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+
+from coriolis.config import Settings
+from coriolis.errors import LeaseLost
+from coriolis.model.secret import SecretCodec
+from coriolis.store.deployments import DeploymentRepository
+from coriolis.store.endpoints import EndpointRepository
+from coriolis.store.executions import ExecutionRepository
+from coriolis.store.jobs import JobRepository
+from coriolis.store.keys import open_codec
+from coriolis.store.migrate import upgrade
+from coriolis.store.replicas import ReplicaRepository
+from coriolis.store.resources import ResourceRepository
+from coriolis.store.steps import StepRepository
+from coriolis.store.tables import JOB
+from coriolis.store.tasks import TaskRepository
+from coriolis.store.transfers import TransferRepository
+
+_BUSY_MILLISECONDS = 30_000  # one writer at a time: a slow disk's fsync must not turn into an error
+_IMMEDIATE = "coriolis_immediate"
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Which claim a writer holds. Every write of a job's state checks it in its own transaction."""
+
+    job_id: str
+    token: int
+
+    def check(self, connection: sa.Connection) -> None:
+        """Raises LeaseLost when somebody claimed the job since. Locks the row where the database has row
+        locks."""
+        held = connection.scalar(sa.select(JOB.c.token).where(JOB.c.id == self.job_id).with_for_update())
+        if held != self.token:
+            raise LeaseLost(f"job {self.job_id}: token {self.token} is stale, {held} holds now")
+
+
+class Database:
+    def __init__(self, engine: sa.Engine, codec: SecretCodec) -> None:
+        """`engine` from `open_engine`; tables must be there (see `open_database`)."""
+        self.engine = engine
+        self.writing_engine = engine.execution_options(**{_IMMEDIATE: True})
+        self.codec = codec
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        with self.writing_engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def fenced(self, fence: Fence) -> Iterator[sa.Connection]:
+        """A write in the name of a job; raises LeaseLost before anything is written when the claim is no
+        longer ours."""
+        with self.write() as connection:
+            fence.check(connection)
+            yield connection
+
+    @cached_property
+    def endpoints(self) -> EndpointRepository:
+        return EndpointRepository(self)
+
+    @cached_property
+    def transfers(self) -> TransferRepository:
+        return TransferRepository(self)
+
+    @cached_property
+    def executions(self) -> ExecutionRepository:
+        return ExecutionRepository(self)
+
+    @cached_property
+    def deployments(self) -> DeploymentRepository:
+        return DeploymentRepository(self)
+
+    @cached_property
+    def jobs(self) -> JobRepository:
+        return JobRepository(self)
+
+    @cached_property
+    def tasks(self) -> TaskRepository:
+        return TaskRepository(self)
+
+    @cached_property
+    def steps(self) -> StepRepository:
+        return StepRepository(self)
+
+    @cached_property
+    def resources(self) -> ResourceRepository:
+        return ResourceRepository(self)
+
+    @cached_property
+    def replicas(self) -> ReplicaRepository:
+        return ReplicaRepository(self)
+
+
+def open_database(settings: Settings) -> Database:
+    """Makes the state directory, the key and the tables where they are missing, and upgrades older tables."""
+    settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    codec = open_codec(settings.state_dir)
+    engine = open_engine(settings.database_url)
+    upgrade(engine)
+    return Database(engine, codec)
+
+
+def open_engine(url: str) -> sa.Engine:
+    engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"), pool_size=20, max_overflow=20)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions by itself: _begin_sqlite does
+    for pragma in (
+        f"busy_timeout={_BUSY_MILLISECONDS}",
+        "journal_mode=wal",
+        "synchronous=full",  # a committed ledger row must survive the power cut that the create call survived
+        "foreign_keys=on",
+    ):
+        connection.execute(f"pragma {pragma}")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    """A writer takes the write lock first: one that began by reading cannot wait for it later
+    (SQLITE_BUSY_SNAPSHOT)."""
+    immediate = connection.get_execution_options().get(_IMMEDIATE)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

@@ -1,0 +1,176 @@
+"""Executions, and how a run is queued."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from coriolis.errors import Conflict
+from coriolis.model.enums import ExecutionStatus, ExecutionType, TaskStatus, TaskType
+from coriolis.model.records import ALIVE, Execution, JobState, Paging, Wish
+from coriolis.model.status import execution_status
+from coriolis.store.repository import Repository, Row, born, bury, change, get_row, new_id, page, stamps
+from coriolis.store.tables import EXECUTION, JOB, TASK
+from coriolis.store.tasks import tasks_of
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """A task as it stands in a plan; `depends_on` names steps of the same job."""
+
+    step: str
+    task_type: TaskType
+    depends_on: tuple[str, ...]
+    on_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    instance: str
+    flow: str
+    flow_version: int
+    plan: Mapping[str, Any]
+    tasks: tuple[NewTask, ...]
+
+
+class ExecutionRepository(Repository):
+    def get(self, execution_id: str) -> Execution:
+        with self._database.read() as connection:
+            row = get_row(connection, EXECUTION, "Execution", execution_id)
+            return _records(connection, [row])[0]
+
+    def list(self, action_id: str, paging: Paging = Paging()) -> Sequence[Execution]:  # noqa: B008 -- frozen
+        """Executions of a transfer (or the one of a deployment)."""
+        conditions = [EXECUTION.c.action_id == action_id]
+        if paging.status is not None:
+            conditions.append(EXECUTION.c.status == paging.status)
+        with self._database.read() as connection:
+            return _records(connection, page(connection, EXECUTION, conditions, paging))
+
+    def delete(self, execution_id: str) -> None:
+        """Raises NotFound, or Conflict while it is active."""
+        with self._database.write() as connection:
+            row = get_row(connection, EXECUTION, "Execution", execution_id)
+            if not ExecutionStatus(row["status"]).finished:
+                raise Conflict(message=f"Execution {execution_id} is active: cancel it first.")
+            bury(connection, EXECUTION, EXECUTION.c.id == execution_id)
+
+    def submit(
+        self, connection: sa.Connection, action_id: str, kind: ExecutionType, jobs: Sequence[NewJob]
+    ) -> str:
+        """Queues one run: the execution, its jobs with their plans, and their tasks, or nothing. Returns its
+        id."""
+        numbers = sa.select(sa.func.max(EXECUTION.c.number)).where(EXECUTION.c.action_id == action_id)
+        execution_id = new_id()
+        connection.execute(
+            sa.insert(EXECUTION).values(
+                id=execution_id,
+                action_id=action_id,
+                type=kind,
+                status=ExecutionStatus.PENDING,
+                number=(connection.scalar(numbers) or 0) + 1,
+                **born(),
+            )
+        )
+        for job in jobs:
+            self._submit_job(connection, execution_id, job)
+        return execution_id
+
+    def _submit_job(self, connection: sa.Connection, execution_id: str, job: NewJob) -> None:
+        job_id = new_id()
+        last = connection.scalar(sa.select(sa.func.max(JOB.c.position))) or 0
+        connection.execute(
+            sa.insert(JOB).values(
+                id=job_id,
+                execution_id=execution_id,
+                instance=job.instance,
+                flow=job.flow,
+                flow_version=job.flow_version,
+                plan=self._protect(job.plan),
+                state=JobState.QUEUED,
+                wish=Wish.NONE,
+                token=0,
+                lease_until=0.0,
+                priority=0,
+                position=last + 1,
+                **born(),
+            )
+        )
+        ids = {task.step: new_id() for task in job.tasks}
+        for index, task in enumerate(job.tasks):
+            connection.execute(
+                sa.insert(TASK).values(
+                    id=ids[task.step],
+                    execution_id=execution_id,
+                    job_id=job_id,
+                    step=task.step,
+                    instance=job.instance,
+                    task_type=task.task_type,
+                    status=TaskStatus.SCHEDULED,
+                    index=index,
+                    depends_on=[ids[parent] for parent in task.depends_on],
+                    on_error=task.on_error,
+                    **born(),
+                )
+            )
+
+
+def active_execution(connection: sa.Connection, action_id: str) -> str | None:
+    """The id of the run of this transfer or deployment that has not ended, if any."""
+    active = [status for status in ExecutionStatus if not status.finished]
+    # A run that waits for an operator counts as finished for clients, but its resources are still its own.
+    busy = sa.or_(EXECUTION.c.status.in_(active), EXECUTION.c.status == ExecutionStatus.DEADLOCKED)
+    query = sa.select(EXECUTION.c.id).where(
+        EXECUTION.c.action_id == action_id, EXECUTION.c.deleted == ALIVE, busy
+    )
+    return connection.scalar(query)
+
+
+def refresh_status(connection: sa.Connection, execution_id: str) -> None:
+    """Derives the execution's status from its jobs, in the transaction that changed one of them."""
+    query = sa.select(JOB.c.state, JOB.c.wish, JOB.c.outcome).where(JOB.c.execution_id == execution_id)
+    jobs = [
+        (JobState(state), Wish(wish), JobState(outcome) if outcome else None)
+        for state, wish, outcome in connection.execute(query)
+    ]
+    status = execution_status(jobs)
+    change(connection, EXECUTION, execution_id, {"status": status})
+
+
+def last_statuses(connection: sa.Connection, action_ids: Sequence[str]) -> dict[str, ExecutionStatus]:
+    query = (
+        sa.select(EXECUTION.c.action_id, EXECUTION.c.status)
+        .where(EXECUTION.c.action_id.in_(action_ids), EXECUTION.c.deleted == ALIVE)
+        .order_by(EXECUTION.c.number)
+    )
+    return {action_id: ExecutionStatus(status) for action_id, status in connection.execute(query)}
+
+
+def executions_of(connection: sa.Connection, action_ids: Sequence[str]) -> dict[str, list[Execution]]:
+    """By action, oldest first."""
+    query = (
+        sa.select(EXECUTION)
+        .where(EXECUTION.c.action_id.in_(action_ids), EXECUTION.c.deleted == ALIVE)
+        .order_by(EXECUTION.c.number)
+    )
+    found: dict[str, list[Execution]] = {}
+    for execution in _records(connection, list(connection.execute(query).mappings())):
+        found.setdefault(execution.action_id, []).append(execution)
+    return found
+
+
+def _records(connection: sa.Connection, rows: Sequence[Row]) -> list[Execution]:
+    tasks = tasks_of(connection, [row["id"] for row in rows])
+    return [
+        Execution(
+            id=row["id"],
+            action_id=row["action_id"],
+            type=ExecutionType(row["type"]),
+            status=ExecutionStatus(row["status"]),
+            number=row["number"],
+            tasks=tuple(tasks.get(row["id"], ())),
+            **stamps(row),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,86 @@
+"""Replica disks: what is known of the copies on the destination cloud."""
+
+import builtins
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from coriolis.model.records import ReplicaRecord
+from coriolis.model.replica import ReplicaDisk
+from coriolis.store.repository import Repository, Row, born, bury, change, living, new_id, stamps
+from coriolis.store.tables import REPLICA_DISK
+
+if TYPE_CHECKING:
+    from coriolis.store.database import Fence
+
+
+class ReplicaRepository(Repository):
+    def list(self, transfer_id: str, instance: str | None = None) -> builtins.list[ReplicaRecord]:
+        with self._database.read() as connection:
+            return replicas_of(connection, transfer_id, instance)
+
+    def disks(self, transfer_id: str, instance: str) -> tuple[ReplicaDisk, ...]:
+        return tuple(_disk(record) for record in self.list(transfer_id, instance))
+
+    def save(self, fence: "Fence", transfer_id: str, instance: str, replicas: Sequence[ReplicaDisk]) -> None:
+        """Writes what is now known of the instance's replicas; those not named are forgotten."""
+        with self._database.fenced(fence) as connection:
+            known = {record.disk_id: record.id for record in replicas_of(connection, transfer_id, instance)}
+            for position, replica in enumerate(replicas):
+                values = {
+                    "volume_id": replica.volume_id,
+                    "volume_name": replica.volume_name,
+                    "size_bytes": replica.size_bytes,
+                    "generation": replica.generation,
+                    "dirty": replica.dirty,
+                    "manifest": replica.manifest,
+                    "position": position,
+                }
+                row_id = known.pop(replica.disk_id, None)
+                if row_id is not None:
+                    change(connection, REPLICA_DISK, row_id, values)
+                    continue
+                place = {"transfer_id": transfer_id, "instance": instance, "disk_id": replica.disk_id}
+                connection.execute(sa.insert(REPLICA_DISK).values(id=new_id(), **place, **values, **born()))
+            for row_id in known.values():
+                bury(connection, REPLICA_DISK, REPLICA_DISK.c.id == row_id)
+
+
+def replicas_of(
+    connection: sa.Connection, transfer_id: str, instance: str | None = None
+) -> list[ReplicaRecord]:
+    query = living(REPLICA_DISK).where(REPLICA_DISK.c.transfer_id == transfer_id)
+    if instance is not None:
+        query = query.where(REPLICA_DISK.c.instance == instance)
+    query = query.order_by(REPLICA_DISK.c.instance, REPLICA_DISK.c.position)
+    return [_record(row) for row in connection.execute(query).mappings()]
+
+
+def _disk(record: ReplicaRecord) -> ReplicaDisk:
+    return ReplicaDisk(
+        disk_id=record.disk_id,
+        volume_id=record.volume_id,
+        volume_name=record.volume_name,
+        size_bytes=record.size_bytes,
+        generation=record.generation,
+        dirty=record.dirty,
+        manifest=record.manifest,
+    )
+
+
+def _record(row: Row) -> ReplicaRecord:
+    return ReplicaRecord(
+        id=row["id"],
+        transfer_id=row["transfer_id"],
+        instance=row["instance"],
+        disk_id=row["disk_id"],
+        volume_id=row["volume_id"],
+        volume_name=row["volume_name"],
+        size_bytes=row["size_bytes"],
+        generation=row["generation"],
+        dirty=row["dirty"],
+        manifest=row["manifest"],
+        position=row["position"],
+        **stamps(row),
+    )

@@ -1,0 +1,229 @@
+"""The tables. Strings have lengths, JSON is the database's own, so that SQLite, MariaDB and PostgreSQL all
+take them.
+
+Times are naive UTC with microseconds; leases are seconds of the database's own clock (see `database.clock`).
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+METADATA = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+UUID = sa.String(36)
+NAME = sa.String(255)
+WORD = sa.String(64)
+MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+SECONDS = (
+    sa.Double()
+)  # of a clock; a single-precision FLOAT, as MySQL would make of sa.Float, is off by minutes
+
+
+def _stamps() -> tuple[sa.Column[Any], ...]:
+    return (
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("updated_at", MOMENT),
+        sa.Column("deleted_at", MOMENT),
+        sa.Column("deleted", UUID, nullable=False),
+    )
+
+
+def _settings_of_a_transfer() -> tuple[sa.Column[Any], ...]:
+    """What a transfer says and a deployment copies of it."""
+    return (
+        sa.Column("user_id", NAME, nullable=False),
+        sa.Column("project_id", NAME, nullable=False),
+        sa.Column("scenario", WORD, nullable=False),
+        sa.Column("instances", sa.JSON, nullable=False),
+        sa.Column("origin_endpoint_id", UUID, sa.ForeignKey("endpoint.id"), nullable=False),
+        sa.Column("destination_endpoint_id", UUID, sa.ForeignKey("endpoint.id"), nullable=False),
+        sa.Column("source_environment", sa.JSON, nullable=False),
+        sa.Column("destination_environment", sa.JSON, nullable=False),
+        sa.Column("network_map", sa.JSON, nullable=False),
+        sa.Column("storage_mappings", sa.JSON, nullable=False),
+        sa.Column("notes", sa.Text),
+        sa.Column("instance_osmorphing_minion_pool_mappings", sa.JSON, nullable=False),
+        sa.Column("user_scripts", sa.JSON, nullable=False),
+        sa.Column("clone_disks", sa.Boolean, nullable=False),
+        sa.Column("skip_os_morphing", sa.Boolean, nullable=False),
+    )
+
+
+ENDPOINT = sa.Table(
+    "endpoint",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column("user_id", NAME, nullable=False),
+    sa.Column("project_id", NAME, nullable=False, index=True),
+    sa.Column("name", NAME, nullable=False),
+    sa.Column("type", WORD, nullable=False),
+    sa.Column("description", sa.Text),
+    sa.Column("connection_info", sa.JSON, nullable=False),
+    sa.Column("mapped_regions", sa.JSON, nullable=False),
+    *_stamps(),
+)
+
+TRANSFER = sa.Table(
+    "transfer",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    *_settings_of_a_transfer(),
+    sa.Column("origin_minion_pool_id", UUID),
+    sa.Column("destination_minion_pool_id", UUID),
+    *_stamps(),
+    sa.Index(None, "project_id"),
+)
+
+DEPLOYMENT = sa.Table(
+    "deployment",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column("transfer_id", UUID, sa.ForeignKey("transfer.id"), nullable=False, index=True),
+    *_settings_of_a_transfer(),
+    sa.Column("force", sa.Boolean, nullable=False),
+    sa.Column("transfer_result", sa.JSON(none_as_null=True)),
+    *_stamps(),
+    sa.Index(None, "project_id"),
+)
+
+EXECUTION = sa.Table(
+    "execution",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column("action_id", UUID, nullable=False),
+    sa.Column("type", WORD, nullable=False),
+    sa.Column("status", WORD, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    *_stamps(),
+    sa.UniqueConstraint("action_id", "number"),
+)
+
+JOB = sa.Table(
+    "job",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column("execution_id", UUID, sa.ForeignKey("execution.id"), nullable=False, index=True),
+    sa.Column("instance", NAME, nullable=False),
+    sa.Column("flow", WORD, nullable=False),
+    sa.Column("flow_version", sa.Integer, nullable=False),
+    sa.Column("plan", sa.JSON, nullable=False),
+    sa.Column("state", WORD, nullable=False),
+    sa.Column("outcome", WORD),
+    sa.Column("wish", WORD, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("owner", NAME),
+    sa.Column("token", sa.BigInteger, nullable=False),
+    sa.Column("lease_until", SECONDS, nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    *_stamps(),
+    sa.Index(None, "state", "priority", "position"),
+)
+
+TASK = sa.Table(
+    "task",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column("execution_id", UUID, sa.ForeignKey("execution.id"), nullable=False, index=True),
+    sa.Column("job_id", UUID, sa.ForeignKey("job.id"), nullable=False),
+    sa.Column("step", WORD, nullable=False),
+    sa.Column("instance", NAME, nullable=False),
+    sa.Column("task_type", WORD, nullable=False),
+    sa.Column("status", WORD, nullable=False),
+    sa.Column("index", sa.Integer, nullable=False),
+    sa.Column("depends_on", sa.JSON, nullable=False),
+    sa.Column("on_error", sa.Boolean, nullable=False),
+    sa.Column("exception_details", sa.Text),
+    sa.Column("host", NAME),
+    sa.Column("process_id", sa.Integer),
+    *_stamps(),
+    sa.UniqueConstraint("job_id", "step"),
+)
+
+TASK_EVENT = sa.Table(
+    "task_event",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column("task_id", UUID, sa.ForeignKey("task.id"), nullable=False),
+    sa.Column("index", sa.Integer, nullable=False),
+    sa.Column("level", WORD, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    *_stamps(),
+    sa.UniqueConstraint("task_id", "index"),
+)
+
+TASK_PROGRESS = sa.Table(
+    "task_progress",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column("task_id", UUID, sa.ForeignKey("task.id"), nullable=False),
+    sa.Column("index", sa.Integer, nullable=False),
+    sa.Column("line", NAME, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("current_step", sa.BigInteger, nullable=False),
+    sa.Column("total_steps", sa.BigInteger, nullable=False),
+    sa.Column("disk_id", NAME),
+    sa.Column("done", sa.BigInteger),
+    sa.Column("total", sa.BigInteger),
+    sa.Column("moved", sa.BigInteger),
+    sa.Column("rate", SECONDS),
+    sa.Column("eta", SECONDS),
+    *_stamps(),
+    sa.UniqueConstraint("task_id", "index"),
+    sa.UniqueConstraint("task_id", "line"),
+)
+
+STEP_STATE = sa.Table(
+    "step_state",
+    METADATA,
+    sa.Column("job_id", UUID, sa.ForeignKey("job.id"), primary_key=True),
+    sa.Column("step", WORD, primary_key=True),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("finished", sa.Boolean, nullable=False),
+    sa.Column("result", sa.JSON(none_as_null=True)),
+    sa.Column("checkpoint", sa.JSON(none_as_null=True)),
+    sa.Column("updated_at", MOMENT, nullable=False),
+)
+
+RESOURCE = sa.Table(
+    "resource",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column("job_id", UUID, sa.ForeignKey("job.id"), nullable=False),
+    sa.Column("step", WORD, nullable=False),
+    sa.Column("endpoint_id", UUID, sa.ForeignKey("endpoint.id"), nullable=False),
+    sa.Column("kind", WORD, nullable=False),
+    sa.Column("name", NAME, nullable=False),
+    sa.Column("state", WORD, nullable=False, index=True),
+    sa.Column("cloud_id", NAME),
+    sa.Column("reason", sa.Text),
+    *_stamps(),
+    sa.UniqueConstraint("endpoint_id", "kind", "name"),
+    sa.Index(None, "job_id", "step"),
+)
+
+REPLICA_DISK = sa.Table(
+    "replica_disk",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column("transfer_id", UUID, sa.ForeignKey("transfer.id"), nullable=False),
+    sa.Column("instance", NAME, nullable=False),
+    sa.Column("disk_id", NAME, nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("volume_id", NAME, nullable=False),
+    sa.Column("volume_name", NAME, nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("dirty", sa.Boolean, nullable=False),
+    sa.Column("manifest", sa.String(1024)),
+    *_stamps(),
+    sa.Index(None, "transfer_id", "instance"),
+)

@@ -1,0 +1,207 @@
+"""Transfers."""
+
+import builtins
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from coriolis.errors import Conflict, InvalidInput
+from coriolis.model.enums import ExecutionStatus, Scenario
+from coriolis.model.records import ALIVE, Paging, Transfer
+from coriolis.store.executions import active_execution, executions_of, last_statuses
+from coriolis.store.repository import Repository, Row, born, bury, change, get_row, new_id, page, stamps
+from coriolis.store.tables import DEPLOYMENT, ENDPOINT, EXECUTION, TRANSFER
+
+_PROTECTED = ("source_environment", "destination_environment", "user_scripts")
+_CHANGEABLE = frozenset(
+    {
+        "notes",
+        "source_environment",
+        "destination_environment",
+        "network_map",
+        "storage_mappings",
+        "instance_osmorphing_minion_pool_mappings",
+        "user_scripts",
+        "clone_disks",
+        "skip_os_morphing",
+        "origin_minion_pool_id",
+        "destination_minion_pool_id",
+    }
+)
+
+
+class TransferRepository(Repository):
+    def create(
+        self,
+        *,
+        user_id: str,
+        project_id: str,
+        scenario: Scenario,
+        instances: Sequence[str],
+        origin_endpoint_id: str,
+        destination_endpoint_id: str,
+        source_environment: Mapping[str, Any] | None = None,
+        destination_environment: Mapping[str, Any] | None = None,
+        network_map: Mapping[str, Any] | None = None,
+        storage_mappings: Mapping[str, Any] | None = None,
+        notes: str | None = None,
+        origin_minion_pool_id: str | None = None,
+        destination_minion_pool_id: str | None = None,
+        instance_osmorphing_minion_pool_mappings: Mapping[str, str] | None = None,
+        user_scripts: Mapping[str, Any] | None = None,
+        clone_disks: bool | None = None,
+        skip_os_morphing: bool | None = None,
+    ) -> Transfer:
+        """Raises NotFound for an endpoint, InvalidInput when both ends are the same or no instance is
+        named."""
+        values = {
+            "scenario": scenario,
+            "instances": list(dict.fromkeys(instances)),
+            "source_environment": dict(source_environment or {}),
+            "destination_environment": dict(destination_environment or {}),
+            "network_map": dict(network_map or {}),
+            "storage_mappings": dict(storage_mappings or {}),
+            "notes": notes,
+            "origin_endpoint_id": origin_endpoint_id,
+            "destination_endpoint_id": destination_endpoint_id,
+            "origin_minion_pool_id": origin_minion_pool_id,
+            "destination_minion_pool_id": destination_minion_pool_id,
+            "instance_osmorphing_minion_pool_mappings": dict(instance_osmorphing_minion_pool_mappings or {}),
+            "user_scripts": dict(user_scripts or {}),
+            "clone_disks": True if clone_disks is None else clone_disks,
+            "skip_os_morphing": bool(skip_os_morphing),
+        }
+        if not values["instances"]:
+            raise InvalidInput(message="A transfer needs at least one instance.")
+        transfer_id = new_id()
+        with self._database.write() as connection:
+            self._check_ends(connection, origin_endpoint_id, destination_endpoint_id)
+            owner = {"id": transfer_id, "user_id": user_id, "project_id": project_id}
+            connection.execute(sa.insert(TRANSFER).values(**owner, **self._stored(values), **born()))
+        return self.get(transfer_id)
+
+    def get(self, transfer_id: str, *, with_executions: bool = False) -> Transfer:
+        with self._database.read() as connection:
+            row = get_row(connection, TRANSFER, "Transfer", transfer_id)
+            return self._records(connection, [row], with_executions)[0]
+
+    def list(
+        self,
+        project_id: str,
+        paging: Paging = Paging(),  # noqa: B008 -- frozen
+        *,
+        with_executions: bool = False,
+    ) -> Sequence[Transfer]:
+        """`paging.status` is the status of the last execution (UNEXECUTED: there was none)."""
+        conditions = [TRANSFER.c.project_id == project_id]
+        if paging.status is not None:
+            conditions.append(_last_status() == paging.status)
+        with self._database.read() as connection:
+            rows = page(connection, TRANSFER, conditions, paging)
+            return self._records(connection, rows, with_executions)
+
+    def update(self, transfer_id: str, **values: Any) -> Transfer:
+        """Sets what a user may change. Raises NotFound, Conflict while an execution is active, InvalidInput
+        for a field that cannot change."""
+        wrong = set(values) - _CHANGEABLE
+        if wrong:
+            raise InvalidInput(message=f"A transfer's {', '.join(sorted(wrong))} cannot be changed.")
+        with self._database.write() as connection:
+            row = get_row(connection, TRANSFER, "Transfer", transfer_id)
+            _refuse_while_active(connection, transfer_id)
+            present = {name: self._reveal(row[name]) for name in _CHANGEABLE}
+            change(connection, TRANSFER, transfer_id, self._stored({**present, **values}))
+        return self.get(transfer_id)
+
+    def delete(self, transfer_id: str) -> None:
+        """Its deployments stay listed. Raises NotFound, or Conflict while an execution or deployment is
+        active."""
+        with self._database.write() as connection:
+            get_row(connection, TRANSFER, "Transfer", transfer_id)
+            _refuse_while_active(connection, transfer_id)
+            bury(connection, TRANSFER, TRANSFER.c.id == transfer_id)
+            bury(connection, EXECUTION, EXECUTION.c.action_id == transfer_id)
+
+    def _check_ends(self, connection: sa.Connection, origin_id: str, destination_id: str) -> None:
+        origin = get_row(connection, ENDPOINT, "Endpoint", origin_id)
+        destination = get_row(connection, ENDPOINT, "Endpoint", destination_id)
+        same_cloud = origin["type"] == destination["type"] and self._reveal(
+            origin["connection_info"]
+        ) == self._reveal(destination["connection_info"])
+        if same_cloud:
+            raise InvalidInput(message="The source and the destination are the same cloud and user.")
+
+    def _stored(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The maps are part of the destination environment: providers and clients look for them there."""
+        stored = dict(values)
+        environment = dict(values["destination_environment"])
+        for name in ("network_map", "storage_mappings"):
+            stored[name] = dict(values[name] or environment.get(name) or {})
+            environment[name] = stored[name]
+        stored["destination_environment"] = environment
+        return {k: self._protect(v) if k in _PROTECTED else v for k, v in stored.items()}
+
+    def _records(
+        self, connection: sa.Connection, rows: Sequence[Row], with_executions: bool
+    ) -> builtins.list[Transfer]:
+        ids = [row["id"] for row in rows]
+        statuses = last_statuses(connection, ids)
+        executions = executions_of(connection, ids) if with_executions else {}
+        return [
+            Transfer(
+                **settings_of(row, self._reveal),
+                id=row["id"],
+                origin_minion_pool_id=row["origin_minion_pool_id"],
+                destination_minion_pool_id=row["destination_minion_pool_id"],
+                last_execution_status=statuses.get(row["id"], ExecutionStatus.UNEXECUTED),
+                executions=tuple(executions.get(row["id"], ())),
+            )
+            for row in rows
+        ]
+
+
+def settings_of(row: Row, reveal: Any) -> dict[str, Any]:
+    """The fields that a transfer and a deployment share, and the stamps."""
+    plain = (
+        "user_id",
+        "project_id",
+        "origin_endpoint_id",
+        "destination_endpoint_id",
+        "network_map",
+        "storage_mappings",
+        "notes",
+        "instance_osmorphing_minion_pool_mappings",
+        "clone_disks",
+        "skip_os_morphing",
+    )
+    return {
+        "scenario": Scenario(row["scenario"]),
+        "instances": tuple(row["instances"]),
+        **{name: row[name] for name in plain},
+        **{name: reveal(row[name]) for name in _PROTECTED},
+        **stamps(row),
+    }
+
+
+def _last_status() -> sa.ColumnElement[str]:
+    last = (
+        sa.select(EXECUTION.c.status)
+        .where(EXECUTION.c.action_id == TRANSFER.c.id, EXECUTION.c.deleted == ALIVE)
+        .order_by(EXECUTION.c.number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return sa.func.coalesce(last, str(ExecutionStatus.UNEXECUTED))
+
+
+def _refuse_while_active(connection: sa.Connection, transfer_id: str) -> None:
+    deployments = sa.select(DEPLOYMENT.c.id).where(
+        DEPLOYMENT.c.transfer_id == transfer_id, DEPLOYMENT.c.deleted == ALIVE
+    )
+    for action_id in (transfer_id, *connection.scalars(deployments)):
+        active = active_execution(connection, action_id)
+        if active is not None:
+            raise Conflict(
+                message=f"Transfer {transfer_id} is in use by execution {active}: cancel it or wait."
+            )
