@@ -1,0 +1,57 @@
+"""The REST API v1 as an ASGI application."""
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, FastAPI
+
+from coriolis.api import (
+    deployments,
+    endpoints,
+    executions,
+    inventory,
+    providers,
+    resources,
+    root,
+    services,
+    transfers,
+)
+from coriolis.api.faults import add_fault_handlers
+from coriolis.config import Settings
+from coriolis.engine.frontdoor import FrontDoor
+
+_DESCRIPTION = "Migration and disaster recovery of virtual machines between clouds."
+
+
+def create_app(front: FrontDoor, settings: Settings) -> FastAPI:
+    """Serves `front`; opens nothing and closes nothing."""
+    app = FastAPI(
+        title="Coriolis",
+        version=services.release(),
+        description=_DESCRIPTION,
+        openapi_url="/openapi.json",
+        # both would load scripts from other hosts
+        docs_url=None,
+        redoc_url=None,
+        # existing clients send JSON without saying so
+        strict_content_type=False,
+        redirect_slashes=False,
+    )
+    app.state.front = front
+    app.state.settings = settings
+    app.state.started_at = datetime.now(UTC).replace(tzinfo=None)
+    add_fault_handlers(app)
+    app.include_router(root.router)
+    project = APIRouter(prefix="/v1/{project_id}")
+    for module in (
+        providers,
+        endpoints,
+        inventory,
+        transfers,
+        executions,
+        deployments,
+        resources,
+        services,
+    ):
+        project.include_router(module.router)
+    app.include_router(project)
+    return app

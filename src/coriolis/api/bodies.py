@@ -1,0 +1,149 @@
+"""Request bodies. A null means the same as a field left out; a field nobody knows is refused by name."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from coriolis.model.enums import Scenario
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+def _or_empty(value: Any) -> Any:
+    return {} if value is None else value
+
+
+def _or_empty_list(value: Any) -> Any:
+    return [] if value is None else value
+
+
+def _or_false(value: Any) -> Any:
+    return False if value is None else value
+
+
+JsonObject = Annotated[dict[str, Any], BeforeValidator(_or_empty)]
+Names = Annotated[list[str], BeforeValidator(_or_empty_list)]
+Flag = Annotated[bool, BeforeValidator(_or_false)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    def given(self) -> dict[str, Any]:
+        """The fields that the client sent and that are not null."""
+        return {
+            name: getattr(self, name) for name in self.model_fields_set if getattr(self, name) is not None
+        }
+
+
+class EndpointCreate(Body):
+    name: Name
+    type: Text
+    description: str | None = None
+    connection_info: JsonObject = Field(default_factory=dict)
+    mapped_regions: Names = Field(default_factory=list)
+
+
+class EndpointCreateEnvelope(Body):
+    endpoint: EndpointCreate
+
+
+class EndpointUpdate(Body):
+    name: Name | None = None
+    type: Text | None = None
+    description: str | None = None
+    connection_info: dict[str, Any] | None = None
+    mapped_regions: list[str] | None = None
+
+
+class EndpointUpdateEnvelope(Body):
+    endpoint: EndpointUpdate
+
+
+class UserScripts(Body):
+    """By OS type and by instance: a script, or a list of {phase, payload}."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+    global_: JsonObject = Field(default_factory=dict, alias="global")
+    instances: JsonObject = Field(default_factory=dict)
+
+
+class TransferSettings(Body):
+    """What an update may change."""
+
+    notes: str | None = None
+    source_environment: dict[str, Any] | None = None
+    destination_environment: dict[str, Any] | None = None
+    network_map: dict[str, Any] | None = None
+    storage_mappings: dict[str, Any] | None = None
+    user_scripts: UserScripts | None = None
+    origin_minion_pool_id: str | None = None
+    destination_minion_pool_id: str | None = None
+    instance_osmorphing_minion_pool_mappings: dict[str, str] | None = None
+    clone_disks: bool | None = None
+    skip_os_morphing: bool | None = None
+
+    def given(self) -> dict[str, Any]:
+        found = super().given()
+        if self.user_scripts is not None:
+            found["user_scripts"] = self.user_scripts.model_dump()
+        return found
+
+
+class TransferCreate(TransferSettings):
+    scenario: Scenario
+    origin_endpoint_id: Text
+    destination_endpoint_id: Text
+    instances: list[Text] = Field(min_length=1)
+
+
+class TransferCreateEnvelope(Body):
+    transfer: TransferCreate
+
+
+class TransferUpdateEnvelope(Body):
+    transfer: TransferSettings
+
+
+class ExecutionCreate(Body):
+    shutdown_instances: Flag = False
+    auto_deploy: Flag = False
+
+
+class ExecutionCreateEnvelope(Body):
+    execution: Annotated[ExecutionCreate, BeforeValidator(_or_empty)]
+
+
+class DeploymentCreate(Body):
+    transfer_id: Text
+    clone_disks: bool | None = None
+    force: Flag = False
+    skip_os_morphing: bool | None = None
+    user_scripts: UserScripts | None = None
+    instance_osmorphing_minion_pool_mappings: dict[str, str] | None = None
+
+
+class DeploymentCreateEnvelope(Body):
+    deployment: DeploymentCreate
+
+
+class Cancel(Body):
+    force: Flag = False
+
+
+class CancelAction(Body):
+    cancel: Annotated[Cancel, BeforeValidator(_or_empty)]
+
+
+class ValidateConnectionAction(Body):
+    validate_connection: None = Field(alias="validate-connection")
+
+
+class DeleteDisksAction(Body):
+    delete_disks: None = Field(alias="delete-disks")
+
+
+class RetryCleanupAction(Body):
+    retry_cleanup: None = Field(alias="retry-cleanup")
