@@ -1,5 +1,7 @@
 """What can be known to fail before an export creates anything."""
 
+from functools import partial
+
 from coriolis.errors import InvalidInput, NotSupported, QuotaExceeded
 from coriolis.model.instance import Instance
 from coriolis.providers.openstack.client import OpenStackClient
@@ -12,7 +14,7 @@ EXPORT_ROLE = "export-worker"
 
 
 def export_plan(client: OpenStackClient, options: CoriolisBackupsOptions) -> WorkerPlan:
-    """Resolves the names of the options. Raises InvalidInput naming the option or the thing that is not there."""
+    """Resolves the names of the options. Raises InvalidInput naming the option or what is not there."""
     image = _required(options.export_image, "export_image")
     flavor = _required(options.export_flavor_name, "export_flavor_name")
     network = _required(options.export_network, "export_network")
@@ -46,17 +48,16 @@ def check_disks(client: OpenStackClient, instance: Instance) -> None:
     for disk in instance.disks:
         if disk.id.startswith(EPHEMERAL_PREFIX):
             raise NotSupported(
-                message=f"Disk {disk.id!r} of instance {instance.name!r} is a local disk made from an image; this "
-                "release exports Cinder volumes only. Boot the instance from a volume."
+                message=f"Disk {disk.id!r} of instance {instance.name!r} is a local disk made from an image; "
+                "this release exports Cinder volumes only. Boot the instance from a volume."
             )
-        volume = client.optional(
-            f"read volume {disk.id!r}", lambda id_=disk.id: client.sdk.block_storage.get_volume(id_)
-        )
+        volume = client.optional(f"read volume {disk.id!r}", partial(client.storage.get_volume, disk.id))
         if volume is None:
             raise InvalidInput(message=f"Volume {disk.id!r} of instance {instance.name!r} is gone.")
         if volume.status not in {"in-use", "available"}:
             raise InvalidInput(
-                message=f"Volume {disk.id!r} of instance {instance.name!r} is {volume.status}: no snapshot is possible."
+                message=f"Volume {disk.id!r} of instance {instance.name!r} is {volume.status}: "
+                "no snapshot is possible."
             )
 
 
@@ -66,8 +67,8 @@ def check_quota(client: OpenStackClient, instance: Instance, plan: WorkerPlan) -
     gigabytes = sum(disk.size_bytes >> 30 for disk in instance.disks)
     boot = plan.boot_volume_gb
     volumes = count + (1 if boot else 0)
-    storage = client.call("read the storage quota", lambda: client.sdk.block_storage.get_limits()).absolute
-    compute = client.call("read the compute quota", lambda: client.sdk.compute.get_limits()).absolute
+    storage = client.call("read the storage quota", client.storage.get_limits).absolute
+    compute = client.call("read the compute quota", client.compute.get_limits).absolute
     # Cinder counts the snapshots' size as gigabytes too, unless its operator says no_snapshot_gb_quota.
     wanted = (
         ("volumes", volumes, storage.max_total_volumes, storage.total_volumes_used),

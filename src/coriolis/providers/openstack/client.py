@@ -43,6 +43,24 @@ class OpenStackClient:
             self._connection = _connect(self._info)
         return self._connection
 
+    # openstacksdk logs in and discovers a service's versions when its proxy is first touched: a call too.
+
+    @property
+    def compute(self) -> Any:
+        return self.call("reach Nova", lambda: self.sdk.compute)
+
+    @property
+    def network(self) -> Any:
+        return self.call("reach Neutron", lambda: self.sdk.network)
+
+    @property
+    def image(self) -> Any:
+        return self.call("reach Glance", lambda: self.sdk.image)
+
+    @property
+    def storage(self) -> Any:
+        return self.call("reach Cinder", lambda: self.sdk.block_storage)
+
     def call(self, action: str, function: Callable[[], Answer], *, idempotent: bool = True) -> Answer:
         """`action` is an infinitive for messages; see `Caller.call`."""
         return self._caller.call(action, function, idempotent=idempotent)

@@ -44,15 +44,13 @@ class Inventory:
         self._images: dict[str, Any] = {}
 
     def networks(self) -> list[Network]:
-        found = self._client.rows("list networks", self._client.sdk.network.networks)
+        found = self._client.rows("list networks", self._client.network.networks)
         return sorted((Network(n.id, n.name) for n in found), key=lambda network: network.name)
 
     def summaries(self) -> list[InstanceSummary]:
         """Two requests for all servers, whatever their number (and one per distinct image)."""
-        servers = self._client.rows("list servers", lambda: self._client.sdk.compute.servers(details=True))
-        volumes = self._client.rows(
-            "list volumes", lambda: self._client.sdk.block_storage.volumes(details=True)
-        )
+        servers = self._client.rows("list servers", lambda: self._client.compute.servers(details=True))
+        volumes = self._client.rows("list volumes", lambda: self._client.storage.volumes(details=True))
         attached: dict[str, list[tuple[str, Any]]] = {}
         for volume in volumes:
             for attachment in volume.attachments or ():
@@ -101,13 +99,13 @@ class Inventory:
             return _Flavor(name, embedded.vcpus, embedded.ram, embedded.disk or 0)
         if embedded.id not in self._flavors:
             full = self._client.call(
-                f"read flavor {embedded.id!r}", lambda: self._client.sdk.compute.get_flavor(embedded.id)
+                f"read flavor {embedded.id!r}", lambda: self._client.compute.get_flavor(embedded.id)
             )
             self._flavors[embedded.id] = _Flavor(full.name, full.vcpus, full.ram, full.disk or 0)
         return self._flavors[embedded.id]
 
     def _attached_volumes(self, server: Any) -> list[tuple[str, Any]]:
-        compute, storage = self._client.sdk.compute, self._client.sdk.block_storage
+        compute, storage = self._client.compute, self._client.storage
         attachments = self._client.rows(
             f"list volumes of server {server.name!r}", lambda: compute.volume_attachments(server.id)
         )
@@ -127,7 +125,7 @@ class Inventory:
     def _image_properties(self, image_id: str) -> Mapping[str, Any]:
         if image_id not in self._images:
             image = self._client.optional(
-                f"read image {image_id!r}", lambda: self._client.sdk.image.get_image(image_id)
+                f"read image {image_id!r}", lambda: self._client.image.get_image(image_id)
             )
             self._images[image_id] = {} if image is None else _flat(image)
         found: Mapping[str, Any] = self._images[image_id]
@@ -180,14 +178,14 @@ class Inventory:
 
 
 def _boot_order(attached: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """(device, volume) pairs, the boot volume first: by device name (vdb before vdaa), else bootable first."""
+    """(device, volume) pairs in boot order: by device name (vdb before vdaa), else bootable first."""
     return sorted(attached, key=lambda pair: (not pair[0], len(pair[0]), pair[0], not pair[1].is_bootable))
 
 
 def _image_id(server: Any) -> str:
-    """Empty for a server that was booted from a volume (Nova then answers with an empty string as image)."""
-    image = server.image
-    return str(image.id) if image is not None and image.id else ""
+    """Empty for a server that was booted from a volume: Nova then answers with an empty string as image, which the
+    SDK gives as an empty dict."""
+    return str(server.image.id) if server.image else ""
 
 
 def _flat(image: Any) -> dict[str, Any]:

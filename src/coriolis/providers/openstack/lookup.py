@@ -13,13 +13,13 @@ class Lookup:
         self._client = client
 
     def image(self, name_or_id: str) -> Any:
-        images = self._client.sdk.image
+        images = self._client.image
         return self._one(
             "image", name_or_id, lambda: images.get_image(name_or_id), lambda: images.images(name=name_or_id)
         )
 
     def flavor(self, name_or_id: str) -> Any:
-        compute = self._client.sdk.compute
+        compute = self._client.compute
         return self._one(
             "flavor",
             name_or_id,
@@ -28,7 +28,7 @@ class Lookup:
         )
 
     def network(self, name_or_id: str, *, external: bool = False) -> Any:
-        networks = self._client.sdk.network
+        networks = self._client.network
         found = self._one(
             "floating IP pool" if external else "network",
             name_or_id,
@@ -40,12 +40,12 @@ class Lookup:
         return found
 
     def volume_type(self, name_or_id: str) -> Any:
-        volumes = self._client.sdk.block_storage
+        volumes = self._client.storage
         return self._one("volume type", name_or_id, lambda: volumes.get_type(name_or_id), volumes.types)
 
     def server(self, name_or_id: str) -> Any:
         """Raises InstanceNotFound or InstanceAmbiguous."""
-        compute = self._client.sdk.compute
+        compute = self._client.compute
         found = None
         if _may_be_id(name_or_id):
             found = self._client.optional(

@@ -11,8 +11,7 @@ _MECHANISM = "replica_export_mechanism"
 
 
 def source_offers(client: OpenStackClient, names: Sequence[str]) -> list[ProviderOption]:
-    """Only what is asked for is looked up. `names` empty: all. Names that have no list of values are left out."""
-    sdk = client.sdk
+    """Only what is asked for is looked up. `names` empty: all. Options without a list are left out."""
 
     def listed(what: str, listing: Callable[[], Iterable[Any]]) -> tuple[Network, ...]:
         found = client.rows(f"list {what}", listing)
@@ -20,14 +19,14 @@ def source_offers(client: OpenStackClient, names: Sequence[str]) -> list[Provide
 
     offers: dict[str, Callable[[], tuple[str | Network, ...]]] = {
         _MECHANISM: lambda: (SUPPORTED_MECHANISM,),
-        "export_image": lambda: listed("images", lambda: sdk.image.images(status="active")),
-        "export_flavor_name": lambda: listed("flavors", sdk.compute.flavors),
-        "export_network": lambda: listed("networks", sdk.network.networks),
+        "export_image": lambda: listed("images", lambda: client.image.images(status="active")),
+        "export_flavor_name": lambda: listed("flavors", client.compute.flavors),
+        "export_network": lambda: listed("networks", client.network.networks),
         "export_fip_pool_name": lambda: listed(
-            "external networks", lambda: sdk.network.networks(is_router_external=True)
+            "external networks", lambda: client.network.networks(is_router_external=True)
         ),
-        "export_worker_volume_type": lambda: listed("volume types", sdk.block_storage.types),
-        "export_interim_volume_type": lambda: listed("volume types", sdk.block_storage.types),
+        "export_worker_volume_type": lambda: listed("volume types", client.storage.types),
+        "export_interim_volume_type": lambda: listed("volume types", client.storage.types),
     }
     return [
         ProviderOption(name, offer(), _default(name))

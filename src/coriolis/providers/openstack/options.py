@@ -75,7 +75,7 @@ class SourceEnvironment(OptionModel):
         description="How disks are read; this release has coriolis_backups only.",
     )
     coriolis_backups_options: CoriolisBackupsOptions = Field(
-        default=CoriolisBackupsOptions(),
+        default=CoriolisBackupsOptions.model_validate({}),
         title="Coriolis backups options",
         description="Of the export worker.",
     )

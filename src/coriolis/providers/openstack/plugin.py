@@ -42,10 +42,13 @@ class OpenStackProvider(Provider):
         return OpenStackSource(OpenStackClient(_parse(connection_info), endpoint_name, settings))
 
     def connect_destination(
-        self, connection_info: Mapping[str, Any], endpoint_name: str, settings: Settings
+        self,
+        connection_info: Mapping[str, Any],  # noqa: ARG002 - of the contract
+        endpoint_name: str,
+        settings: Settings,  # noqa: ARG002
     ) -> DestinationCloud:
         raise NotSupported(
-            message=f"Endpoint {endpoint_name!r}: OpenStack is a source only in this release, not a destination."
+            message=f"Endpoint {endpoint_name!r}: OpenStack is only a source in this release, no destination."
         )
 
 

@@ -24,12 +24,12 @@ class OpenStackSource(SourceCloud):
 
     def validate_connection(self) -> None:
         """Logs in and touches each service that an export needs, so that a hole in the catalog shows now."""
-        sdk = self._client.sdk
-        self._client.call("log in", lambda: sdk.authorize())
-        self._client.call("reach Nova", lambda: sdk.compute.get_limits())
-        self._client.call("reach Cinder", lambda: sdk.block_storage.get_limits())
-        self._client.rows("reach Neutron", lambda: sdk.network.networks(limit=1))
-        self._client.call("reach Glance", lambda: next(iter(sdk.image.images(limit=1)), None))
+        client = self._client
+        client.call("log in", client.sdk.authorize)
+        client.call("reach Nova", client.compute.get_limits)
+        client.call("reach Cinder", client.storage.get_limits)
+        client.rows("reach Neutron", client.network.networks)
+        client.call("reach Glance", lambda: next(iter(client.image.images(limit=1)), None))
 
     def list_networks(self, env: Environment) -> Sequence[Network]:
         return self._inventory(env).networks()
@@ -61,8 +61,8 @@ class OpenStackSource(SourceCloud):
         check_quota(self._client, instance, export_plan(self._client, options))
 
     def deploy_source_resources(self, op: Operation, env: Environment, instance: Instance) -> SourceResources:
-        """An earlier attempt's rests are removed first, not adopted: its snapshots may be of different instants, and
-        the private key of its worker died with it."""
+        """An earlier attempt's rests are removed first, not adopted: its snapshots may be of different
+        instants, and the private key of its worker died with it."""
         options = source_environment(env).coriolis_backups_options
         with self._client.during(op):
             plan = export_plan(self._client, options)
@@ -85,14 +85,24 @@ class OpenStackSource(SourceCloud):
         extra |= {f"clone/{d.id}": c for d, c in zip(instance.disks, clones, strict=True)}
         return SourceResources(WorkerVm(worker.id, worker.name, worker.login, disks), extra)
 
-    def delete_source_resources(self, op: Operation, env: Environment, instance: Instance) -> None:
+    def delete_source_resources(
+        self,
+        op: Operation,
+        env: Environment,  # noqa: ARG002 - of the contract
+        instance: Instance,
+    ) -> None:
         """Needs no valid environment: what is to be removed stands in the ledger."""
         with self._client.during(op):
             self._delete(op, instance)
 
-    def shutdown_instance(self, op: Operation, env: Environment, instance: Instance) -> None:
+    def shutdown_instance(
+        self,
+        op: Operation,
+        env: Environment,  # noqa: ARG002 - of the contract
+        instance: Instance,
+    ) -> None:
         """Nova asks the guest by ACPI and pulls the plug after its own time-out (60 s unless configured)."""
-        compute = self._client.sdk.compute
+        compute = self._client.compute
         asked = False
 
         def look() -> bool | None:

@@ -20,11 +20,11 @@ class ExportVolumes:
 
     @property
     def _storage(self) -> Any:
-        return self._client.sdk.block_storage
+        return self._client.storage
 
     def create_snapshots(self, op: Operation, disks: Sequence[Disk]) -> list[str]:
-        """One right after the other, then waited for together, so that the disks are as close in time as Cinder
-        allows without consistency groups. Returns the ids in the order of `disks`."""
+        """One right after the other, then waited for together: the disks are as close in time as Cinder permits
+        without consistency groups. Returns the ids in the order of `disks`."""
         ids = [self._create_snapshot(op, number, disk) for number, disk in enumerate(disks)]
         for number, snapshot_id in enumerate(ids):
             op.progress("Taking snapshots", number, len(ids))

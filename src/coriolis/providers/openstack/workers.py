@@ -33,8 +33,10 @@ _CONSOLE_GRACE = Patience(timeout=10.0, interval=1.0)
 
 @dataclass(frozen=True, slots=True)
 class WorkerPlan:
-    """What to boot, by ids. `fip_network_id` None: reached by its fixed address. `boot_volume_gb` None: from the
-    image itself."""
+    """What to boot, by ids.
+
+    `fip_network_id` None: reached by its fixed address. `boot_volume_gb` None: from the image itself.
+    """
 
     role: str
     image_id: str
@@ -54,8 +56,10 @@ class Workers:
         self._volumes = ExportVolumes(client)
 
     def create(self, op: Operation, plan: WorkerPlan) -> WorkerVm:
-        """Returns once the worker answers on SSH. The caller has removed what an earlier attempt left: the private
-        key of that attempt died with it."""
+        """Returns once the worker answers on SSH.
+
+        The caller has removed what an earlier attempt left: the private key of that attempt died with it.
+        """
         name = op.name(plan.role)
         key = new_key_pair()
         op.progress("Creating a worker VM")
@@ -72,17 +76,17 @@ class Workers:
         op.progress("Waiting for SSH on the worker VM")
         host_key = self._host_key(op, server_id, address)
         login = SshLogin(address, WORKER_USER, private_key=key.private, host_key=host_key)
-        wait_for_ssh(login, name, op.settings.transfer.connect_timeout, op.check)
+        login = wait_for_ssh(login, name, op.settings.transfer.connect_timeout, op.check)
         return WorkerVm(id=server_id, name=name, login=login)
 
     def attach(self, op: Operation, server_id: str, volume_id: str) -> None:
-        compute = self._client.sdk.compute
+        compute = self._client.compute
         self._client.call(
             f"attach volume {volume_id} to the worker",
             lambda: compute.create_volume_attachment(server_id, volume=volume_id),
             idempotent=False,
         )
-        read = partial(self._client.sdk.block_storage.get_volume, volume_id)
+        read = partial(self._client.storage.get_volume, volume_id)
         self._volumes.wait(op, f"volume {volume_id}", read, "in-use")
 
     def delete(self, op: Operation, role: str) -> None:
@@ -100,7 +104,7 @@ class Workers:
         )
 
     def _create_key_pair(self, op: Operation, name: str, key: KeyPair) -> None:
-        compute = self._client.sdk.compute
+        compute = self._client.compute
         create_resource(
             op,
             ResourceKind.KEYPAIR,
@@ -116,7 +120,7 @@ class Workers:
         )
 
     def _create_security_group(self, op: Operation, name: str) -> str:
-        network = self._client.sdk.network
+        network = self._client.network
 
         def create() -> str:
             attributes = {"name": name, "description": "SSH to a temporary worker VM of Coriolis"}
@@ -155,7 +159,7 @@ class Workers:
         return group_id
 
     def _create_port(self, op: Operation, name: str, network_id: str, group_id: str) -> str:
-        network = self._client.sdk.network
+        network = self._client.network
 
         def create() -> str:
             port = self._client.call(
@@ -174,7 +178,7 @@ class Workers:
         )
 
     def _create_server(self, op: Operation, name: str, plan: WorkerPlan, port_id: str, key: KeyPair) -> str:
-        compute = self._client.sdk.compute
+        compute = self._client.compute
         attributes: dict[str, Any] = {
             "name": name,
             "flavor_id": plan.flavor_id,
@@ -205,7 +209,7 @@ class Workers:
 
     def _create_floating_ip(self, op: Operation, name: str, pool_id: str, port_id: str) -> str:
         """Floating IPs have no name: the description stands for it."""
-        network = self._client.sdk.network
+        network = self._client.network
         attributes = {"floating_network_id": pool_id, "port_id": port_id, "description": name}
 
         def create() -> str:
@@ -225,7 +229,7 @@ class Workers:
         return str(ip.floating_ip_address)
 
     def _fixed_address(self, port_id: str) -> str:
-        port = self._client.call("read the worker's port", lambda: self._client.sdk.network.get_port(port_id))
+        port = self._client.call("read the worker's port", lambda: self._client.network.get_port(port_id))
         addresses = [ip["ip_address"] for ip in port.fixed_ips or ()]
         if not addresses:
             reason = "the worker's network has no subnet that gives addresses"
@@ -233,7 +237,7 @@ class Workers:
         return min(addresses, key=lambda address: ":" in address)  # IPv4 first
 
     def _wait_active(self, op: Operation, server_id: str) -> None:
-        compute = self._client.sdk.compute
+        compute = self._client.compute
 
         def look() -> bool | None:
             server = self._client.call("read the worker VM", lambda: compute.get_server(server_id))
@@ -248,22 +252,23 @@ class Workers:
 
     def _host_key(self, op: Operation, server_id: str, address: str) -> str | None:
         """From the console log, where cloud-init prints it; None where it does not show in time."""
-        compute = self._client.sdk.compute
+        compute = self._client.compute
 
         def look() -> str | None:
             answer = self._client.call(
                 "read the worker's console", lambda: compute.get_server_console_output(server_id)
             )
-            found = _HOST_KEY.search(str(answer.get("output") or ""))
-            return found.group(1) if found else None
+            found: list[str] = _HOST_KEY.findall(str(answer.get("output") or ""))
+            return found[-1] if found else None  # an earlier boot may have had others
 
         def key_or_open_port() -> str | None:
             return look() or ("" if _port_is_open(address) else None)
 
-        wait = partial(wait_until, op, cloud=self._client.cloud, action="read the worker's host key")
+        cloud, action = self._client.cloud, "read the worker's host key"
         connecting = Patience(op.settings.transfer.connect_timeout, self._client.patience.interval)
         try:
-            return wait(key_or_open_port, connecting) or wait(look, _CONSOLE_GRACE)
+            early: str = wait_until(op, key_or_open_port, connecting, cloud=cloud, action=action)
+            return early or wait_until(op, look, _CONSOLE_GRACE, cloud=cloud, action=action)
         except CloudTimeout:
             return None
         except CoriolisError as error:
@@ -272,60 +277,60 @@ class Workers:
             return None
 
     def _servers(self, name: str) -> list[str]:
-        compute = self._client.sdk.compute
+        compute = self._client.compute
         listed = self._client.rows(
             "list servers", lambda: compute.servers(details=False, name=f"^{re.escape(name)}$")
         )
         return [server.id for server in listed if server.name == name]
 
     def _key_pairs(self, name: str) -> list[str]:
-        compute = self._client.sdk.compute
+        compute = self._client.compute
         return [name] if self._there("key pair", partial(compute.get_keypair, name)) else []
 
     def _network_ids(self, collection: str, **query: str) -> list[str]:
-        listing = getattr(self._client.sdk.network, collection)
+        listing = getattr(self._client.network, collection)
         return [item.id for item in self._client.rows(f"list {collection}", lambda: listing(**query))]
 
     def _there(self, kind: str, read: Callable[[], Any]) -> bool:
         return self._client.optional(f"read {kind}", read) is not None
 
     def _delete_server(self, op: Operation, name: str) -> None:
-        compute = self._client.sdk.compute
+        compute = self._client.compute
+        find = partial(self._servers, name)
         self._remove(
-            op,
-            ResourceKind.SERVER,
-            name,
-            lambda: self._servers(name),
-            compute.delete_server,
-            compute.get_server,
+            op, ResourceKind.SERVER, name, find=find, delete=compute.delete_server, get=compute.get_server
         )
 
     def _delete_floating_ip(self, op: Operation, name: str) -> None:
-        network = self._client.sdk.network
+        network = self._client.network
         find = partial(self._network_ids, "ips", description=name)
-        self._remove(op, ResourceKind.FLOATING_IP, name, find, network.delete_ip, network.get_ip)
+        self._remove(
+            op, ResourceKind.FLOATING_IP, name, find=find, delete=network.delete_ip, get=network.get_ip
+        )
 
     def _delete_port(self, op: Operation, name: str) -> None:
-        network = self._client.sdk.network
+        network = self._client.network
         find = partial(self._network_ids, "ports", name=name)
-        self._remove(op, ResourceKind.PORT, name, find, network.delete_port, network.get_port)
+        self._remove(op, ResourceKind.PORT, name, find=find, delete=network.delete_port, get=network.get_port)
 
     def _delete_security_group(self, op: Operation, name: str) -> None:
-        network = self._client.sdk.network
+        network = self._client.network
         find = partial(self._network_ids, "security_groups", name=name)
         delete, get = network.delete_security_group, network.get_security_group
-        self._remove(op, ResourceKind.SECURITY_GROUP, name, find, delete, get)
+        self._remove(op, ResourceKind.SECURITY_GROUP, name, find=find, delete=delete, get=get)
 
     def _delete_key_pair(self, op: Operation, name: str) -> None:
-        compute = self._client.sdk.compute
+        compute = self._client.compute
         find = partial(self._key_pairs, name)
-        self._remove(op, ResourceKind.KEYPAIR, name, find, compute.delete_keypair, compute.get_keypair)
+        delete, get = compute.delete_keypair, compute.get_keypair
+        self._remove(op, ResourceKind.KEYPAIR, name, find=find, delete=delete, get=get)
 
     def _remove(
         self,
         op: Operation,
         kind: ResourceKind,
         name: str,
+        *,
         find: Callable[[], Iterable[str]],
         delete: Callable[[str], Any],
         get: Callable[[str], Any],
@@ -344,7 +349,7 @@ class Workers:
 
 
 def _user_data(public_key: str) -> str:
-    """A user of our own, since the image's default user cannot be known. JSON is YAML. Base64, as Nova wants it."""
+    """A user of our own: the image's default user cannot be known. JSON is YAML; Nova wants it in Base64."""
     user = {
         "name": WORKER_USER,
         "sudo": "ALL=(ALL) NOPASSWD:ALL",
