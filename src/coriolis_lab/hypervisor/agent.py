@@ -1,0 +1,123 @@
+"""A client of the QEMU guest agent on the host's end of its virtio-serial channel."""
+
+import base64
+import json
+import secrets
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from coriolis_lab.hypervisor.api import GuestNic, HypervisorError
+
+
+class AgentSilentError(HypervisorError):
+    """No agent answered in time: not installed, not started yet, or busy."""
+
+
+class GuestAgent:
+    """One session on the channel, which serves one client at a time. Use as a context manager.
+
+    Entering waits up to `timeout` seconds for the agent to answer and raises AgentSilentError otherwise.
+    """
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._buffer = b""
+
+    def __enter__(self) -> "GuestAgent":
+        self._socket = socket.socket(socket.AF_UNIX)
+        try:
+            self._socket.settimeout(self._timeout)
+            self._socket.connect(str(self._path))
+            self._synchronise()
+        except OSError as error:
+            self._socket.close()
+            raise AgentSilentError(f"the guest agent does not answer: {error}") from error
+        except AgentSilentError:
+            self._socket.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._socket.close()
+
+    def call(self, command: str, arguments: Mapping[str, Any] | None = None, timeout: float = 30.0) -> Any:
+        request = {"execute": command, **({"arguments": dict(arguments)} if arguments else {})}
+        self._socket.sendall(json.dumps(request).encode() + b"\n")
+        reply = self._reply(time.monotonic() + timeout)
+        if "error" in reply:
+            raise HypervisorError(f"guest agent: {command}: {reply['error'].get('desc')}")
+        return reply["return"]
+
+    def run(self, command: Sequence[str], stdin: bytes = b"", timeout: float = 60.0) -> str:
+        """Runs a program in the guest to its end; its output. HypervisorError when it fails."""
+        arguments: dict[str, Any] = {"path": command[0], "arg": list(command[1:]), "capture-output": True}
+        if stdin:
+            arguments["input-data"] = base64.b64encode(stdin).decode()
+        pid = self.call("guest-exec", arguments)["pid"]
+        deadline = time.monotonic() + timeout
+        pause = 0.02
+        while not (status := self.call("guest-exec-status", {"pid": pid}))["exited"]:
+            if time.monotonic() > deadline:
+                raise HypervisorError(f"{command[0]} did not end in the guest within {timeout:g} s")
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.5)
+        output, errors = (
+            base64.b64decode(status.get(key, "")).decode(errors="replace") for key in ("out-data", "err-data")
+        )
+        if status.get("exitcode") != 0:
+            raise HypervisorError(
+                f"{command[0]} failed in the guest ({status.get('exitcode')}): {errors or output}"
+            )
+        return output
+
+    def interfaces(self) -> Sequence[GuestNic]:
+        answer = self.call("guest-network-get-interfaces")
+        return [
+            GuestNic(
+                name=nic["name"],
+                mac=nic.get("hardware-address", ""),
+                addresses=[address["ip-address"] for address in nic.get("ip-addresses", [])],
+            )
+            for nic in answer
+        ]
+
+    def _synchronise(self) -> None:
+        """0xff makes the agent drop half a command of an earlier client, for which it may answer an error
+        first.
+        """
+        number = secrets.randbelow(2**31)
+        request = {"execute": "guest-sync-delimited", "arguments": {"id": number}}
+        self._socket.sendall(b"\xff" + json.dumps(request).encode() + b"\n")
+        deadline = time.monotonic() + self._timeout
+        while self._reply(deadline).get("return") != number:
+            pass
+
+    def _reply(self, deadline: float) -> dict[str, Any]:
+        while True:
+            line = self._line(deadline).split(b"\xff")[-1].strip()
+            if line:
+                reply: dict[str, Any] = json.loads(line)
+                return reply
+
+    def _line(self, deadline: float) -> bytes:
+        while b"\n" not in self._buffer:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise AgentSilentError("the guest agent does not answer")
+            self._socket.settimeout(left)
+            try:
+                received = self._socket.recv(65536)
+            except TimeoutError as error:
+                raise AgentSilentError("the guest agent does not answer") from error
+            if not received:
+                raise AgentSilentError("the guest agent's channel was closed")
+            self._buffer += received
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        return line

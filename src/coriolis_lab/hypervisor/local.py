@@ -1,0 +1,284 @@
+"""The hypervisor on this host: disks as qcow2 layers, VMs as QEMU processes under TCG."""
+
+import hashlib
+import logging
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from coriolis_lab.hypervisor.addresses import AddressPool
+from coriolis_lab.hypervisor.api import (
+    DiskInfo,
+    GuestNic,
+    HypervisorError,
+    VmDisk,
+    VmNic,
+    VmSpec,
+    VmStatus,
+)
+from coriolis_lab.hypervisor.command_line import VmPaths
+from coriolis_lab.hypervisor.digest import layer_digest
+from coriolis_lab.hypervisor.layers import LayerStore
+from coriolis_lab.hypervisor.process import Spawner
+from coriolis_lab.hypervisor.vm import VirtualMachine
+from coriolis_lab.settings import LabSettings
+
+LOG = logging.getLogger(__name__)
+
+
+class LocalHypervisor:
+    """See `api.Hypervisor` for the contract. State is in memory: it ends with this object, and so do the VMs.
+
+    Locks are taken in this order: VMs by id, then the store.
+    """
+
+    def __init__(self, settings: LabSettings) -> None:
+        self._settings = settings
+        settings.root.mkdir(parents=True, exist_ok=True)
+        self._layers_dir = Path(tempfile.mkdtemp(prefix="disks-", dir=settings.root))
+        # not under the root: the sockets' paths must stay short
+        self._run_dir = Path(tempfile.mkdtemp(prefix="colab-", dir="/run" if Path("/run").is_dir() else None))
+        self._store = LayerStore(self._layers_dir)
+        self._store_lock = threading.RLock()
+        self._vms: dict[str, VirtualMachine] = {}
+        self._vms_lock = threading.Lock()
+        self._spawner = Spawner()
+        self._addresses = AddressPool()
+
+    # images
+
+    def register_image(self, image_id: str, path: Path, disk_format: str) -> None:
+        with self._store_lock:
+            self._store.add_image(image_id, path, disk_format)
+
+    def delete_image(self, image_id: str) -> None:
+        with self._store_lock:
+            self._store.delete_image(image_id)
+
+    # disks
+
+    def create_disk(self, disk_id: str, size: int) -> None:
+        with self._store_lock:
+            self._store.create_disk(disk_id, size)
+
+    def disk_from_image(self, disk_id: str, image_id: str, size: int | None = None) -> None:
+        with self._store_lock:
+            self._store.disk_from_image(disk_id, image_id, size)
+
+    def disk_from_snapshot(self, disk_id: str, snapshot_id: str, size: int | None = None) -> None:
+        with self._store_lock:
+            self._store.disk_from_snapshot(disk_id, snapshot_id, size)
+
+    def copy_disk(self, source_id: str, disk_id: str) -> None:
+        with self._locked_disks([source_id]) as users, self._store_lock:
+            self._refuse_in_use(source_id, users)
+            self._store.copy_disk(source_id, disk_id)
+
+    def resize_disk(self, disk_id: str, size: int) -> None:
+        with self._locked_disks([disk_id]) as users, self._store_lock:
+            disk = self._store.disk(disk_id)
+            if disk_id in users:
+                if size < disk.top.size:
+                    raise HypervisorError(
+                        f"disk {disk_id} has {disk.top.size} bytes and cannot shrink to {size}"
+                    )
+                users[disk_id].resize(disk_id, size)
+                disk.top.size = size
+            else:
+                self._store.resize(disk, size)
+
+    def delete_disk(self, disk_id: str) -> None:
+        with self._locked_disks([disk_id]) as users, self._store_lock:
+            self._refuse_in_use(disk_id, users)
+            self._store.delete_disk(disk_id)
+
+    def disk_info(self, disk_id: str) -> DiskInfo:
+        with self._store_lock:
+            disk = self._store.disk(disk_id)
+            return DiskInfo(disk_id, disk.top.size, self._store.actual_size(disk))
+
+    def disk_digest(self, disk_id: str) -> str:
+        with self._locked_disks([disk_id]) as users:
+            self._refuse_in_use(disk_id, users)
+            with self._store_lock:
+                top = self._store.disk(disk_id).top
+            return layer_digest(top)
+
+    def snapshot_disks(self, snapshots: Mapping[str, str]) -> None:
+        with self._locked_disks(list(snapshots)) as users, self._store_lock:
+            disks = {disk_id: self._store.disk(disk_id) for disk_id in snapshots}
+            frozen = {disk_id: disk.top for disk_id, disk in disks.items()}
+            overlays = {disk_id: self._store.new_overlay(disk) for disk_id, disk in disks.items()}
+            try:
+                for machine in {id(m): m for m in users.values()}.values():
+                    machine.freeze({d: overlays[d] for d, user in users.items() if user is machine})
+            except HypervisorError:
+                for overlay in overlays.values():
+                    self._store.discard(overlay)
+                raise
+            for disk_id, snapshot_id in snapshots.items():
+                self._store.push(disks[disk_id], overlays[disk_id])
+                self._store.add_snapshot(snapshot_id, frozen[disk_id])
+
+    def revert_disk(self, disk_id: str, snapshot_id: str) -> None:
+        with self._locked_disks([disk_id]) as users, self._store_lock:
+            self._refuse_in_use(disk_id, users)
+            self._store.revert(self._store.disk(disk_id), snapshot_id)
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        with self._store_lock:
+            self._store.delete_snapshot(snapshot_id)
+
+    # VMs
+
+    def define_vm(self, spec: VmSpec) -> None:
+        with self._store_lock:
+            for disk in spec.disks:
+                self._store.disk(disk.disk_id)
+        with self._vms_lock:
+            if spec.id in self._vms:
+                raise HypervisorError(f"there is a VM {spec.id} already")
+            directory = self._run_dir / hashlib.sha256(spec.id.encode()).hexdigest()[:12]
+            directory.mkdir()
+            self._vms[spec.id] = VirtualMachine(spec, VmPaths(directory), self._spawner)
+
+    def undefine_vm(self, vm_id: str) -> None:
+        machine = self._vm(vm_id)
+        with machine.lock:
+            machine.kill()
+            with self._vms_lock:
+                self._vms.pop(vm_id, None)
+            shutil.rmtree(machine.paths.directory, ignore_errors=True)
+
+    def start_vm(self, vm_id: str) -> None:
+        machine = self._vm(vm_id)
+        with machine.lock:
+            if machine.is_running:
+                raise HypervisorError(f"VM {machine.spec.name} runs already")
+            with self._store_lock:
+                disks = [self._store.disk(disk_id) for disk_id in machine.disks]
+                for disk in disks:
+                    self._refuse_other_user(disk.id, machine)
+            for disk in disks:
+                disk.pristine = False
+            machine.start(disks)
+
+    def stop_vm(self, vm_id: str, *, force: bool = False) -> None:
+        machine = self._vm(vm_id)
+        with machine.lock:
+            if not machine.is_running:
+                return
+            if force:
+                machine.kill()
+            else:
+                machine.power_button()
+
+    def reboot_vm(self, vm_id: str) -> None:
+        machine = self._vm(vm_id)
+        with machine.lock:
+            machine.reset()
+
+    def vm_status(self, vm_id: str) -> VmStatus:
+        return self._vm(vm_id).status()
+
+    def attach_disk(self, vm_id: str, disk: VmDisk) -> None:
+        machine = self._vm(vm_id)
+        with machine.lock:
+            if disk.disk_id in machine.disks:
+                raise HypervisorError(f"disk {disk.disk_id} is attached to VM {machine.spec.name} already")
+            with self._store_lock:
+                stored = self._store.disk(disk.disk_id)
+                if machine.is_running:
+                    self._refuse_other_user(disk.disk_id, machine)
+                    stored.pristine = False
+            if machine.is_running:
+                machine.plug(disk, stored.top)
+            machine.disks[disk.disk_id] = disk
+
+    def detach_disk(self, vm_id: str, disk_id: str) -> None:
+        machine = self._vm(vm_id)
+        with machine.lock:
+            if disk_id not in machine.disks:
+                raise HypervisorError(f"disk {disk_id} is not attached to VM {machine.spec.name}")
+            if machine.is_running:
+                machine.unplug(disk_id)
+            del machine.disks[disk_id]
+
+    def add_nic(self, vm_id: str, nic: VmNic) -> None:
+        machine = self._vm(vm_id)
+        with machine.lock:
+            if machine.is_running:
+                raise HypervisorError(f"VM {machine.spec.name} runs: NICs are added to stopped VMs only")
+            machine.nics[nic.mac.lower()] = nic
+
+    def remove_nic(self, vm_id: str, mac: str) -> None:
+        machine = self._vm(vm_id)
+        with machine.lock:
+            if machine.is_running:
+                raise HypervisorError(f"VM {machine.spec.name} runs: NICs are removed from stopped VMs only")
+            machine.nics.pop(mac.lower(), None)
+
+    def set_ssh_address(self, vm_id: str, mac: str, ssh_address: str | None) -> None:
+        machine = self._vm(vm_id)
+        with machine.lock:
+            machine.set_ssh_address(mac, ssh_address)
+
+    def console_log(self, vm_id: str) -> str:
+        path = self._vm(vm_id).paths.console
+        text = path.read_bytes().decode(errors="replace") if path.exists() else ""
+        return re.sub(r"\r+\n", "\n", text)
+
+    def guest_interfaces(self, vm_id: str) -> Sequence[GuestNic] | None:
+        return self._vm(vm_id).interfaces()
+
+    # addresses
+
+    def allocate_address(self) -> str:
+        with self._vms_lock:
+            return self._addresses.allocate()
+
+    def release_address(self, address: str) -> None:
+        with self._vms_lock:
+            self._addresses.release(address)
+
+    def close(self) -> None:
+        for machine in list(self._vms.values()):
+            with machine.lock:
+                machine.kill()
+        self._spawner.close()
+        self._addresses.close()
+        shutil.rmtree(self._run_dir, ignore_errors=True)
+        shutil.rmtree(self._layers_dir, ignore_errors=True)
+
+    def _vm(self, vm_id: str) -> VirtualMachine:
+        with self._vms_lock:
+            if vm_id not in self._vms:
+                raise HypervisorError(f"there is no VM {vm_id}")
+            return self._vms[vm_id]
+
+    @contextmanager
+    def _locked_disks(self, disk_ids: Sequence[str]) -> Iterator[dict[str, VirtualMachine]]:
+        """Locks the VMs that have one of the disks; yields the running ones by disk id."""
+        wanted = set(disk_ids)
+        with self._vms_lock:
+            machines = [vm for _, vm in sorted(self._vms.items()) if wanted & vm.disks.keys()]
+        with ExitStack() as stack:
+            for machine in machines:
+                stack.enter_context(machine.lock)
+            yield {disk_id: vm for vm in machines if vm.is_running for disk_id in wanted & vm.disks.keys()}
+
+    def _refuse_in_use(self, disk_id: str, users: Mapping[str, VirtualMachine]) -> None:
+        if disk_id in users:
+            raise HypervisorError(f"disk {disk_id} is in use by VM {users[disk_id].spec.name}")
+
+    def _refuse_other_user(self, disk_id: str, machine: VirtualMachine) -> None:
+        with self._vms_lock:
+            others = [
+                vm for vm in self._vms.values() if vm is not machine and vm.is_running and disk_id in vm.disks
+            ]
+        if others:
+            raise HypervisorError(f"disk {disk_id} is in use by VM {others[0].spec.name}")
