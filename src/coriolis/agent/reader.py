@@ -86,7 +86,7 @@ class Reader:
                     self._send_zero(offset + start, size)
                     counted["zero"] += size
                 else:
-                    counted["unchanged"] += size
+                    counted["zero" if self._plan.baseline == "zeros" else "unchanged"] += size
                 position += count
             self._counts.add(length, **counted)
 

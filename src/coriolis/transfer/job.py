@@ -1,4 +1,5 @@
-"""What a run of the data path is told: plain data, so that it can cross to the transfer child through a pipe."""
+"""What a run of the data path is told: plain data, so that it can cross to the transfer child through a
+pipe."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,10 @@ class DiskEnd:
 class DiskCopy:
     """One disk of a run.
 
-    `previous` is the leaf list of the destination's present content (generation - 1) or None; `manifest` is where the
-    new one is published, only after everything is durable. `compare_destination`: the content of the destination is
-    not known (dirty, list lost), so it is hashed first and that serves as `previous`. `destination_zeroed`: a new
-    volume known to read as zeros, so zero leaves need not be sent on a first run.
+    `previous` is the leaf list of the destination's present content (generation - 1) or None; `manifest` is
+    where the new one is published, only after everything is durable. `compare_destination`: the content of
+    the destination is not known (dirty, list lost), so it is hashed first and that serves as `previous`.
+    `destination_zeroed`: a new volume known to read as zeros, so zero leaves need not be sent on a first run.
     """
 
     disk_id: str
@@ -37,8 +38,8 @@ class DiskCopy:
 
 @dataclass(frozen=True, slots=True)
 class CopyJob:
-    """All disks of one instance. `token` is the fencing token: a writer refuses one lower than it has seen for the
-    same `scope` (the transfer and instance)."""
+    """All disks of one instance. `token` is the fencing token: a writer refuses one lower than it has seen
+    for the same `scope` (the transfer and instance)."""
 
     copies: tuple[DiskCopy, ...]
     scope: str

@@ -1,0 +1,212 @@
+"""An agent on a worker, driven over one SSH connection."""
+
+import select
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from coriolis import agent
+from coriolis.agent import frames
+from coriolis.agent.frames import Geometry, Header, ProtocolError
+from coriolis.agent.pipes import FrameStream, StreamClosedError, read_exactly, write_all
+from coriolis.errors import (
+    CoriolisError,
+    TransferError,
+    TransferInterrupted,
+    VerificationFailed,
+    WorkerError,
+    WorkerUnreachable,
+    WriterFenced,
+)
+from coriolis.transfer.connection import Connection
+from coriolis.transfer.job import DiskEnd
+from coriolis.workers import remote_python
+from coriolis.workers.ssh import CONNECTION_LOST, SshSession, connection_failure
+
+Check = Callable[[], None]
+"""Called at least twice a second while waiting; may raise."""
+
+_DEVICE_SECONDS = 60.0  # for a hot-plugged disk to show in the guest
+_HANDSHAKE_SECONDS = (
+    120.0  # for one attempt: key exchange, interpreter, device; generous for emulated machines
+)
+_RETRY_SECONDS = 2.0
+_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What an agent is started for. `disk_id` names the disk in errors; `scope` and `token` count for
+    writers."""
+
+    role: str
+    end: DiskEnd
+    disk_id: str
+    geometry: Geometry
+    scope: str = ""
+    token: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """What an agent said of itself: codecs by name, MB a second of each digest algorithm."""
+
+    path: str
+    codecs: tuple[str, ...]
+    rates: dict[str, float]
+
+
+class AgentProcess:
+    """Connects at once; `introduce()` waits for the agent, `begin()` gives it its orders."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        self.assignment = assignment
+        self._session = SshSession(assignment.end.login)
+        self._connection = Connection(self._session)
+
+    @property
+    def stream(self) -> FrameStream:
+        return self._connection.stream
+
+    def introduce(self, deadline: float, check: Check) -> Introduction:
+        """Waits for the agent's HELLO; connects again until `deadline` (monotonic) while the worker is
+        unreachable."""
+        while True:
+            try:
+                return self._handshake(check)
+            except WorkerUnreachable:
+                self._connection.end()
+                if time.monotonic() > deadline:
+                    raise
+            resume = time.monotonic() + _RETRY_SECONDS
+            while time.monotonic() < resume:
+                check()
+                time.sleep(_POLL_SECONDS)
+            self._connection = Connection(self._session)
+
+    def _handshake(self, check: Check) -> Introduction:
+        try:
+            code = remote_python.bundle(agent.__name__, agent.ORDER, "main")
+            hello = {
+                "role": self.assignment.role,
+                "serial": self.assignment.end.disk.serial,
+                "size": self.assignment.geometry.size,
+                "leaf": self.assignment.geometry.leaf,
+                "wait": _DEVICE_SECONDS,
+                "scope": self.assignment.scope,
+                "disk": self.assignment.disk_id,
+                "token": self.assignment.token,
+            }
+            write_all(self.stream.outgoing, [code, frames.json_frame(frames.HELLO, hello)])
+            self.wait_readable(check, time.monotonic() + _HANDSHAKE_SECONDS)
+            answer = self.receive_json(frames.HELLO)
+        except StreamClosedError as closed:
+            raise self._connection_failure() from closed
+        self.stream.geometry = self.assignment.geometry
+        if answer.get("version") != frames.VERSION:
+            raise self.protocol_failure(f"it speaks version {answer.get('version')}")
+        return Introduction(
+            path=str(answer["path"]),
+            codecs=tuple(str(codec) for codec in answer["codecs"]),
+            rates={str(name): float(rate) for name, rate in answer["rates"].items()},
+        )
+
+    def begin(self, **orders: Any) -> None:
+        """Sends the second HELLO. `threads` 0 lets the agent choose."""
+        with self.failures_named():
+            self.stream.send_json(frames.HELLO, {"threads": 0, **orders})
+
+    def wait_readable(self, check: Check, deadline: float | None = None) -> None:
+        """Returns once something (or the end) is to be read."""
+        poll = select.poll()
+        poll.register(self.stream.incoming, select.POLLIN)
+        while not poll.poll(_POLL_SECONDS * 1000):
+            check()
+            if deadline is not None and time.monotonic() > deadline:
+                raise WorkerUnreachable(worker=self._session.name, reason="the agent does not answer.")
+
+    def receive(self) -> Header:
+        """The next header that is not an ERROR, which is raised. Raises TransferInterrupted if the agent is
+        gone."""
+        with self.failures_named():
+            return self._receive_raw()
+
+    def _receive_raw(self) -> Header:
+        header = self.stream.receive_header()
+        if header.kind == frames.ERROR:
+            raise self._reported(frames.parse_json(read_exactly(self.stream.incoming, header.wire)))
+        return header
+
+    def payload(self, header: Header) -> dict[str, Any]:
+        with self.failures_named():
+            return frames.parse_json(read_exactly(self.stream.incoming, header.wire))
+
+    def receive_json(self, kind: int) -> dict[str, Any]:
+        """Like `stream.receive_json`, with the agent's own ERROR raised as what it stands for."""
+        try:
+            header = self._receive_raw()
+            if header.kind != kind:
+                raise self.protocol_failure(f"frame of kind {header.kind} instead of {kind}")
+            return frames.parse_json(read_exactly(self.stream.incoming, header.wire))
+        except ProtocolError as error:
+            raise self.protocol_failure(str(error)) from error
+
+    def failures_named(self) -> "_FailuresNamed":
+        """A context that turns the stream's own exceptions into errors that name the disk and the worker."""
+        return _FailuresNamed(self)
+
+    def interrupted(self) -> TransferInterrupted:
+        """Why the stream ended; waits a moment for ssh to say it."""
+        code, said = self._connection.last_words()
+        reason = f"the {self.assignment.role} on worker {self._session.name} is gone (code {code}). {said}"
+        return TransferInterrupted(disk=self.assignment.disk_id, reason=reason.rstrip())
+
+    def protocol_failure(self, text: str) -> TransferError:
+        reason = f"the {self.assignment.role} on worker {self._session.name} broke the protocol: {text}"
+        return TransferError(disk=self.assignment.disk_id, reason=reason)
+
+    def _reported(self, message: dict[str, Any]) -> CoriolisError:
+        disk, kind, text = self.assignment.disk_id, message.get("kind"), str(message.get("message"))
+        if kind == "verification":
+            offset, length = message.get("offset", 0), message.get("length", 0)
+            return VerificationFailed(disk=disk, offset=offset, length=length, reason=text)
+        reason = f"the {self.assignment.role} on worker {self._session.name}: {text}"
+        if kind == "fenced":
+            return WriterFenced(disk=disk, reason=reason)
+        return TransferError(disk=disk, reason=reason)
+
+    def _connection_failure(self) -> WorkerError:
+        code, said = self._connection.last_words()
+        if code == CONNECTION_LOST:
+            return connection_failure(self._session.name, said)
+        return WorkerError(worker=self._session.name, reason=f"the agent did not start (code {code}). {said}")
+
+    def close(self) -> None:
+        self._connection.end()
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _FailuresNamed:
+    def __init__(self, process: AgentProcess) -> None:
+        self._process = process
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, ProtocolError):
+            raise self._process.protocol_failure(str(error)) from error
+        if isinstance(error, StreamClosedError):
+            raise self._process.interrupted() from error

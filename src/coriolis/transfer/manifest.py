@@ -1,0 +1,162 @@
+"""Leaf lists on file: what a destination disk holds after a completed run.
+
+A file is one block of 4096 bytes with a line of magic and a JSON header, then the digests (16 bytes a leaf),
+so that it can be mapped into memory: 256 KiB a GiB of disk. A list is worth something only for the
+destination and generation it was made for; one that does not fit is refused. It is published by rename after
+everything in it is durable."""
+
+import json
+import mmap
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from coriolis.agent.digests import ZeroDigests, root
+from coriolis.agent.frames import DIGEST_BYTES, Geometry
+
+MAGIC = b"coriolis leaf list 1\n"
+BODY_OFFSET = 4096
+_FILL_LEAVES = 65536
+
+
+class UnusableLeafListError(Exception):
+    """The file is damaged or does not belong to this disk, size or generation; says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestHeader:
+    """`root` is the digest of the content (`coriolis.agent.digests.root`): equal for equal content."""
+
+    disk_id: str
+    destination_id: str
+    scope: str
+    generation: int
+    size: int
+    leaf: int
+    algorithm: str
+    root: str
+    created: str
+    digest_bytes: int = DIGEST_BYTES
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry(self.size, self.leaf)
+
+
+class LeafList:
+    """A published list, read-only. Use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises UnusableLeafListError if the file is missing, cut, or its content does not fit its root."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise UnusableLeafListError(f"{path}: {error.strerror}") from error
+        try:
+            self.header = _parse(os.pread(descriptor, BODY_OFFSET, 0), path)
+            if os.fstat(descriptor).st_size != BODY_OFFSET + self.header.geometry.list_bytes:
+                raise UnusableLeafListError(f"{path}: has {os.fstat(descriptor).st_size} bytes")
+            self._map = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
+        finally:
+            os.close(descriptor)
+        self._view = memoryview(self._map)
+        self.digests = self._view[BODY_OFFSET:]
+        if root(self.header.geometry, self.header.algorithm, self.digests) != self.header.root:
+            self.close()
+            raise UnusableLeafListError(f"{path}: its digests do not fit its root")
+
+    def close(self) -> None:
+        self.digests.release()
+        self._view.release()
+        self._map.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _parse(block: bytes, path: Path) -> ManifestHeader:
+    if not block.startswith(MAGIC):
+        raise UnusableLeafListError(f"{path}: is not a leaf list")
+    try:
+        fields = json.loads(block[len(MAGIC) :])
+        header = ManifestHeader(**fields)
+    except (ValueError, TypeError) as error:
+        raise UnusableLeafListError(f"{path}: header: {error}") from error
+    if header.digest_bytes != DIGEST_BYTES or header.size <= 0 or header.leaf <= 0:
+        raise UnusableLeafListError(f"{path}: header: {fields}")
+    return header
+
+
+class Draft:
+    """The list of a run under way, mapped from `<path>.partial`; gone if it is not published."""
+
+    def __init__(self, path: Path, geometry: Geometry, algorithm: str, baseline: Any | None) -> None:
+        """`baseline`: the digests to start from; None for those of a disk full of zeros."""
+        self._path = path
+        self._partial = path.with_name(path.name + ".partial")
+        self._geometry = geometry
+        self._algorithm = algorithm
+        self._zeros = ZeroDigests(geometry, algorithm)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._partial.unlink(missing_ok=True)
+        self._descriptor = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        os.ftruncate(self._descriptor, BODY_OFFSET + geometry.list_bytes)
+        self._map = mmap.mmap(self._descriptor, 0)
+        if baseline is None:
+            self.put_zeros(0, geometry.size)
+        else:
+            self._map[BODY_OFFSET:] = bytes(baseline)
+
+    def put(self, offset: int, digests: bytes) -> None:
+        """The digests of the leaves from byte `offset` of the disk."""
+        start = BODY_OFFSET + offset // self._geometry.leaf * DIGEST_BYTES
+        self._map[start : start + len(digests)] = digests
+
+    def put_zeros(self, offset: int, length: int) -> None:
+        """A range of whole leaves that reads as zeros."""
+        first, count = offset // self._geometry.leaf, -(-length // self._geometry.leaf)
+        for start in range(first, first + count, _FILL_LEAVES):
+            run = min(_FILL_LEAVES, first + count - start)
+            self.put(start * self._geometry.leaf, self._zeros.of(start, run))
+
+    def root(self) -> str:
+        with memoryview(self._map) as view, view[BODY_OFFSET:] as body:
+            return root(self._geometry, self._algorithm, body)
+
+    def publish(self, header: ManifestHeader) -> None:
+        """Makes the list durable under its name, in one step. Call only once the destination is durable."""
+        block = MAGIC + json.dumps(asdict(header)).encode()
+        if len(block) >= BODY_OFFSET:
+            raise UnusableLeafListError(f"{self._path}: header of {len(block)} bytes")
+        self._map[:BODY_OFFSET] = block.ljust(BODY_OFFSET - 1) + b"\n"
+        self._map.flush()
+        os.fsync(self._descriptor)
+        self._partial.replace(self._path)
+        directory = os.open(self._path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def close(self) -> None:
+        self._map.close()
+        os.close(self._descriptor)
+        self._partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def drafting(path: Path, geometry: Geometry, algorithm: str, baseline: Any | None) -> Iterator[Draft]:
+    draft = Draft(path, geometry, algorithm, baseline)
+    try:
+        yield draft
+    finally:
+        draft.close()
