@@ -18,12 +18,13 @@ from coriolis.api import (
 from coriolis.api.faults import add_fault_handlers
 from coriolis.config import Settings
 from coriolis.engine.frontdoor import FrontDoor
+from coriolis.store.database import Database
 
 _DESCRIPTION = "Migration and disaster recovery of virtual machines between clouds."
 
 
-def create_app(front: FrontDoor, settings: Settings) -> FastAPI:
-    """Serves `front`; opens nothing and closes nothing."""
+def create_app(front: FrontDoor, database: Database, settings: Settings) -> FastAPI:
+    """Opens nothing and closes nothing."""
     app = FastAPI(
         title="Coriolis",
         version=services.release(),
@@ -37,6 +38,7 @@ def create_app(front: FrontDoor, settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.front = front
+    app.state.database = database
     app.state.settings = settings
     app.state.started_at = datetime.now(UTC).replace(tzinfo=None)
     add_fault_handlers(app)

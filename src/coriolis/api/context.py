@@ -54,9 +54,7 @@ class Context:
 
 def _context(request: Request, project_id: str) -> Context:
     state = request.app.state
-    return Context(
-        front=state.front, database=state.front.database, settings=state.settings, project_id=project_id
-    )
+    return Context(front=state.front, database=state.database, settings=state.settings, project_id=project_id)
 
 
 Ctx = Annotated[Context, Depends(_context)]

@@ -35,7 +35,7 @@ def show_version(request: Request) -> dict[str, Any]:
 def health(request: Request) -> JSONResponse:
     """200 while the database answers, 503 when it does not."""
     try:
-        with request.app.state.front.database.read() as connection:
+        with request.app.state.database.read() as connection:
             connection.execute(sa.select(1))
     except sa.exc.SQLAlchemyError as error:
         reason = f"The database does not answer: {type(error).__name__}."

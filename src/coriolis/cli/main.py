@@ -72,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(told(error))
         return FAILURE
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else FAILURE
+        # how argparse ends on a wrong option (2) and after --help (nothing)
+        return end.code if isinstance(end.code, int) else 0
 
 
 def _version() -> str:
