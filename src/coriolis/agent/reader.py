@@ -38,7 +38,7 @@ class Counts:
 
 
 class Plan(NamedTuple):
-    """`baseline` says what the destination holds: "list" (the digests of a leaf list), "zeros" or "unknown"."""
+    """`baseline`: what the destination holds: "list" (the digests of a leaf list), "zeros" or "unknown"."""
 
     geometry: Geometry
     algorithm: str
@@ -47,7 +47,7 @@ class Plan(NamedTuple):
 
 
 class Reader:
-    """`leaves` is updated in place and ends as the list of what was read, so a disk costs one list of memory."""
+    """`leaves` is updated in place and ends as the list of what was read: a disk costs one list of memory."""
 
     def __init__(self, stream: FrameStream, plan: Plan, leaves: bytearray, policy: Policy) -> None:
         self._stream = stream

@@ -205,10 +205,8 @@ def wait_for_ssh(
             check()
             time.sleep(_POLL_SECONDS)
         if time.monotonic() >= end:
-            raise WorkerUnreachable(
-                worker=name,
-                reason=f"no SSH to {login.username}@{login.address}:{login.port} within {timeout:g} s: {said}",
-            )
+            target = f"{login.username}@{login.address}:{login.port}"
+            raise WorkerUnreachable(worker=name, reason=f"no SSH to {target} within {timeout:g} s: {said}")
 
 
 def _attempt(session: SshSession, seconds: float, check: Callable[[], None]) -> str | None:
