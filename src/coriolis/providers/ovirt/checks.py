@@ -1,0 +1,128 @@
+"""What can be known to fail before an import creates anything."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from coriolis.errors import Conflict, InvalidInput, NotFound
+from coriolis.model.instance import Disk, Instance
+from coriolis.model.replica import ReplicaDisk
+from coriolis.preflight.disk_sizes import check_disk_sizes
+from coriolis.preflight.names import NameRule, check_name
+from coriolis.preflight.network_map import check_network_map
+from coriolis.preflight.space import Storage, check_space
+from coriolis.providers.ovirt.client import OvirtClient
+from coriolis.providers.ovirt.disks import Disks
+from coriolis.providers.ovirt.inventory import Domain, Inventory
+from coriolis.providers.ovirt.options import DestinationEnvironment
+from coriolis.providers.ovirt.vms import Vms
+from coriolis.providers.ovirt.workers import worker_plan
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where an instance goes. `domains` and `profiles` in the order of its disks and NICs."""
+
+    cluster: Any
+    domains: tuple[Domain, ...]
+    profiles: tuple[str, ...]
+
+
+def vm_name_rule(cloud: str) -> NameRule:
+    """The engine takes any letter, but the name also becomes part of disk aliases and file names."""
+    return NameRule(cloud, "VM", r"\w.-", "letters, digits and -_.", 64)
+
+
+def placement(client: OvirtClient, environment: DestinationEnvironment, instance: Instance) -> Placement:
+    """Resolves cluster, domains and networks. Raises InvalidInput and its kin."""
+    inventory = Inventory(client)
+    cluster = inventory.cluster(environment.cluster)
+    targets = check_network_map(instance, environment.network_map)
+    profiles = {name: inventory.vnic_profile(cluster, target) for name, target in targets.items()}
+    asked = {disk.id: _domain_name(environment, disk) for disk in instance.disks}
+    domains = {name: inventory.domain(cluster, name) for name in dict.fromkeys(asked.values())}
+    return Placement(
+        cluster=cluster,
+        domains=tuple(domains[asked[disk.id]] for disk in instance.disks),
+        profiles=tuple(profiles[nic.network_name] for nic in instance.nics),
+    )
+
+
+def check_transfer(
+    client: OvirtClient,
+    environment: DestinationEnvironment,
+    instance: Instance,
+    replicas: Sequence[ReplicaDisk],
+) -> None:
+    check_disk_sizes(instance)
+    check_name(instance.name, vm_name_rule(client.cloud))
+    where = placement(client, environment, instance)
+    if environment.vm_pool:
+        Inventory(client).vm_pool(environment.vm_pool)
+    _check_os_release(client, environment)
+    worker_plan(client, environment)
+    there = {replica.disk_id: replica.size_bytes for replica in replicas}
+    _check_space(
+        (domain, max(0, disk.size_bytes - there.get(disk.id, 0)))
+        for disk, domain in zip(instance.disks, where.domains, strict=True)
+    )
+
+
+def check_deployment(
+    client: OvirtClient,
+    environment: DestinationEnvironment,
+    instance: Instance,
+    replicas: Sequence[ReplicaDisk],
+) -> None:
+    """The copies of the replica disks need their full size once more, each in the domain of its replica."""
+    check_disk_sizes(instance)
+    check_name(instance.name, vm_name_rule(client.cloud))
+    where = placement(client, environment, instance)
+    Inventory(client).template(environment.migr_blank_template)
+    _check_os_release(client, environment)
+    worker_plan(client, environment)
+    if Vms(client).named(instance.name):
+        raise Conflict(message=f"{client.cloud} already has a VM named {instance.name!r}.")
+    found = [_replica_disk(client, replica) for replica in replicas]
+    if {replica.disk_id for replica in replicas} != {disk.id for disk in instance.disks}:
+        raise InvalidInput(
+            message=f"Instance {instance.name!r} has disks without a replica: execute the transfer."
+        )
+    inventory = Inventory(client)
+    by_id = {domain.id: domain for domain in inventory.domains(where.cluster)}
+    _check_space(
+        (by_id[disk.storage_domains[0].id], replica.size_bytes)
+        for replica, disk in zip(replicas, found, strict=True)
+        if disk.storage_domains and disk.storage_domains[0].id in by_id
+    )
+
+
+def _replica_disk(client: OvirtClient, replica: ReplicaDisk) -> Any:
+    disk = Disks(client).get(replica.volume_id)
+    if disk is None:
+        raise NotFound(kind=f"{client.cloud}: replica disk", name=replica.volume_name)
+    return disk
+
+
+def _check_space(needs: Any) -> None:
+    total: Counter[Storage] = Counter()
+    for domain, size in needs:
+        total[Storage(domain.id, domain.name, domain.available)] += size
+    check_space(total)
+
+
+def _check_os_release(client: OvirtClient, environment: DestinationEnvironment) -> None:
+    if environment.os_release and environment.os_release not in Inventory(client).operating_systems():
+        raise InvalidInput(
+            message=f"{client.cloud} knows no OS type {environment.os_release!r} (os_release)."
+        )
+
+
+def _domain_name(environment: DestinationEnvironment, disk: Disk) -> str:
+    name = environment.domain_of(disk)
+    if not name:
+        raise InvalidInput(
+            message=f"No storage domain for disk {disk.id!r}: set storage_domain or the storage mappings."
+        )
+    return name

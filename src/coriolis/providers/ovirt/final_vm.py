@@ -1,0 +1,211 @@
+"""The VM that a deployment leaves."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ovirtsdk4 import types
+
+from coriolis.errors import CloudTimeout, Conflict
+from coriolis.model.enums import EventLevel, Firmware, ResourceKind
+from coriolis.model.instance import Instance, Nic
+from coriolis.model.replica import ClonedDisk, DeployedInstance, DetectedOs
+from coriolis.providers.base import Operation
+from coriolis.providers.lifecycle import Patience, create_resource, wait_until
+from coriolis.providers.ovirt.addresses import reported_addresses
+from coriolis.providers.ovirt.checks import Placement
+from coriolis.providers.ovirt.client import OvirtClient
+from coriolis.providers.ovirt.guest_types import os_release
+from coriolis.providers.ovirt.inventory import Inventory
+from coriolis.providers.ovirt.options import DestinationEnvironment
+from coriolis.providers.ovirt.vms import Vms
+
+MIB = 1 << 20
+DISK_INTERFACE = types.DiskInterface.VIRTIO_SCSI
+"""Discard reaches the storage, more than 28 disks fit, and the guest's disks can be unplugged while it runs."""
+_AGENT_SECONDS = 300.0  # a deployment is done when the VM is up; its addresses are told if they come soon
+
+
+class FinalVm:
+    """Marked in its description with the job's name: compensation must never take a user's VM of the same name."""
+
+    def __init__(self, client: OvirtClient) -> None:
+        self._client = client
+        self._vms = Vms(client)
+
+    def create(
+        self,
+        op: Operation,
+        environment: DestinationEnvironment,
+        where: Placement,
+        instance: Instance,
+        disks: Sequence[ClonedDisk],
+        detected: DetectedOs | None,
+    ) -> DeployedInstance:
+        op.progress(f"Creating VM {instance.name}")
+        vm_id = self._create_vm(op, environment, where, instance, detected)
+        self._vms.wait_status(op, vm_id, types.VmStatus.DOWN)
+        self._warn_of_pool(op, environment, vm_id)
+        for number, disk in enumerate(disks):
+            op.progress("Attaching disks to the VM", number, len(disks))
+            self._vms.attach(op, vm_id, disk.volume_id, DISK_INTERFACE, bootable=number == 0)
+        for number, (nic, profile_id) in enumerate(zip(instance.nics, where.profiles, strict=True), start=1):
+            self._add_nic(op, vm_id, f"nic{number}", nic, profile_id)
+        addresses: tuple[str, ...] = ()
+        if not environment.leave_migrated_vms_off:
+            addresses = self._start(op, vm_id, instance)
+        if environment.delete_protected:
+            self._update(vm_id, types.Vm(delete_protected=True))
+        for disk in disks:
+            op.ledger.keep(ResourceKind.DISK, disk.volume_name, f"disk of deployed VM {instance.name}")
+        op.ledger.keep(ResourceKind.VM, instance.name, f"VM deployed from instance {instance.name}")
+        return DeployedInstance(vm_id, instance.name, addresses, not environment.leave_migrated_vms_off)
+
+    def delete(self, op: Operation, instance: Instance) -> None:
+        """Its disks are detached and stay."""
+        row = op.ledger.find(ResourceKind.VM, instance.name)
+        if row is None:
+            return
+        ids = [row.cloud_id] if row.cloud_id else []
+        for vm_id in dict.fromkeys([*ids, *self._marked(op, instance)]):
+            self._vms.remove(op, vm_id, protected=None)
+        op.ledger.removed(ResourceKind.VM, instance.name)
+
+    def owned_disks(self, op: Operation, instance: Instance) -> set[str]:
+        """Ids of the disks that a VM of this job holds; they are no temporary copies any more."""
+        row = op.ledger.find(ResourceKind.VM, instance.name)
+        if row is None or not row.cloud_id or self._vms.get(row.cloud_id) is None:
+            return set()
+        return {attachment.disk.id for attachment in self._vms.attachments(row.cloud_id)}
+
+    def _create_vm(
+        self,
+        op: Operation,
+        environment: DestinationEnvironment,
+        where: Placement,
+        instance: Instance,
+        detected: DetectedOs | None,
+    ) -> str:
+        inventory = Inventory(self._client)
+        release = environment.os_release or os_release(
+            detected, instance.os_type, inventory.operating_systems()
+        )
+        memory = instance.memory_mb * MIB
+        vm = types.Vm(
+            name=instance.name,
+            description=self._mark(op),
+            cluster=types.Cluster(id=where.cluster.id),
+            template=types.Template(id=inventory.template(environment.migr_blank_template).id),
+            memory=memory,
+            memory_policy=types.MemoryPolicy(guaranteed=memory, max=memory),
+            cpu=types.Cpu(topology=types.CpuTopology(sockets=instance.num_cpu, cores=1, threads=1)),
+            os=types.OperatingSystem(type=release, boot=types.Boot(devices=[types.BootDevice.HD])),
+            bios=types.Bios(type=_bios(instance, where.cluster)),
+            type=types.VmType(environment.optimized_for),
+            delete_protected=False,  # set last: until then the VM may have to be compensated
+        )
+        if environment.vm_pool:
+            vm.vm_pool = types.VmPool(id=inventory.vm_pool(environment.vm_pool).id)
+        service = self._client.system.vms_service()
+
+        def create() -> str:
+            made = self._client.call(
+                f"create VM {instance.name}",
+                lambda: service.add(vm, query=self._client.query),
+                idempotent=False,
+            )
+            return str(made.id)
+
+        return create_resource(
+            op,
+            ResourceKind.VM,
+            instance.name,
+            find=lambda: next(iter(self._marked(op, instance)), None),
+            create=create,
+        )
+
+    def _add_nic(self, op: Operation, vm_id: str, name: str, nic: Nic, profile_id: str) -> None:
+        """With the source's MAC, which DHCP reservations and licences hang on, unless it is taken here."""
+        service = self._vms.service(vm_id).nics_service()
+        if any(found.name == name for found in self._client.call("list NICs", service.list)):
+            return
+        wanted = types.Nic(
+            name=name,
+            interface=types.NicInterface.VIRTIO,
+            vnic_profile=types.VnicProfile(id=profile_id),
+        )
+        if nic.mac_address:
+            wanted.mac = types.Mac(address=nic.mac_address)
+
+        def add() -> None:
+            self._client.call(
+                f"add {name}", lambda: service.add(wanted, query=self._client.query), idempotent=False
+            )
+
+        try:
+            add()
+        except Conflict as error:
+            if wanted.mac is None or "MAC" not in error.message:
+                raise
+            wanted.mac = None
+            op.event(
+                EventLevel.WARNING,
+                f"MAC address {nic.mac_address} is in use on the destination: {name} gets a new one.",
+            )
+            add()
+
+    def _start(self, op: Operation, vm_id: str, instance: Instance) -> tuple[str, ...]:
+        op.progress(f"Starting VM {instance.name}")
+        service = self._vms.service(vm_id)
+        vm = self._vms.get(vm_id)
+        if vm is not None and vm.status == types.VmStatus.DOWN:
+            self._client.call(
+                f"start VM {instance.name}", lambda: service.start(query=self._client.query), idempotent=False
+            )
+        self._vms.wait_status(op, vm_id, types.VmStatus.UP)
+        op.progress(f"Waiting for the guest agent of VM {instance.name}")
+        patience = Patience(
+            min(_AGENT_SECONDS, self._client.patience.timeout), self._client.patience.interval
+        )
+        try:
+            return wait_until(
+                op,
+                lambda: reported_addresses(self._client, self._vms, vm_id) or None,
+                patience,
+                cloud=self._client.cloud,
+                action="hear of the guest agent",
+            )
+        except CloudTimeout:
+            op.event(
+                EventLevel.WARNING,
+                f"VM {instance.name} is up, but its guest agent has told no address in {patience.timeout:g} s.",
+            )
+            return ()
+
+    def _warn_of_pool(self, op: Operation, environment: DestinationEnvironment, vm_id: str) -> None:
+        """No engine that is known takes an existing VM into a pool: it ignores the request without a word."""
+        vm = self._vms.get(vm_id)
+        if environment.vm_pool and vm is not None and vm.vm_pool is None:
+            op.event(
+                EventLevel.WARNING,
+                f"The engine did not put the VM into pool {environment.vm_pool!r}: its API has no such operation.",
+            )
+
+    def _update(self, vm_id: str, change: Any) -> None:
+        service = self._vms.service(vm_id)
+        self._client.call(f"update VM {vm_id}", lambda: service.update(change, query=self._client.query))
+
+    def _marked(self, op: Operation, instance: Instance) -> list[str]:
+        mark = self._mark(op)
+        return [vm.id for vm in self._vms.named(instance.name) if mark in (vm.description or "")]
+
+    def _mark(self, op: Operation) -> str:
+        return f"Deployed by Coriolis ({op.name('vm')})"
+
+
+def _bios(instance: Instance, cluster: Any) -> Any:
+    """The source's firmware; for BIOS the machine type that the cluster prefers."""
+    if instance.firmware == Firmware.EFI:
+        return types.BiosType.Q35_SECURE_BOOT if instance.secure_boot else types.BiosType.Q35_OVMF
+    if cluster.bios_type == types.BiosType.I440FX_SEA_BIOS:
+        return types.BiosType.I440FX_SEA_BIOS
+    return types.BiosType.Q35_SEA_BIOS

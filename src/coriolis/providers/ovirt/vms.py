@@ -1,0 +1,212 @@
+"""VMs and their disk attachments: states, attach, detach, and the removal that must never take a replica along."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from ovirtsdk4 import types
+
+from coriolis.errors import CloudError, CloudTimeout, Conflict, DiskStillAttached
+from coriolis.providers.base import Operation
+from coriolis.providers.lifecycle import Patience, delete_and_wait, wait_until
+from coriolis.providers.ovirt.client import OvirtClient
+
+OUR_PREFIX = "coriolis-"
+_UNPLUG_SECONDS = (
+    60.0  # a live guest lets a disk go within 10 s; one that hangs never does, and is switched off
+)
+_STOPPED = types.VmStatus.DOWN
+_NOT_RUNNING = (types.VmStatus.DOWN, types.VmStatus.IMAGE_LOCKED)
+
+
+class Vms:
+    def __init__(self, client: OvirtClient) -> None:
+        self._client = client
+
+    def service(self, vm_id: str) -> Any:
+        return self._client.system.vms_service().vm_service(vm_id)
+
+    def get(self, vm_id: str) -> Any | None:
+        """None where it is gone."""
+        return self._client.optional(f"read VM {vm_id}", self.service(vm_id).get)
+
+    def named(self, name: str) -> list[Any]:
+        """All that have exactly this name; the engine's search knows wildcards and no case."""
+        service = self._client.system.vms_service()
+        listed = self._client.call(
+            "list VMs", lambda: service.list(search=f'name="{name}"', case_sensitive=True)
+        )
+        return [vm for vm in listed if vm.name == name]
+
+    def wait_status(self, op: Operation, vm_id: str, goal: Any, patience: Patience | None = None) -> Any:
+        """Returns the VM. Raises CloudError when it is gone, or falls down on its way up."""
+        rose = False
+
+        def look() -> Any | None:
+            nonlocal rose
+            vm = self.get(vm_id)
+            if vm is None:
+                self._fail(f"bring VM {vm_id} to {goal}", "it is gone")
+            if vm.status == goal:
+                return vm
+            rose = rose or vm.status not in _NOT_RUNNING
+            if goal == types.VmStatus.UP and vm.status == types.VmStatus.DOWN and rose:
+                self._fail(f"start VM {vm.name}", self._why_down(vm))
+            return None
+
+        action = f"wait for VM {vm_id} to be {goal}"
+        return wait_until(
+            op, look, patience or self._client.patience, cloud=self._client.cloud, action=action
+        )
+
+    def wait_disks_ok(self, op: Operation, vm_id: str) -> None:
+        def look() -> bool | None:
+            disks = [attachment.disk for attachment in self.attachments(vm_id)]
+            for disk in disks:
+                if disk.status == types.DiskStatus.ILLEGAL:
+                    self._fail(f"prepare VM {vm_id}", f"its disk {disk.id} is illegal")
+            return True if all(disk.status == types.DiskStatus.OK for disk in disks) else None
+
+        action = f"wait for the disks of VM {vm_id}"
+        wait_until(op, look, self._client.patience, cloud=self._client.cloud, action=action)
+
+    def attachments(self, vm_id: str) -> Sequence[Any]:
+        """With their disks. Raises NotFound when the VM is gone."""
+        service = self.service(vm_id).disk_attachments_service()
+        found: Sequence[Any] = self._client.call(
+            f"list disks of VM {vm_id}", lambda: service.list(follow="disk")
+        )
+        return found
+
+    def attach(
+        self, op: Operation, vm_id: str, disk_id: str, interface: Any, *, bootable: bool = False
+    ) -> None:
+        """Plugs the disk in; returns once it is active. `active` must be said: the engine's default is false."""
+        service = self.service(vm_id).disk_attachments_service()
+        attachment = types.DiskAttachment(
+            disk=types.Disk(id=disk_id), interface=interface, bootable=bootable, active=True
+        )
+
+        def attach() -> None:
+            service.add(attachment, query=self._client.query)
+
+        if not self._attachment(vm_id, disk_id):
+            self._client.call(f"attach disk {disk_id} to VM {vm_id}", attach, idempotent=False)
+
+        def active() -> bool | None:
+            found = self._attachment(vm_id, disk_id)
+            return True if found is not None and found.active else None
+
+        action = f"attach disk {disk_id} to VM {vm_id}"
+        wait_until(op, active, self._client.patience, cloud=self._client.cloud, action=action)
+
+    def detach(self, op: Operation, vm_id: str, disk_id: str) -> None:
+        """Unplugs if the VM runs, then detaches. The disk stays."""
+        service = self.service(vm_id).disk_attachments_service().attachment_service(disk_id)
+        self._unplug(op, vm_id, disk_id)
+        self._client.optional(
+            f"detach disk {disk_id}",
+            lambda: service.remove(detach_only=True, query=self._client.query),
+        )
+
+        def gone() -> bool | None:
+            return True if self._attachment(vm_id, disk_id) is None else None
+
+        action = f"detach disk {disk_id} from VM {vm_id}"
+        wait_until(op, gone, self._client.patience, cloud=self._client.cloud, action=action)
+
+    def stop(self, op: Operation, vm_id: str) -> None:
+        """Pulls the plug: what matters on a worker's disks was flushed by the agent."""
+        vm = self.get(vm_id)
+        if vm is None or vm.status in _NOT_RUNNING:
+            return
+        service = self.service(vm_id)
+        try:
+            self._client.call(f"stop VM {vm.name}", lambda: service.stop(query=self._client.query))
+        except Conflict:  # it went down by itself meanwhile; if it did not, the wait below tells
+            pass
+        self.wait_status(op, vm_id, types.VmStatus.DOWN)
+
+    def remove(self, op: Operation, vm_id: str, protected: Collection[str] | None) -> None:
+        """Removes a VM with its own disks but without `protected` ones (None: all of its disks), which are detached
+        first. The engine deletes every disk that is still attached, so this refuses (DiskStillAttached) rather than
+        risk one: also disks of ours that the caller did not name count as protected."""
+        vm = self.get(vm_id)
+        if vm is None:
+            return
+        if vm.delete_protected:
+            unprotected = types.Vm(delete_protected=False)
+            service = self.service(vm_id)
+            self._client.call(
+                f"unprotect VM {vm.name}", lambda: service.update(unprotected, query=self._client.query)
+            )
+        for disk_id in self._foreign(vm, protected):
+            self.detach(op, vm_id, disk_id)
+        self.stop(op, vm_id)
+        delete_and_wait(
+            op,
+            vm_id,
+            delete=lambda id_: self._remove_now(vm, id_, protected),
+            exists=lambda id_: self.get(id_) is not None,
+            patience=self._client.patience,
+            cloud=self._client.cloud,
+            what=f"VM {vm.name}",
+        )
+
+    def _remove_now(self, vm: Any, vm_id: str, protected: Collection[str] | None) -> None:
+        attached = self._foreign(vm, protected)  # listed anew, right before the call that cannot be undone
+        if attached:
+            reason = f"disk {', '.join(attached)} is still attached, and would be deleted with it"
+            raise DiskStillAttached(cloud=self._client.cloud, action=f"remove VM {vm.name}", reason=reason)
+        service = self.service(vm_id)
+        self._client.call(f"remove VM {vm.name}", lambda: service.remove(query=self._client.query))
+
+    def _foreign(self, vm: Any, protected: Collection[str] | None) -> list[str]:
+        """Ids of the attached disks that are not the VM's own."""
+        found = []
+        for attachment in self.attachments(vm.id):
+            alias = attachment.disk.name or ""
+            ours = alias.startswith(OUR_PREFIX) and not alias.startswith(vm.name)
+            if protected is None or attachment.disk.id in protected or ours:
+                found.append(str(attachment.disk.id))
+        return found
+
+    def _unplug(self, op: Operation, vm_id: str, disk_id: str) -> None:
+        vm = self.get(vm_id)
+        found = self._attachment(vm_id, disk_id)
+        if vm is None or found is None or vm.status in _NOT_RUNNING or not found.active:
+            return
+        service = self.service(vm_id).disk_attachments_service().attachment_service(disk_id)
+        inactive = types.DiskAttachment(active=False)
+
+        def unplugged() -> bool | None:
+            now = self._attachment(vm_id, disk_id)
+            return True if now is None or not now.active else None
+
+        patience = Patience(
+            min(_UNPLUG_SECONDS, self._client.patience.timeout), self._client.patience.interval
+        )
+        action = f"unplug disk {disk_id} from VM {vm_id}"
+        try:
+            self._client.call(action, lambda: service.update(inactive, query=self._client.query))
+            wait_until(op, unplugged, patience, cloud=self._client.cloud, action=action)
+        except (
+            CloudTimeout,
+            Conflict,
+        ):  # powering up, paused or hanging: without power every disk can be detached
+            self.stop(op, vm_id)
+
+    def _attachment(self, vm_id: str, disk_id: str) -> Any | None:
+        service = self.service(vm_id).disk_attachments_service().attachment_service(disk_id)
+        return self._client.optional(f"read the attachment of disk {disk_id}", service.get)
+
+    def _why_down(self, vm: Any) -> str:
+        """The engine's last words on it: events with severity error."""
+        service = self._client.system.events_service()
+        events = self._client.call("list events", lambda: service.list(search="severity>normal", max=50))
+        for event in events:
+            if event.vm is not None and event.vm.id == vm.id and event.description:
+                return str(event.description)
+        return str(vm.stop_reason or vm.status_detail or "it went down, and the engine gives no reason")
+
+    def _fail(self, action: str, reason: str) -> None:
+        raise CloudError(cloud=self._client.cloud, action=action, reason=reason)
