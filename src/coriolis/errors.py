@@ -229,6 +229,15 @@ class ServerUnreachable(CoriolisError):
     hint = "Start one here with `coriolis serve`, or name another with --endpoint."
 
 
+class LogInRefused(CoriolisError):
+    """Keystone refused a client of Coriolis itself. Fields: reason."""
+
+    code = "CORI-9002"
+    http_status = 401
+    template = "Keystone refused the log-in: {reason}"
+    hint = "Check the OS_* variables or --os-* options; --no-auth is for a server without Keystone."
+
+
 class EngineError(CoriolisError):
     code = "CORI-8000"
 

@@ -11,7 +11,7 @@ from keystoneauth1 import exceptions as keystone
 from keystoneauth1.session import Session
 from requests import Response
 
-from coriolis.errors import AuthenticationFailed, RemoteError, ServerUnreachable
+from coriolis.errors import LogInRefused, RemoteError, ServerUnreachable
 
 LOG = logging.getLogger(__name__)
 SERVICE_TYPE = "migration"
@@ -79,7 +79,7 @@ class ApiClient:
         except keystone.EndpointNotFound as error:
             raise ServerUnreachable(url=self._choice.shown(), reason="it is not in the catalog") from error
         except (keystone.Unauthorized, keystone.MissingRequiredOptions) as error:
-            raise AuthenticationFailed(cloud="Keystone", username="", reason=error.message) from error
+            raise LogInRefused(reason=error.message) from error
         except keystone.ClientException as error:
             raise ServerUnreachable(url=self._choice.shown(), reason=_reason(error)) from error
         LOG.debug("%s %s: %d", method, url, answer.status_code)
