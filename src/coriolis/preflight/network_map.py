@@ -7,8 +7,10 @@ from coriolis.model.instance import Instance
 
 
 def check_network_map(instance: Instance, network_map: Mapping[str, str]) -> dict[str, str]:
-    """Source network name to what the map says for it, by name or by id. Raises NetworkNotMapped for the first
-    network that is missing."""
+    """Source network name to what the map says for it, by name or by id.
+
+    Raises NetworkNotMapped for the first network that is missing.
+    """
     found: dict[str, str] = {}
     for nic in instance.nics:
         target = network_map.get(nic.network_name) or network_map.get(nic.network_id or "")

@@ -23,8 +23,11 @@ class ExportVolumes:
         return self._client.storage
 
     def create_snapshots(self, op: Operation, disks: Sequence[Disk]) -> list[str]:
-        """One right after the other, then waited for together: the disks are as close in time as Cinder permits
-        without consistency groups. Returns the ids in the order of `disks`."""
+        """Asked for one right after the other, then waited for together.
+
+        So the disks are as close in time as Cinder permits without consistency groups. Returns the ids in the
+        order of `disks`.
+        """
         ids = [self._create_snapshot(op, number, disk) for number, disk in enumerate(disks)]
         for number, snapshot_id in enumerate(ids):
             op.progress("Taking snapshots", number, len(ids))

@@ -49,7 +49,7 @@ class WorkerPlan:
 
 
 class Workers:
-    """Everything of a worker carries the name `op.name(role)`, so that it can be found again after a crash."""
+    """Everything of a worker carries the name `op.name(role)`: so it can be found again after a crash."""
 
     def __init__(self, client: OpenStackClient) -> None:
         self._client = client
@@ -234,7 +234,7 @@ class Workers:
         if not addresses:
             reason = "the worker's network has no subnet that gives addresses"
             raise CloudError(cloud=self._client.cloud, action="create a worker VM", reason=reason)
-        return min(addresses, key=lambda address: ":" in address)  # IPv4 first
+        return str(min(addresses, key=lambda address: ":" in address))  # IPv4 first
 
     def _wait_active(self, op: Operation, server_id: str) -> None:
         compute = self._client.compute

@@ -10,8 +10,8 @@ from coriolis.providers.ovirt.vms import Vms
 def reported_addresses(client: OvirtClient, vms: Vms, vm_id: str) -> tuple[str, ...]:
     """Of the VM's own NICs, IPv4 first; empty until the guest agent has answered.
 
-    NICs are told from docker0 and the like by their MAC. Link-local addresses are left out; others are taken as they
-    are, since only the network decides what is reachable.
+    NICs are told from docker0 and the like by their MAC. Link-local addresses are left out; others are taken
+    as they are, since only the network decides what is reachable.
     """
     service = vms.service(vm_id)
     nics = client.call(f"list NICs of VM {vm_id}", service.nics_service().list)

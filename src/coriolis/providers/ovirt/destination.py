@@ -37,7 +37,7 @@ class OvirtDestination(DestinationCloud):
     # What is there
 
     def validate_connection(self) -> None:
-        self._client.call("log in", lambda: self._client.system.get())
+        self._client.call("log in", self._client.system.get)
         Inventory(self._client).clusters()
 
     def list_networks(self, env: Environment) -> Sequence[Network]:
@@ -116,7 +116,11 @@ class OvirtDestination(DestinationCloud):
     # The disk copy worker
 
     def deploy_target_resources(
-        self, op: Operation, env: Environment, instance: Instance, replicas: Sequence[ReplicaDisk]
+        self,
+        op: Operation,
+        env: Environment,
+        instance: Instance,  # noqa: ARG002 - of the contract
+        replicas: Sequence[ReplicaDisk],
     ) -> TargetResources:
         environment = self._environment(env)
         with self._client.during(op, COPY_ROLE):
@@ -210,7 +214,7 @@ class OvirtDestination(DestinationCloud):
         environment = self._environment(env)
         with self._client.during(op, "finalize"):
             where = placement(self._client, environment, instance)
-            return self._final.create(op, environment, where, instance, disks, detected_os)
+            return self._final.create(op, environment, where, instance, disks=disks, detected=detected_os)
 
     def delete_instance(
         self,

@@ -130,8 +130,8 @@ class Disks:
 
 
 def _new_disk(name: str, size: int, domain: Domain, *, thin: bool) -> Any:
-    """Thin is raw and sparse on file storage, qcow2 on block storage, and the backend's matter where it is managed
-    block storage; raw and sparse on block storage is refused by the engine."""
+    """Thin is raw and sparse on file storage and qcow2 on block storage, where raw and sparse is refused; on
+    managed block storage it is the backend's matter."""
     cow = thin and domain.block
     disk = types.Disk(
         name=name,

@@ -21,8 +21,8 @@ CAUGHT: tuple[type[Exception], ...] = (sdk.Error, pycurl.error)
 
 # The engine's words for "the object is busy just now": the same 409 as for faults that last.
 _BUSY = re.compile(
-    r"(is|are) (currently )?(being )?locked|is locked|are locked|Image Locked|Related operation is currently"
-    r"|performing an operation|is being (transferred|moved or copied|exported|cloned)|try again in a few minutes",
+    r"(is|are) (currently )?(being )?locked|Image Locked|Related operation is currently|try again in a few"
+    r"|performing an operation|is being (transferred|moved or copied|exported|cloned)",
     re.IGNORECASE,
 )
 # What the SDK says of an HTML page of the web server in front of a restarting engine (or of a lasting 401).
@@ -39,24 +39,22 @@ def understanding(cloud: str, login: str, url: str) -> Callable[[str, Exception]
         text = fault_text(error)
         code = getattr(error, "code", None)
         if isinstance(error, sdk.AuthError):
-            return Fault(AuthenticationFailed(cloud=cloud, username=login, reason=_with_profile_hint(text)))
+            reason = _with_profile_hint(text)
+            return Fault(AuthenticationFailed(cloud=cloud, username=login, reason=reason))
         if isinstance(error, sdk.NotFoundError) or code == 404:
             return Fault(NotFound(kind=f"{cloud}: what was needed to {action}", name=text))
         if code is None:
             return _not_answered(cloud, action, error, f"{url}: {text}")
-        if code == 409 and _BUSY.search(text):
-            return Fault(CloudUnavailable(cloud=cloud, action=action, reason=text), refused=True)
-        if code in {429, 503}:
-            return Fault(CloudUnavailable(cloud=cloud, action=action, reason=text), refused=True)
-        if code >= 500:
-            return Fault(CloudUnavailable(cloud=cloud, action=action, reason=text))
+        refused = code in {429, 503} or (code == 409 and _BUSY.search(text) is not None)
+        if refused or code >= 500:
+            return Fault(CloudUnavailable(cloud=cloud, action=action, reason=text), refused=refused)
         return Fault(_lasting(cloud, action, code, text))
 
     return understand
 
 
 def fault_text(error: Exception) -> str:
-    """The engine's own words without the brackets of its printed list, or libcurl's without object addresses."""
+    """The engine's words without the brackets of its printed list, or libcurl's without object addresses."""
     fault = getattr(error, "fault", None)
     if fault is not None and (fault.detail or fault.reason):
         return str(fault.detail or fault.reason).strip().strip("[]")

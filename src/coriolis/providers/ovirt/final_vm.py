@@ -21,12 +21,12 @@ from coriolis.providers.ovirt.vms import Vms
 
 MIB = 1 << 20
 DISK_INTERFACE = types.DiskInterface.VIRTIO_SCSI
-"""Discard reaches the storage, more than 28 disks fit, and the guest's disks can be unplugged while it runs."""
+"""Discard reaches the storage, any number of disks fits, and they can be unplugged while the guest runs."""
 _AGENT_SECONDS = 300.0  # a deployment is done when the VM is up; its addresses are told if they come soon
 
 
 class FinalVm:
-    """Marked in its description with the job's name: compensation must never take a user's VM of the same name."""
+    """Marked in its description with the job's name: compensation must never take a user's own VM."""
 
     def __init__(self, client: OvirtClient) -> None:
         self._client = client
@@ -38,6 +38,7 @@ class FinalVm:
         environment: DestinationEnvironment,
         where: Placement,
         instance: Instance,
+        *,
         disks: Sequence[ClonedDisk],
         detected: DetectedOs | None,
     ) -> DeployedInstance:
@@ -177,7 +178,7 @@ class FinalVm:
         except CloudTimeout:
             op.event(
                 EventLevel.WARNING,
-                f"VM {instance.name} is up, but its guest agent has told no address in {patience.timeout:g} s.",
+                f"VM {instance.name} is up, but its guest agent told no address in {patience.timeout:g} s.",
             )
             return ()
 
@@ -187,7 +188,7 @@ class FinalVm:
         if environment.vm_pool and vm is not None and vm.vm_pool is None:
             op.event(
                 EventLevel.WARNING,
-                f"The engine did not put the VM into pool {environment.vm_pool!r}: its API has no such operation.",
+                f"The engine did not put the VM into pool {environment.vm_pool!r}: its API cannot do that.",
             )
 
     def _update(self, vm_id: str, change: Any) -> None:

@@ -13,12 +13,12 @@ _RHEL_LIKE = frozenset(
 
 
 def os_release(detected: DetectedOs | None, os_type: OsType, known: Collection[str]) -> str:
-    """The nearest of the `known` names of this engine (an older one lacks the newer types, and refuses them)."""
+    """The nearest of the `known` names of this engine; an older one refuses the newer types."""
     fallback = "other_linux" if os_type == OsType.LINUX else "other"
     if detected is None:
         return fallback
     wanted = _by_distribution(detected)
-    return wanted if wanted in known else fallback
+    return wanted if wanted is not None and wanted in known else fallback
 
 
 def _by_distribution(detected: DetectedOs) -> str | None:

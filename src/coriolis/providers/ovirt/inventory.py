@@ -95,7 +95,7 @@ class Inventory:
         profiles = [p for p in self._profiles() if p.network is not None and p.network.id == network.id]
         if not profiles:
             raise InvalidInput(
-                message=f"{self._client.cloud}: network {network.name!r} has no vNIC profile that a VM can use."
+                message=f"{self._client.cloud}: network {network.name!r} has no vNIC profile for a VM."
             )
         return str(min(profiles, key=lambda p: (p.name != network.name, p.name)).id)
 

@@ -1,5 +1,7 @@
-"""VMs and their disk attachments: states, attach, detach, and the removal that must never take a replica along."""
+"""VMs and their disk attachments: states, attach, detach, and a removal that never takes a replica along."""
 
+import contextlib
+import time
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -14,7 +16,7 @@ OUR_PREFIX = "coriolis-"
 _UNPLUG_SECONDS = (
     60.0  # a live guest lets a disk go within 10 s; one that hangs never does, and is switched off
 )
-_STOPPED = types.VmStatus.DOWN
+_RISE_SECONDS = 10.0  # after which a started VM that is down has failed rather than not begun
 _NOT_RUNNING = (types.VmStatus.DOWN, types.VmStatus.IMAGE_LOCKED)
 
 
@@ -38,19 +40,18 @@ class Vms:
         return [vm for vm in listed if vm.name == name]
 
     def wait_status(self, op: Operation, vm_id: str, goal: Any, patience: Patience | None = None) -> Any:
-        """Returns the VM. Raises CloudError when it is gone, or falls down on its way up."""
-        rose = False
+        """Returns the VM. Raises CloudError when it is gone, or down where it should come up."""
+        began = time.monotonic()
 
         def look() -> Any | None:
-            nonlocal rose
             vm = self.get(vm_id)
             if vm is None:
-                self._fail(f"bring VM {vm_id} to {goal}", "it is gone")
+                raise self._failure(f"bring VM {vm_id} to {goal}", "it is gone")
             if vm.status == goal:
                 return vm
-            rose = rose or vm.status not in _NOT_RUNNING
-            if goal == types.VmStatus.UP and vm.status == types.VmStatus.DOWN and rose:
-                self._fail(f"start VM {vm.name}", self._why_down(vm))
+            fell = goal == types.VmStatus.UP and vm.status == types.VmStatus.DOWN
+            if fell and time.monotonic() - began > _RISE_SECONDS:
+                raise self._failure(f"start VM {vm.name}", self._why_down(vm))
             return None
 
         action = f"wait for VM {vm_id} to be {goal}"
@@ -63,7 +64,7 @@ class Vms:
             disks = [attachment.disk for attachment in self.attachments(vm_id)]
             for disk in disks:
                 if disk.status == types.DiskStatus.ILLEGAL:
-                    self._fail(f"prepare VM {vm_id}", f"its disk {disk.id} is illegal")
+                    raise self._failure(f"prepare VM {vm_id}", f"its disk {disk.id} is illegal")
             return True if all(disk.status == types.DiskStatus.OK for disk in disks) else None
 
         action = f"wait for the disks of VM {vm_id}"
@@ -80,7 +81,7 @@ class Vms:
     def attach(
         self, op: Operation, vm_id: str, disk_id: str, interface: Any, *, bootable: bool = False
     ) -> None:
-        """Plugs the disk in; returns once it is active. `active` must be said: the engine's default is false."""
+        """Plugs the disk in; returns once it is active. `active` is said since the engine's default is false."""
         service = self.service(vm_id).disk_attachments_service()
         attachment = types.DiskAttachment(
             disk=types.Disk(id=disk_id), interface=interface, bootable=bootable, active=True
@@ -120,16 +121,16 @@ class Vms:
         if vm is None or vm.status in _NOT_RUNNING:
             return
         service = self.service(vm_id)
-        try:
+        with contextlib.suppress(Conflict):  # it went down meanwhile; if it did not, the wait below tells
             self._client.call(f"stop VM {vm.name}", lambda: service.stop(query=self._client.query))
-        except Conflict:  # it went down by itself meanwhile; if it did not, the wait below tells
-            pass
         self.wait_status(op, vm_id, types.VmStatus.DOWN)
 
     def remove(self, op: Operation, vm_id: str, protected: Collection[str] | None) -> None:
-        """Removes a VM with its own disks but without `protected` ones (None: all of its disks), which are detached
-        first. The engine deletes every disk that is still attached, so this refuses (DiskStillAttached) rather than
-        risk one: also disks of ours that the caller did not name count as protected."""
+        """Removes a VM with its own disks; `protected` ones (None: all) are detached first and stay.
+
+        The engine deletes every disk that is still attached: this raises DiskStillAttached rather than risk
+        one. Disks of ours that the caller did not name count as protected too.
+        """
         vm = self.get(vm_id)
         if vm is None:
             return
@@ -208,5 +209,5 @@ class Vms:
                 return str(event.description)
         return str(vm.stop_reason or vm.status_detail or "it went down, and the engine gives no reason")
 
-    def _fail(self, action: str, reason: str) -> None:
-        raise CloudError(cloud=self._client.cloud, action=action, reason=reason)
+    def _failure(self, action: str, reason: str) -> CloudError:
+        return CloudError(cloud=self._client.cloud, action=action, reason=reason)

@@ -28,8 +28,11 @@ WORKER_USER = "coriolis"
 
 @dataclass(frozen=True, slots=True)
 class WorkerPlan:
-    """What to boot, by ids. `profile_id`: of the NIC, where the template brings none. `username` and `password`: those
-    preset in the template; None: cloud-init makes a user with a key of ours."""
+    """What to boot, by ids.
+
+    `profile_id`: of the NIC, where the template brings none. `username` and `password`: those preset in the
+    template; None: cloud-init makes a user with a key of ours.
+    """
 
     template_id: str
     cluster_id: str
@@ -67,7 +70,7 @@ def worker_plan(
 
 
 def _profile(inventory: Inventory, cluster: Any, environment: DestinationEnvironment) -> str | None:
-    """Of the first mapped network that the worker's cluster has: the conductor most likely reaches that one."""
+    """Of the first mapped network that the worker's cluster has: the conductor likely reaches that one."""
     there = {name for network in inventory.networks(cluster) for name in (network.id, network.name)}
     for target in environment.network_map.values():
         if target in there:
@@ -106,7 +109,10 @@ class Workers:
         return WorkerVm(vm_id, name, login, disks)
 
     def delete(self, op: Operation, role: str, protected: Collection[str]) -> None:
-        """Detaches the `protected` disks, makes sure that none is left, and removes the VM. Raises DiskStillAttached."""
+        """Detaches the `protected` disks, makes sure that none is left, and removes the VM.
+
+        Raises DiskStillAttached.
+        """
         name = op.name(role)
         row = op.ledger.find(ResourceKind.VM, name)
         if row is None:
