@@ -58,22 +58,22 @@ class FinalVm:
             self._update(vm_id, types.Vm(delete_protected=True))
         for disk in disks:
             op.ledger.keep(ResourceKind.DISK, disk.volume_name, f"disk of deployed VM {instance.name}")
-        op.ledger.keep(ResourceKind.VM, instance.name, f"VM deployed from instance {instance.name}")
+        op.ledger.keep(ResourceKind.VM, _row_name(op), f"VM deployed from instance {instance.name}")
         return DeployedInstance(vm_id, instance.name, addresses, not environment.leave_migrated_vms_off)
 
     def delete(self, op: Operation, instance: Instance) -> None:
         """Its disks are detached and stay."""
-        row = op.ledger.find(ResourceKind.VM, instance.name)
+        row = op.ledger.find(ResourceKind.VM, _row_name(op))
         if row is None:
             return
         ids = [row.cloud_id] if row.cloud_id else []
         for vm_id in dict.fromkeys([*ids, *self._marked(op, instance)]):
             self._vms.remove(op, vm_id, protected=None)
-        op.ledger.removed(ResourceKind.VM, instance.name)
+        op.ledger.removed(ResourceKind.VM, _row_name(op))
 
-    def owned_disks(self, op: Operation, instance: Instance) -> set[str]:
+    def owned_disks(self, op: Operation) -> set[str]:
         """Ids of the disks that a VM of this job holds; they are no temporary copies any more."""
-        row = op.ledger.find(ResourceKind.VM, instance.name)
+        row = op.ledger.find(ResourceKind.VM, _row_name(op))
         if row is None or not row.cloud_id or self._vms.get(row.cloud_id) is None:
             return set()
         return {attachment.disk.id for attachment in self._vms.attachments(row.cloud_id)}
@@ -119,7 +119,7 @@ class FinalVm:
         return create_resource(
             op,
             ResourceKind.VM,
-            instance.name,
+            _row_name(op),
             find=lambda: next(iter(self._marked(op, instance)), None),
             create=create,
         )
@@ -200,7 +200,12 @@ class FinalVm:
         return [vm.id for vm in self._vms.named(instance.name) if mark in (vm.description or "")]
 
     def _mark(self, op: Operation) -> str:
-        return f"Deployed by Coriolis ({op.name('vm')})"
+        return f"Deployed by Coriolis ({_row_name(op)})"
+
+
+def _row_name(op: Operation) -> str:
+    """In the ledger: not the VM's own name, which a VM of another deployment may have had before."""
+    return op.name("vm")
 
 
 def _bios(instance: Instance, cluster: Any) -> Any:
