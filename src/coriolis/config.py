@@ -38,6 +38,9 @@ class EngineSection(Section):
     heartbeat_seconds: float = Field(
         1.0, gt=0, description="How often a claim is renewed and a wish to cancel is seen; below a third of the lease."
     )
+    retry_seconds: float = Field(
+        2.0, gt=0, description="First wait before a step is tried again after a passing fault; doubles each time."
+    )
 
 
 class TransferSection(Section):
@@ -107,6 +110,11 @@ class Settings(Section):
     @property
     def state_dir(self) -> Path:
         return self.default.state_dir
+
+    @property
+    def embedded(self) -> bool:
+        """Everything in one process on SQLite: nobody else may hold the state directory."""
+        return self.database_url.startswith("sqlite")
 
     @property
     def database_url(self) -> str:

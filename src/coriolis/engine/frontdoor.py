@@ -3,35 +3,79 @@
 They reach nothing else than this and the store. Every method raises errors of `coriolis.errors` only.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from typing import Any
 
 from coriolis.config import Settings
+from coriolis.engine import submissions
+from coriolis.engine.sessions import FindProvider
+from coriolis.errors import NotSupported
+from coriolis.model.enums import ProviderType, ResourceState
 from coriolis.model.instance import Instance, InstanceSummary, Network, ProviderOption, StorageBackend
 from coriolis.model.records import Deployment, Execution, LedgerEntry
+from coriolis.providers import registry
+from coriolis.providers.base import DestinationCloud, Provider, SourceCloud
 from coriolis.store.database import Database
 
 
 class FrontDoor:
-    def __init__(self, database: Database, settings: Settings, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        wake: Callable[[], None],
+        *,
+        find_provider: FindProvider = registry.provider,
+        all_providers: Callable[[], Mapping[str, Provider]] = registry.providers,
+    ) -> None:
         """`wake` tells the conductor to look for work now."""
+        self._database = database
+        self._settings = settings
+        self._wake = wake
+        self._find_provider = find_provider
+        self._all_providers = all_providers
 
     # What the platforms are
 
     def platforms(self) -> Mapping[str, Sequence[int]]:
         """Platform to the numbers of `ProviderType` it offers."""
+        return {name: [int(c) for c in plugin.capabilities] for name, plugin in self._all_providers().items()}
 
     def schemas(self, platform: str, provider_type: int) -> Mapping[str, Any]:
-        """{schema name: JSON schema} by provider type: 16 connection_info_schema, 4 destination_environment_schema,
-        8 source_environment_schema. Raises InvalidInput (unknown platform) or NotSupported (no such schema)."""
+        """{schema name: JSON schema} by provider type: 16 connection_info_schema, 4
+        destination_environment_schema, 8 source_environment_schema. Raises InvalidInput (unknown platform) or
+        NotSupported (no such schema)."""
+        plugin = self._find_provider(platform)
+        makers: Mapping[int, tuple[str, Callable[[], Mapping[str, Any] | None]]] = {
+            ProviderType.ENDPOINT: ("connection_info_schema", plugin.connection_schema),
+            ProviderType.TRANSFER_IMPORT: (
+                "destination_environment_schema",
+                plugin.destination_environment_schema,
+            ),
+            ProviderType.TRANSFER_EXPORT: ("source_environment_schema", plugin.source_environment_schema),
+        }
+        if provider_type in plugin.capabilities and provider_type in makers:
+            name, make = makers[provider_type]
+            schema = make()
+            if schema is not None:
+                return {name: schema}
+        raise NotSupported(message=f"Platform {platform!r} has no schema of provider type {provider_type}.")
 
     def check_connection_info(self, platform: str, connection_info: Mapping[str, Any]) -> None:
         """Raises InvalidInput naming the field; does not touch the network."""
+        self._find_provider(platform).check_connection_info(connection_info)
 
     # What an endpoint has
 
     def validate_endpoint(self, endpoint_id: str) -> None:
         """Logs in. Raises AuthenticationFailed, CloudError, InvalidInput…"""
+        endpoint = self._database.endpoints.get(endpoint_id)
+        plugin = self._find_provider(endpoint.type)
+        plugin.check_connection_info(endpoint.connection_info)
+        is_source = ProviderType.TRANSFER_EXPORT in plugin.capabilities
+        with self._source(endpoint_id) if is_source else self._destination(endpoint_id) as cloud:
+            cloud.validate_connection()
 
     def list_instances(
         self,
@@ -41,21 +85,36 @@ class FrontDoor:
         marker: str | None = None,
         limit: int | None = None,
         name: str | None = None,
-    ) -> Sequence[InstanceSummary]: ...
+    ) -> Sequence[InstanceSummary]:
+        with self._source(endpoint_id) as cloud:
+            return cloud.list_instances(env, marker=marker, limit=limit, name=name)
 
-    def get_instance(self, endpoint_id: str, env: Mapping[str, Any], name_or_id: str) -> Instance: ...
+    def get_instance(self, endpoint_id: str, env: Mapping[str, Any], name_or_id: str) -> Instance:
+        with self._source(endpoint_id) as cloud:
+            return cloud.get_instance(env, name_or_id)
 
-    def list_networks(self, endpoint_id: str, env: Mapping[str, Any]) -> Sequence[Network]: ...
+    def list_networks(self, endpoint_id: str, env: Mapping[str, Any]) -> Sequence[Network]:
+        """Of a platform that is a destination those that VMs can be put on; else those that a source has."""
+        plugin = self._find_provider(self._database.endpoints.get(endpoint_id).type)
+        is_destination = ProviderType.TRANSFER_IMPORT in plugin.capabilities
+        with self._destination(endpoint_id) if is_destination else self._source(endpoint_id) as cloud:
+            return cloud.list_networks(env)
 
-    def list_storage(self, endpoint_id: str, env: Mapping[str, Any]) -> Sequence[StorageBackend]: ...
+    def list_storage(self, endpoint_id: str, env: Mapping[str, Any]) -> Sequence[StorageBackend]:
+        with self._destination(endpoint_id) as cloud:
+            return cloud.list_storage(env)
 
     def source_options(
         self, endpoint_id: str, env: Mapping[str, Any], names: Sequence[str] = ()
-    ) -> Sequence[ProviderOption]: ...
+    ) -> Sequence[ProviderOption]:
+        with self._source(endpoint_id) as cloud:
+            return cloud.source_options(env, names)
 
     def destination_options(
         self, endpoint_id: str, env: Mapping[str, Any], names: Sequence[str] = ()
-    ) -> Sequence[ProviderOption]: ...
+    ) -> Sequence[ProviderOption]:
+        with self._destination(endpoint_id) as cloud:
+            return cloud.destination_options(env, names)
 
     # Work
 
@@ -63,6 +122,13 @@ class FrontDoor:
         self, transfer_id: str, *, shutdown_instances: bool = False, auto_deploy: bool = False
     ) -> Execution:
         """Queues one job per instance. Raises Conflict while another execution of the transfer is active."""
+        if auto_deploy:
+            raise NotSupported(message="Automatic deployment after an execution is not supported yet.")
+        execution_id = submissions.execute_transfer(
+            self._database, transfer_id, shutdown_instances=shutdown_instances
+        )
+        self._wake()
+        return self._database.executions.get(execution_id)
 
     def deploy(
         self,
@@ -76,21 +142,62 @@ class FrontDoor:
         instance_osmorphing_minion_pool_mappings: Mapping[str, str] | None = None,
         user_scripts: Mapping[str, Any] | None = None,
     ) -> Deployment:
-        """Raises InvalidInput when the replica was never completed (unless `force`), Conflict while the transfer is
-        being executed, NotSupported for `clone_disks=False`."""
+        """Raises InvalidInput when the replica was never completed (unless `force`), Conflict while the
+        transfer is being executed, NotSupported for `clone_disks=False`."""
+        wishes = submissions.DeploymentWishes(
+            user_id=user_id,
+            project_id=project_id,
+            clone_disks=clone_disks,
+            force=force,
+            skip_os_morphing=skip_os_morphing,
+            instance_osmorphing_minion_pool_mappings=instance_osmorphing_minion_pool_mappings,
+            user_scripts=user_scripts,
+        )
+        deployment_id = submissions.deploy(self._database, transfer_id, wishes)
+        self._wake()
+        return self._database.deployments.get(deployment_id)
 
     def delete_disks(self, transfer_id: str) -> Execution:
-        """Raises InvalidInput when nothing was replicated."""
+        """Raises InvalidInput when nothing was replicated, Conflict while the transfer is in use."""
+        execution_id = submissions.delete_disks(self._database, transfer_id)
+        self._wake()
+        return self._database.executions.get(execution_id)
 
     def cancel_execution(self, execution_id: str, *, force: bool = False) -> None:
-        """Raises Conflict when the execution is not active."""
+        """What was made is undone. `force`: without retries, and what does not go is reported as left behind.
+        Raises Conflict when the execution is not active."""
+        self._database.jobs.cancel(execution_id, force=force)
+        self._wake()
 
-    def cancel_deployment(self, deployment_id: str, *, force: bool = False) -> None: ...
+    def cancel_deployment(self, deployment_id: str, *, force: bool = False) -> None:
+        self.cancel_execution(self._database.deployments.get(deployment_id).execution.id, force=force)
 
     # What was left behind
 
     def leftovers(self) -> Sequence[LedgerEntry]:
         """Resources that a clean-up could not remove, with the reason."""
+        return self._database.resources.list(states=[ResourceState.LEFTOVER])
 
     def retry_cleanup(self, job_id: str) -> Sequence[LedgerEntry]:
-        """Tries again to remove what this job left behind; returns what still remains."""
+        """Queues another try to remove what this job left behind, and returns what that is: look at
+        `leftovers()` once the job has ended again. Raises NotFound when it left nothing, Conflict while it is
+        at work."""
+        self._database.jobs.reopen_for_cleanup(job_id)
+        self._wake()
+        return self._database.resources.list(job_id=job_id, states=[ResourceState.LEFTOVER])
+
+    @contextmanager
+    def _source(self, endpoint_id: str) -> Iterator[SourceCloud]:
+        endpoint = self._database.endpoints.get(endpoint_id)
+        plugin = self._find_provider(endpoint.type)
+        with closing(plugin.connect_source(endpoint.connection_info, endpoint.name, self._settings)) as cloud:
+            yield cloud
+
+    @contextmanager
+    def _destination(self, endpoint_id: str) -> Iterator[DestinationCloud]:
+        endpoint = self._database.endpoints.get(endpoint_id)
+        plugin = self._find_provider(endpoint.type)
+        with closing(
+            plugin.connect_destination(endpoint.connection_info, endpoint.name, self._settings)
+        ) as cloud:
+            yield cloud

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from coriolis.errors import Conflict
 from coriolis.model.enums import ExecutionType
-from coriolis.model.records import ALIVE, Deployment, Paging, Transfer
+from coriolis.model.records import Deployment, Paging, Transfer
 from coriolis.store.executions import NewJob, active_execution, executions_of
 from coriolis.store.repository import Repository, Row, born, bury, change, get_row, new_id, page
 from coriolis.store.tables import DEPLOYMENT, EXECUTION, JOB
@@ -114,14 +114,3 @@ class DeploymentRepository(Repository):
             )
             for row in rows
         ]
-
-
-def active_deployment(connection: sa.Connection, transfer_id: str) -> str | None:
-    """The id of a deployment of the transfer that has not ended, if any."""
-    query = sa.select(DEPLOYMENT.c.id).where(
-        DEPLOYMENT.c.transfer_id == transfer_id, DEPLOYMENT.c.deleted == ALIVE
-    )
-    for deployment_id in connection.scalars(query).all():
-        if active_execution(connection, deployment_id) is not None:
-            return str(deployment_id)
-    return None

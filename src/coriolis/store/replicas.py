@@ -24,7 +24,7 @@ class ReplicaRepository(Repository):
         return tuple(_disk(record) for record in self.list(transfer_id, instance))
 
     def save(self, fence: "Fence", transfer_id: str, instance: str, replicas: Sequence[ReplicaDisk]) -> None:
-        """Writes what is now known of the instance's replicas; those not named are forgotten."""
+        """Writes what is now known of these replicas; others of the instance stay as they are."""
         with self._database.fenced(fence) as connection:
             known = {record.disk_id: record.id for record in replicas_of(connection, transfer_id, instance)}
             for position, replica in enumerate(replicas):
@@ -37,14 +37,21 @@ class ReplicaRepository(Repository):
                     "manifest": replica.manifest,
                     "position": position,
                 }
-                row_id = known.pop(replica.disk_id, None)
-                if row_id is not None:
-                    change(connection, REPLICA_DISK, row_id, values)
+                if replica.disk_id in known:
+                    change(connection, REPLICA_DISK, known[replica.disk_id], values)
                     continue
                 place = {"transfer_id": transfer_id, "instance": instance, "disk_id": replica.disk_id}
                 connection.execute(sa.insert(REPLICA_DISK).values(id=new_id(), **place, **values, **born()))
-            for row_id in known.values():
-                bury(connection, REPLICA_DISK, REPLICA_DISK.c.id == row_id)
+
+    def forget(self, fence: "Fence", transfer_id: str, instance: str, disk_ids: Sequence[str]) -> None:
+        """The replicas of these disks are gone."""
+        named = sa.and_(
+            REPLICA_DISK.c.transfer_id == transfer_id,
+            REPLICA_DISK.c.instance == instance,
+            REPLICA_DISK.c.disk_id.in_(disk_ids),
+        )
+        with self._database.fenced(fence) as connection:
+            bury(connection, REPLICA_DISK, named)
 
 
 def replicas_of(

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from coriolis.model.enums import TaskStatus
 from coriolis.store.clock import utcnow
 from coriolis.store.repository import Repository
-from coriolis.store.tables import STEP_STATE
+from coriolis.store.tables import EXECUTION, JOB, STEP_STATE
 from coriolis.store.tasks import set_status
 
 if TYPE_CHECKING:
@@ -39,6 +39,21 @@ class StepRepository(Repository):
             result=self._reveal(row["result"]),
             checkpoint=self._reveal(row["checkpoint"]),
         )
+
+    def latest_result(self, action_id: str, instance: str, step: str, *, completed: str) -> Any:
+        """The result of `step` in the newest run of `action_id` for the instance whose step `completed`
+        finished, or None: e.g. how the instance looked when its disks were last copied."""
+        runs = (
+            sa.select(JOB.c.id)
+            .join(EXECUTION, EXECUTION.c.id == JOB.c.execution_id)
+            .join(STEP_STATE, STEP_STATE.c.job_id == JOB.c.id)
+            .where(EXECUTION.c.action_id == action_id, JOB.c.instance == instance)
+            .where(STEP_STATE.c.step == completed, STEP_STATE.c.finished)
+            .order_by(JOB.c.position.desc())
+        )
+        with self._database.read() as connection:
+            job_id = connection.scalar(runs.limit(1))
+        return None if job_id is None else self.get(job_id, step).result
 
     def begin(self, fence: "Fence", step: str, *, host: str, process_id: int) -> StepState:
         """Counts the attempt and shows the task as running, before the step touches anything."""

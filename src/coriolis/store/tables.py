@@ -22,9 +22,8 @@ UUID = sa.String(36)
 NAME = sa.String(255)
 WORD = sa.String(64)
 MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-SECONDS = (
-    sa.Double()
-)  # of a clock; a single-precision FLOAT, as MySQL would make of sa.Float, is off by minutes
+# Of a clock: a single-precision FLOAT, as MySQL would make of sa.Float, is off by minutes.
+SECONDS: sa.types.TypeEngine[float] = sa.Double()
 
 
 def _stamps() -> tuple[sa.Column[Any], ...]:

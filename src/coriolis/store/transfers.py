@@ -109,7 +109,7 @@ class TransferRepository(Repository):
             raise InvalidInput(message=f"A transfer's {', '.join(sorted(wrong))} cannot be changed.")
         with self._database.write() as connection:
             row = get_row(connection, TRANSFER, "Transfer", transfer_id)
-            _refuse_while_active(connection, transfer_id)
+            refuse_while_active(connection, transfer_id)
             present = {name: self._reveal(row[name]) for name in _CHANGEABLE}
             change(connection, TRANSFER, transfer_id, self._stored({**present, **values}))
         return self.get(transfer_id)
@@ -119,7 +119,7 @@ class TransferRepository(Repository):
         active."""
         with self._database.write() as connection:
             get_row(connection, TRANSFER, "Transfer", transfer_id)
-            _refuse_while_active(connection, transfer_id)
+            refuse_while_active(connection, transfer_id)
             bury(connection, TRANSFER, TRANSFER.c.id == transfer_id)
             bury(connection, EXECUTION, EXECUTION.c.action_id == transfer_id)
 
@@ -195,7 +195,9 @@ def _last_status() -> sa.ColumnElement[str]:
     return sa.func.coalesce(last, str(ExecutionStatus.UNEXECUTED))
 
 
-def _refuse_while_active(connection: sa.Connection, transfer_id: str) -> None:
+def refuse_while_active(connection: sa.Connection, transfer_id: str) -> None:
+    """Raises Conflict. The transfer's row is locked first, so that two submissions at once see each other."""
+    connection.execute(sa.select(TRANSFER.c.id).where(TRANSFER.c.id == transfer_id).with_for_update())
     deployments = sa.select(DEPLOYMENT.c.id).where(
         DEPLOYMENT.c.transfer_id == transfer_id, DEPLOYMENT.c.deleted == ALIVE
     )

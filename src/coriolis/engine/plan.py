@@ -1,0 +1,105 @@
+"""The compiled plan of a job: which steps, in which order, with which parameters, as data.
+
+It is stored when the job is queued and everything later follows it: with changed code TaskFlow was seen to
+run an interrupted step before a newly inserted earlier one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from coriolis.engine.registry import StepRegistry
+from coriolis.engine.step import Step, optional
+from coriolis.model.secret import SecretCodec
+from coriolis.store.executions import NewJob, NewTask
+
+PLAN_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FlowStep:
+    """A step in a flow's wiring; `after` names the steps that must have finished. `on_error` marks a
+    clean-up."""
+
+    name: str
+    step: Step
+    after: tuple[str, ...] = ()
+    on_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    name: str
+    key: str
+    version: int
+    after: tuple[str, ...]
+    provides: str | None
+    parameters: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    format: int
+    flow: str
+    flow_version: int
+    steps: tuple[PlannedStep, ...]
+
+    def provider_of(self, value: str) -> str | None:
+        """The step that provides a value."""
+        return next((step.name for step in self.steps if step.provides == value), None)
+
+    def load_steps(self, registry: StepRegistry, codec: SecretCodec) -> dict[str, Step]:
+        """Raises UnknownStep."""
+        return {
+            step.name: registry.get(step.key, step.version).load(step.parameters, codec)
+            for step in self.steps
+        }
+
+
+def new_job(
+    instance: str, flow: str, flow_version: int, steps: Sequence[FlowStep], codec: SecretCodec
+) -> NewJob:
+    """Compiles a flow. Raises ValueError when the wiring is wrong: that is a fault of ours, not of the
+    user."""
+    _check_wiring(steps)
+    planned = tuple(
+        PlannedStep(
+            name=item.name,
+            key=item.step.key,
+            version=item.step.version,
+            after=item.after,
+            provides=item.step.provides,
+            parameters=item.step.parameters(codec),
+        )
+        for item in steps
+    )
+    plan = Plan(format=PLAN_FORMAT, flow=flow, flow_version=flow_version, steps=planned)
+    tasks = tuple(
+        NewTask(item.name, task_type=item.step.task_type, depends_on=item.after, on_error=item.on_error)
+        for item in steps
+    )
+    data: dict[str, Any] = TypeAdapter(Plan).dump_python(plan, mode="json")
+    return NewJob(instance=instance, flow=flow, flow_version=flow_version, plan=data, tasks=tasks)
+
+
+def load_plan(data: Mapping[str, Any]) -> Plan:
+    return TypeAdapter(Plan).validate_python(dict(data))
+
+
+def _check_wiring(steps: Sequence[FlowStep]) -> None:
+    before: dict[str, set[str]] = {}  # step to all that has surely finished when it starts
+    provided: dict[str, str] = {}
+    for item in steps:
+        if item.name in before or not set(item.after) <= set(before):
+            raise ValueError(f"step {item.name!r} is named twice or comes before what it waits for")
+        before[item.name] = set(item.after).union(*(before[parent] for parent in item.after))
+        known = {value for value, step in provided.items() if step in before[item.name]}
+        needed = type(item.step).inputs() | type(item.step).inputs("probe")
+        missing = {name for name, hint in needed.items() if name not in known and not optional(hint)}
+        missing |= set(type(item.step).inputs("revert")) - known - {item.step.provides}
+        if missing:
+            raise ValueError(f"nothing before step {item.name!r} provides {sorted(missing)}")
+        if item.step.provides:
+            provided[item.step.provides] = item.name

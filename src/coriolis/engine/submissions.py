@@ -1,0 +1,168 @@
+"""Turning a request into queued jobs: everything that can be refused is refused before the first row is
+written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from coriolis.engine.plan import new_job
+from coriolis.engine.step import load_value
+from coriolis.errors import Conflict, InvalidInput, NotSupported
+from coriolis.flows import delete_disks as delete_disks_flow
+from coriolis.flows import deployment as deployment_flow
+from coriolis.flows import transfer_execution as transfer_flow
+from coriolis.model.enums import ExecutionStatus, ExecutionType, Scenario
+from coriolis.model.instance import Instance
+from coriolis.model.records import Transfer
+from coriolis.steps.validate_deployment import refuse_unsynced, replicas_to_deploy
+from coriolis.store.database import Database
+from coriolis.store.executions import NewJob
+from coriolis.store.transfers import refuse_while_active
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentWishes:
+    """None: as the transfer says."""
+
+    user_id: str
+    project_id: str
+    clone_disks: bool | None = None
+    force: bool = False
+    skip_os_morphing: bool | None = None
+    instance_osmorphing_minion_pool_mappings: Mapping[str, str] | None = None
+    user_scripts: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+def execute_transfer(database: Database, transfer_id: str, *, shutdown_instances: bool) -> str:
+    """Returns the execution's id. Raises NotFound, or Conflict while the transfer is in use."""
+    transfer = database.transfers.get(transfer_id)
+    _refuse_second_migration(database, transfer)
+    jobs = []
+    for instance in transfer.instances:
+        what = transfer_flow.TransferExecution(
+            transfer_id=transfer.id,
+            instance_name=instance,
+            source_id=transfer.origin_endpoint_id,
+            source=transfer.source_environment,
+            destination_id=transfer.destination_endpoint_id,
+            destination=transfer.destination_environment,
+            shutdown=shutdown_instances,
+        )
+        steps = transfer_flow.steps(what)
+        jobs.append(new_job(instance, transfer_flow.NAME, transfer_flow.VERSION, steps, codec=database.codec))
+    return _submit(database, transfer_id, ExecutionType.TRANSFER_EXECUTION, jobs)
+
+
+def deploy(database: Database, transfer_id: str, wishes: DeploymentWishes) -> str:
+    """Returns the deployment's id. Raises NotFound, InvalidInput, Conflict, NotSupported (see
+    FrontDoor.deploy)."""
+    transfer = database.transfers.get(transfer_id, with_executions=True)
+    if not (transfer.clone_disks if wishes.clone_disks is None else wishes.clone_disks):
+        raise NotSupported(
+            message="A deployment works on copies of the replica disks: clone_disks=false is not supported yet."
+        )
+    _refuse_second_migration(database, transfer)
+    if not wishes.force:
+        _refuse_never_completed(transfer)
+    skip = transfer.skip_os_morphing if wishes.skip_os_morphing is None else wishes.skip_os_morphing
+    scripts = transfer.user_scripts if wishes.user_scripts is None else wishes.user_scripts
+    jobs = [
+        _deployment_job(database, transfer, instance, scripts, skip=skip, force=wishes.force)
+        for instance in transfer.instances
+    ]
+    pools = wishes.instance_osmorphing_minion_pool_mappings
+    with database.write() as connection:
+        refuse_while_active(connection, transfer_id)
+        return database.deployments.submit(
+            connection,
+            transfer,
+            user_id=wishes.user_id,
+            project_id=wishes.project_id,
+            skip_os_morphing=skip,
+            force=wishes.force,
+            instance_osmorphing_minion_pool_mappings=(
+                transfer.instance_osmorphing_minion_pool_mappings if pools is None else pools
+            ),
+            user_scripts=scripts,
+            jobs=jobs,
+        )
+
+
+def delete_disks(database: Database, transfer_id: str) -> str:
+    """Returns the execution's id. Raises NotFound, InvalidInput when there is nothing to delete, Conflict."""
+    transfer = database.transfers.get(transfer_id)
+    replicas = database.replicas.list(transfer_id)
+    if not replicas:
+        raise InvalidInput(message=f"Transfer {transfer_id} has no replica disks.")
+    jobs = []
+    for instance in dict.fromkeys(replica.instance for replica in replicas):
+        steps = delete_disks_flow.steps(transfer_id, instance, transfer.destination_endpoint_id)
+        jobs.append(
+            new_job(instance, delete_disks_flow.NAME, delete_disks_flow.VERSION, steps, codec=database.codec)
+        )
+    return _submit(database, transfer_id, ExecutionType.TRANSFER_DISKS_DELETE, jobs)
+
+
+def _submit(database: Database, transfer_id: str, kind: ExecutionType, jobs: list[NewJob]) -> str:
+    with database.write() as connection:
+        refuse_while_active(connection, transfer_id)
+        return database.executions.submit(connection, transfer_id, kind, jobs)
+
+
+def _deployment_job(
+    database: Database,
+    transfer: Transfer,
+    instance_name: str,
+    user_scripts: Mapping[str, Any],
+    *,
+    skip: bool,
+    force: bool,
+) -> NewJob:
+    instance = _last_copied(database, transfer.id, instance_name, force=force)
+    replicas = replicas_to_deploy(database, transfer.id, instance_name, instance)
+    if not force:
+        refuse_unsynced(instance_name, replicas)
+    what = deployment_flow.InstanceDeployment(
+        transfer_id=transfer.id,
+        instance_name=instance_name,
+        instance=instance,
+        destination_id=transfer.destination_endpoint_id,
+        destination=transfer.destination_environment,
+        user_scripts=user_scripts,
+        skip_os_morphing=skip,
+        force=force,
+    )
+    steps = deployment_flow.steps(what)
+    return new_job(instance_name, deployment_flow.NAME, deployment_flow.VERSION, steps, codec=database.codec)
+
+
+def _last_copied(database: Database, transfer_id: str, instance_name: str, *, force: bool) -> Instance:
+    """The instance as it was when its disks were last copied; by force, as it was last looked at."""
+    wanted, copied = transfer_flow.INSTANCE_STEP, transfer_flow.COPY_STEP
+    found = database.steps.latest_result(transfer_id, instance_name, wanted, completed=copied)
+    if found is None and force:
+        found = database.steps.latest_result(transfer_id, instance_name, wanted, completed=wanted)
+    if found is None:
+        raise InvalidInput(
+            message=f"Instance {instance_name!r} was never replicated. Execute the transfer first."
+        )
+    instance: Instance = load_value(Instance, found, database.codec)
+    return instance
+
+
+def _refuse_never_completed(transfer: Transfer) -> None:
+    copies = (e for e in transfer.executions if e.type is ExecutionType.TRANSFER_EXECUTION)
+    if not any(execution.status is ExecutionStatus.COMPLETED for execution in copies):
+        raise InvalidInput(
+            message=f"No execution of transfer {transfer.id} has completed. Execute it, or force the deployment."
+        )
+
+
+def _refuse_second_migration(database: Database, transfer: Transfer) -> None:
+    """A live migration ends with its deployment: going on from the source would overwrite what runs by
+    now."""
+    if transfer.scenario is not Scenario.LIVE_MIGRATION:
+        return
+    for deployment in database.deployments.list(transfer.project_id, transfer_id=transfer.id):
+        if deployment.execution.status is ExecutionStatus.COMPLETED:
+            raise Conflict(message=f"Live migration {transfer.id} was deployed already, as {deployment.id}.")

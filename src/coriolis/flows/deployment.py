@@ -1,0 +1,51 @@
+"""One instance of one deployment: which step after which."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from coriolis.engine.plan import FlowStep
+from coriolis.model.instance import Instance
+from coriolis.steps.clone_transfer_disks import CloneTransferDisks
+from coriolis.steps.delete_os_morphing_resources import DeleteOsMorphingResources
+from coriolis.steps.deploy_os_morphing_resources import DeployOsMorphingResources
+from coriolis.steps.finalize_instance import FinalizeInstance
+from coriolis.steps.morph_os import MorphOs
+from coriolis.steps.validate_deployment import ValidateDeployment
+
+NAME = "deployment"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceDeployment:
+    """`instance` as it was when its disks were last copied."""
+
+    transfer_id: str
+    instance_name: str
+    instance: Instance
+    destination_id: str
+    destination: Mapping[str, Any]
+    user_scripts: Mapping[str, Any]
+    skip_os_morphing: bool = False
+    force: bool = False
+
+
+def steps(what: InstanceDeployment) -> list[FlowStep]:
+    cloud = (what.destination_id, what.destination)
+    subject = (what.transfer_id, what.instance_name)
+    validate = ValidateDeployment(*cloud, *subject, instance=what.instance, force=what.force)
+    flow = [
+        FlowStep("validate_deployment", validate),
+        FlowStep("clone_disks", CloneTransferDisks(*cloud, *subject), ("validate_deployment",)),
+    ]
+    if not what.skip_os_morphing:
+        morph = MorphOs(*cloud, what.instance_name, what.user_scripts)
+        delete = DeleteOsMorphingResources(*cloud)
+        flow += [
+            FlowStep("deploy_os_morphing_resources", DeployOsMorphingResources(*cloud), ("clone_disks",)),
+            FlowStep("os_morphing", morph, ("deploy_os_morphing_resources",)),
+            FlowStep("delete_os_morphing_resources", delete, ("os_morphing",), on_error=True),
+        ]
+    finalize = FinalizeInstance(*cloud, what.instance_name)
+    return [*flow, FlowStep("finalize_instance", finalize, (flow[-1].name,))]
