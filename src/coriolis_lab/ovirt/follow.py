@@ -1,0 +1,60 @@
+"""`?follow=disk_attachments.disk,nics`: linked entities written in place of the links, one request instead of many."""
+
+from collections.abc import Callable
+
+from coriolis_lab.ovirt.markup import API_ROOT, Element
+from coriolis_lab.ovirt.refusals import RefusalError
+
+MAX_DEPTH = 2
+
+Fetch = Callable[[str], Element]
+
+
+def expand(element: Element, follow: str, fetch: Fetch) -> Element:
+    """`fetch` gets a path below the API root. Applies to each item of a collection. Deeper than two levels is cut."""
+    for path in follow.split(","):
+        steps = [step.strip() for step in path.strip().split(".") if step.strip()][:MAX_DEPTH]
+        if not steps:
+            continue
+        if element.href is None:
+            element = element.with_children(_follow(child, steps, fetch) for child in element.children)
+        else:
+            element = _follow(element, steps, fetch)
+    return element
+
+
+def _follow(element: Element, steps: list[str], fetch: Fetch) -> Element:
+    """A link becomes a list after the links' place, a reference its whole entity; what is not linked stays as it is."""
+    step, rest = steps[0], steps[1:]
+    children = list(element.children)
+    for position, child in enumerate(children):
+        if child.tag == step:
+            whole = child
+            if child.href and not child.children:
+                whole = _fetch(child, fetch)
+            children[position] = _follow_inside(whole, rest, fetch)
+            return element.with_children(children)
+    rel = step.replace("_", "")
+    link = next(
+        (child for child in children if child.tag == "link" and ("rel", rel) in child.attributes), None
+    )
+    if link is not None:
+        children.append(_follow_inside(_fetch(link, fetch), rest, fetch))
+    return element.with_children(children)
+
+
+def _follow_inside(element: Element, steps: list[str], fetch: Fetch) -> Element:
+    if not steps:
+        return element
+    if element.href is None:
+        return element.with_children(_follow(child, steps, fetch) for child in element.children)
+    return _follow(element, steps, fetch)
+
+
+def _fetch(link: Element, fetch: Fetch) -> Element:
+    """The link itself where the entity has gone meanwhile."""
+    href = link.href or ""
+    try:
+        return fetch(href.removeprefix(API_ROOT + "/"))
+    except RefusalError:
+        return link

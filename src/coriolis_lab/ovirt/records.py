@@ -1,0 +1,270 @@
+"""The engine's database: what it knows of each entity. Sizes are bytes, times are aware datetimes."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from coriolis_lab.hypervisor.api import GuestNic
+from coriolis_lab.ovirt.machine_settings import Initialization, MachineSettings
+
+BLANK_TEMPLATE_ID = "00000000-0000-0000-0000-000000000000"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class DiskStatus(StrEnum):
+    OK = "ok"
+    LOCKED = "locked"
+    ILLEGAL = "illegal"
+
+
+class VmStatus(StrEnum):
+    DOWN = "down"
+    IMAGE_LOCKED = "image_locked"
+    WAIT_FOR_LAUNCH = "wait_for_launch"
+    POWERING_UP = "powering_up"
+    UP = "up"
+    REBOOTING = "reboot_in_progress"
+    POWERING_DOWN = "powering_down"
+
+
+RUNNING_STATUSES = frozenset(
+    {VmStatus.WAIT_FOR_LAUNCH, VmStatus.POWERING_UP, VmStatus.UP, VmStatus.REBOOTING, VmStatus.POWERING_DOWN}
+)
+FILE_STORAGE = ("nfs", "posixfs", "glusterfs", "localfs")
+BLOCK_STORAGE = ("iscsi", "fcp")
+MANAGED_BLOCK_STORAGE = "managed_block_storage"
+
+
+@dataclass
+class DataCenter:
+    id: str
+    name: str
+
+
+@dataclass
+class Cluster:
+    id: str
+    name: str
+    data_center_id: str
+    bios_type: str
+
+
+@dataclass
+class StorageDomain:
+    id: str
+    name: str
+    data_center_id: str | None
+    storage_type: str
+    type: str
+    capacity: int
+    disk_profile_id: str
+
+    @property
+    def is_block(self) -> bool:
+        return self.storage_type in BLOCK_STORAGE
+
+
+@dataclass
+class Network:
+    id: str
+    name: str
+    data_center_id: str
+    cidr: str
+    description: str = ""
+
+
+@dataclass
+class VnicProfile:
+    id: str
+    name: str
+    network_id: str
+
+
+@dataclass
+class Host:
+    id: str
+    name: str
+    cluster_id: str
+    address: str = "127.0.0.1"
+
+
+@dataclass
+class Disk:
+    """`base_format` is the format without snapshots: while a raw disk has one, it reports cow (ovirt.md §2.5).
+
+    `source_image` names the hypervisor's image behind a template disk that was registered rather than copied; such a
+    disk has no hypervisor disk of its own. `made`: the hypervisor has the disk.
+    """
+
+    id: str
+    alias: str
+    provisioned_size: int
+    base_format: str
+    sparse: bool
+    storage_domain_id: str
+    image_id: str
+    description: str = ""
+    status: DiskStatus = DiskStatus.LOCKED
+    backup: str = "none"
+    content_type: str = "data"
+    shareable: bool = False
+    wipe_after_delete: bool = False
+    propagate_errors: bool = False
+    initial_size: int | None = None
+    actual_size: int = 0
+    made: bool = False
+    source_image: str | None = None
+    template_id: str | None = None
+    template_snapshot: str | None = None
+
+
+@dataclass
+class Attachment:
+    """The disk's place in one VM (or template). `active` is what the guest sees now, or will see at the next start."""
+
+    disk_id: str
+    interface: str
+    active: bool
+    bootable: bool
+    read_only: bool = False
+    pass_discard: bool = False
+    uses_scsi_reservation: bool = False
+
+
+@dataclass
+class Nic:
+    """`address` is what the network's DHCP gives the guest; empty without a vNIC profile."""
+
+    id: str
+    name: str
+    interface: str
+    mac: str
+    vnic_profile_id: str | None
+    address: str = ""
+    linked: bool = True
+    plugged: bool = True
+
+
+@dataclass
+class SnapshotDisk:
+    """A disk as it was: `image_id` is the frozen image, and the id of the hypervisor's snapshot."""
+
+    disk_id: str
+    image_id: str
+    alias: str
+    format: str
+    provisioned_size: int
+    attachment: Attachment
+
+
+@dataclass
+class Snapshot:
+    id: str
+    vm_id: str
+    description: str
+    date: datetime
+    type: str = "regular"
+    status: str = "ok"
+    settings: MachineSettings | None = None
+    vm_name: str = ""
+    disks: list[SnapshotDisk] = field(default_factory=list)
+
+
+@dataclass
+class Run:
+    """What is only true while a VM runs. `ssh_addresses`: MAC -> the loopback address that leads to the guest.
+
+    `mute`: by a fault the guest gets no address.
+    """
+
+    ssh_addresses: dict[str, str]
+    run_once: bool
+    launched: bool = False
+    stopping: bool = False
+    mute: bool = False
+    reported: tuple[GuestNic, ...] = ()
+
+
+@dataclass
+class Vm:
+    id: str
+    name: str
+    cluster_id: str
+    template_id: str
+    original_template_id: str
+    settings: MachineSettings
+    status: VmStatus
+    creation_time: datetime
+    initialization: Initialization | None = None
+    attachments: dict[str, Attachment] = field(default_factory=dict)
+    nics: dict[str, Nic] = field(default_factory=dict)
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    next_run: MachineSettings | None = None
+    started_before: bool = False
+    start_time: datetime | None = None
+    stop_time: datetime | None = None
+    stop_reason: str = ""
+    status_detail: str | None = None
+    run: Run | None = None
+    pool_id: str | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self.status in RUNNING_STATUSES
+
+    @property
+    def locking_snapshot(self) -> bool:
+        return any(snapshot.status == "locked" for snapshot in self.snapshots.values())
+
+
+@dataclass
+class Template:
+    id: str
+    name: str
+    description: str
+    settings: MachineSettings
+    cluster_id: str | None
+    creation_time: datetime
+    version_name: str
+    version_number: int
+    status: str = "ok"
+    initialization: Initialization | None = None
+    attachments: dict[str, Attachment] = field(default_factory=dict)
+    nics: dict[str, Nic] = field(default_factory=dict)
+
+
+@dataclass
+class VmPool:
+    id: str
+    name: str
+    description: str
+    cluster_id: str
+    template_id: str
+    size: int
+
+
+@dataclass
+class Job:
+    id: str
+    description: str
+    correlation_id: str
+    start_time: datetime
+    status: str = "started"
+    end_time: datetime | None = None
+
+
+@dataclass
+class Event:
+    """`index` is also the id. Severities: normal, warning, error, alert."""
+
+    index: int
+    code: int
+    severity: str
+    description: str
+    time: datetime
+    correlation_id: str | None = None
+    vm_id: str | None = None
+    storage_domain_id: str | None = None

@@ -1,0 +1,53 @@
+"""The resources of the API, one module each."""
+
+from collections.abc import Iterator
+
+from coriolis_lab.ovirt.resources import (
+    attachments,
+    clusters,
+    data_centers,
+    disk_copies,
+    disks,
+    hosts,
+    journal,
+    networks,
+    nics,
+    operating_systems,
+    pools,
+    reported_devices,
+    root,
+    snapshots,
+    storage_domains,
+    templates,
+    vm_actions,
+    vm_creation,
+    vms,
+)
+from coriolis_lab.ovirt.web import ApiRoute
+
+_MODULES = (
+    root,
+    data_centers,
+    clusters,
+    storage_domains,
+    networks,
+    hosts,
+    operating_systems,
+    templates,
+    pools,
+    disks,
+    disk_copies,
+    vms,
+    vm_creation,
+    vm_actions,
+    attachments,
+    nics,
+    snapshots,
+    reported_devices,
+    journal,
+)
+
+
+def all_routes() -> Iterator[ApiRoute]:
+    for module in _MODULES:
+        yield from module.ROUTES

@@ -1,0 +1,81 @@
+"""GET /api: product information, special objects, summary, links."""
+
+from coriolis_lab.ovirt.markup import API_ROOT, Element, leaf, reference, struct
+from coriolis_lab.ovirt.records import BLANK_TEMPLATE_ID, VmStatus, now
+from coriolis_lab.ovirt.web import Call, Reply, found, get
+
+INSTANCE_ID = "5d1f7d40-17a1-4f0c-9a3e-52d6f51b8a10"
+ADMIN_ID = "6b1a3f0c-2f0b-4f6e-8f64-0c6f3f9c2d11"
+FULL_VERSION = "4.5.6-1.el8"
+SEARCHABLE = (
+    "clusters",
+    "datacenters",
+    "events",
+    "hosts",
+    "networks",
+    "storagedomains",
+    "templates",
+    "vmpools",
+    "vms",
+    "disks",
+)
+PLAIN = ("jobs", "vnicprofiles", "diskprofiles", "operatingsystems")
+
+
+def product_version() -> Element:
+    return struct(
+        "version",
+        leaf("build", 6),
+        leaf("full_version", FULL_VERSION),
+        leaf("major", 4),
+        leaf("minor", 5),
+        leaf("revision", 0),
+    )
+
+
+def show(call: Call) -> Reply:
+    engine = call.engine
+    with engine.lock:
+        running = sum(vm.status == VmStatus.UP for vm in engine.vms.values())
+        attached = sum(domain.data_center_id is not None for domain in engine.storage_domains.values())
+        summary = struct(
+            "summary",
+            _count("hosts", len(engine.hosts), len(engine.hosts)),
+            _count("storage_domains", attached, len(engine.storage_domains)),
+            _count("users", 1, 1),
+            _count("vms", running, len(engine.vms)),
+        )
+    blank = reference("blank_template", "templates", BLANK_TEMPLATE_ID)
+    root_tag = reference("root_tag", "tags", BLANK_TEMPLATE_ID)
+    product = struct(
+        "product_info", leaf("instance_id", INSTANCE_ID), leaf("name", "oVirt Engine"), product_version()
+    )
+    return found(
+        struct(
+            "api",
+            *_links(),
+            product,
+            struct("special_objects", blank, root_tag),
+            summary,
+            leaf("time", now()),
+            reference("authenticated_user", "users", ADMIN_ID),
+            reference("effective_user", "users", ADMIN_ID),
+        )
+    )
+
+
+def _links() -> list[Element]:
+    links = []
+    for name in SEARCHABLE:
+        origin = ";from={event_id}" if name == "events" else ""
+        links.append((name, f"{API_ROOT}/{name}"))
+        links.append((f"{name}/search", f"{API_ROOT}/{name}{origin}?search={{query}}"))
+    links += [(name, f"{API_ROOT}/{name}") for name in PLAIN]
+    return [Element("link", (("href", href), ("rel", rel))) for rel, href in links]
+
+
+def _count(tag: str, active: int, total: int) -> Element:
+    return struct(tag, leaf("active", active), leaf("total", total))
+
+
+ROUTES = [get("", show)]

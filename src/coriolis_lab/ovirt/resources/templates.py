@@ -1,0 +1,158 @@
+"""Templates: list, get, delete, and adding one from a VM that is down."""
+
+from dataclasses import replace
+
+from coriolis_lab.ovirt.disk_rules import check_usable
+from coriolis_lab.ovirt.disk_work import check_unlocked
+from coriolis_lab.ovirt.engine import Engine
+from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
+from coriolis_lab.ovirt.names import check_vm_name
+from coriolis_lab.ovirt.records import BLANK_TEMPLATE_ID, Template, VmStatus
+from coriolis_lab.ovirt.refusals import conflict, gone, incomplete
+from coriolis_lab.ovirt.resources import attachments, nics
+from coriolis_lab.ovirt.resources.listing import listing
+from coriolis_lab.ovirt.resources.machines import machine_fields, machine_head
+from coriolis_lab.ovirt.search import Keys
+from coriolis_lab.ovirt.template_work import create_template, delete_template
+from coriolis_lab.ovirt.web import Call, Reply, delete, empty_list, found, get, post, removed
+
+LINKS = (
+    "permissions",
+    "tags",
+    "nics",
+    "cdroms",
+    "diskattachments",
+    "graphicsconsoles",
+    "watchdogs",
+)
+
+
+def render(template: Template) -> Element:
+    blank = template.id == BLANK_TEMPLATE_ID
+    version = struct(
+        "version",
+        leaf("version_name", template.version_name),
+        leaf("version_number", template.version_number),
+        reference("base_template", "templates", template.id),
+    )
+    return entity(
+        "template",
+        f"templates/{template.id}",
+        template.id,
+        *machine_head(template.settings, "undefined" if blank else "x86_64"),
+        leaf("creation_time", template.creation_time),
+        *machine_fields(template.settings, template.initialization),
+        reference("cluster", "clusters", template.cluster_id) if template.cluster_id else None,
+        leaf("status", template.status),
+        version,
+        actions=("export",),
+        name=template.name,
+        description=template.description,
+        comment=template.settings.comment,
+        links=LINKS,
+    )
+
+
+def _keys(engine: Engine) -> Keys[Template]:
+    def data_center(record: Template) -> list[str]:
+        return [engine.data_center_of_cluster(record.cluster_id).name] if record.cluster_id else []
+
+    def storage(record: Template) -> list[str]:
+        return [engine.storage_domains[disk.storage_domain_id].name for disk in engine.attached_disks(record)]
+
+    return {
+        "name": lambda record: [record.name],
+        "id": lambda record: [record.id],
+        "status": lambda record: [record.status],
+        "description": lambda record: [record.description],
+        "cluster": lambda record: [engine.clusters[record.cluster_id].name] if record.cluster_id else [],
+        "datacenter": data_center,
+        "storage.name": storage,
+        "version_number": lambda record: [str(record.version_number)],
+    }
+
+
+def list_all(call: Call) -> Reply:
+    with call.engine.lock:
+        return listing(call, "templates", call.engine.templates.values(), render, _keys(call.engine))
+
+
+def show(call: Call) -> Reply:
+    with call.engine.lock:
+        return found(render(call.engine.template(call.ids["template"])))
+
+
+def list_attachments(call: Call) -> Reply:
+    with call.engine.lock:
+        template = call.engine.template(call.ids["template"])
+        items = template.attachments.values()
+        return listing(
+            call, "disk_attachments", items, lambda item: attachments.render_of_template(template, item)
+        )
+
+
+def show_attachment(call: Call) -> Reply:
+    with call.engine.lock:
+        template = call.engine.template(call.ids["template"])
+        item = template.attachments.get(call.ids["attachment"])
+        if item is None:
+            raise gone()
+        return found(attachments.render_of_template(template, item))
+
+
+def list_nics(call: Call) -> Reply:
+    with call.engine.lock:
+        template = call.engine.template(call.ids["template"])
+        return listing(
+            call, "nics", template.nics.values(), lambda nic: nics.render_of_template(template, nic)
+        )
+
+
+def add(call: Call) -> Reply:
+    """`<template><name/><vm id/></template>`: full copies of the VM's disks, locked until they are made."""
+    engine = call.engine
+    body = call.document
+    with engine.lock:
+        name = body.string("name")
+        vm_node = body.find("vm")
+        if not name or vm_node is None or not vm_node.id:
+            raise incomplete("Template", "name" if not name else "vm.id", "add")
+        check_vm_name(name, "add Template")
+        if any(template.name == name for template in engine.templates.values()):
+            raise conflict("Cannot add Template. The template name already exists.")
+        vm = engine.vm(vm_node.id)
+        if vm.status != VmStatus.DOWN:
+            raise conflict("Cannot add Template. The VM must be down.")
+        domain_node = body.find("storage_domain")
+        domain = engine.named_storage_domain(domain_node) if domain_node is not None else None
+        if domain is not None:
+            check_usable(domain, "add Template")
+        for disk in engine.attached_disks(vm):
+            check_unlocked(disk, "add", "Template")
+        settings = replace(vm.settings, description=body.string("description") or "", delete_protected=False)
+        template, ended = create_template(engine, name, vm, settings, domain, call.correlation_id)
+        return Reply(202, render(template), ended)
+
+
+def remove(call: Call) -> Reply:
+    engine = call.engine
+    with engine.lock:
+        template = engine.template(call.ids["template"])
+        job, ended = delete_template(engine, template, call.correlation_id)
+        return removed(call, job, ended)
+
+
+ROUTES = [
+    get("templates", list_all),
+    post("templates", add),
+    get("templates/{template}", show),
+    delete("templates/{template}", remove),
+    get("templates/{template}/diskattachments", list_attachments),
+    get("templates/{template}/diskattachments/{attachment}", show_attachment),
+    get("templates/{template}/nics", list_nics),
+    get("templates/{template}/permissions", empty_list("permissions")),
+    get("templates/{template}/tags", empty_list("tags")),
+    get("templates/{template}/cdroms", empty_list("cdroms")),
+    get("templates/{template}/graphicsconsoles", empty_list("graphics_consoles")),
+    get("templates/{template}/watchdogs", empty_list("watchdogs")),
+]

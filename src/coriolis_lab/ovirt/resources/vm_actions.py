@@ -1,0 +1,132 @@
+"""Actions on VMs: start, stop, shutdown, reboot, reset, detach (from a pool)."""
+
+from coriolis_lab.hypervisor.api import HypervisorError
+from coriolis_lab.ovirt import running
+from coriolis_lab.ovirt.engine import Engine
+from coriolis_lab.ovirt.journal import VM_REBOOTED, VM_SHUTDOWN_ASKED, VM_STARTED, VM_STOPPED, EventKind
+from coriolis_lab.ovirt.machine_settings import read_initialization
+from coriolis_lab.ovirt.records import DiskStatus, Job, Vm, VmStatus
+from coriolis_lab.ovirt.refusals import conflict, disks_locked, failed
+from coriolis_lab.ovirt.web import Call, Reply, action, completed
+
+
+def start(call: Call) -> Reply:
+    """A `<vm>` in the action makes it a run once: its initialization holds for this run only."""
+    engine, body = call.engine, call.document
+    with engine.lock:
+        vm = engine.vm(call.ids["vm"])
+        _check_startable(engine, vm)
+        fault = engine.admit("vm.start", vm.name)
+        vm_node = body.find("vm")
+        once = read_initialization(vm_node.find("initialization")) if vm_node is not None else None
+        job = engine.journal.open_job(f"Launching VM {vm.name}", call.correlation_id)
+        running.start(
+            engine,
+            vm,
+            job,
+            fault,
+            use_cloud_init=bool(body.boolean("use_cloud_init")),
+            once=once,
+            run_once=vm_node is not None,
+        )
+        _tell(engine, VM_STARTED, f"VM {vm.name} was started.", job, vm)
+        return completed(job)
+
+
+def _check_startable(engine: Engine, vm: Vm) -> None:
+    if vm.status == VmStatus.IMAGE_LOCKED:
+        raise conflict("Cannot run VM because the VM is in Image Locked status.")
+    if vm.is_running:
+        raise conflict("Cannot run VM. VM is running.")
+    if vm.locking_snapshot:
+        raise conflict(
+            "Cannot run VM. The VM is performing an operation on a Snapshot. "
+            "Please wait for the operation to finish, and try again."
+        )
+    disks = [engine.disks[item.disk_id] for item in vm.attachments.values() if item.active]
+    locked = [disk.alias for disk in disks if disk.status == DiskStatus.LOCKED]
+    if locked:
+        raise disks_locked("run", "VM", locked)
+    illegal = [disk.alias for disk in disks if disk.status == DiskStatus.ILLEGAL]
+    if illegal:
+        names = ", ".join(illegal)
+        raise conflict(
+            f"Cannot run VM. The following disks are in ILLEGAL state: {names} - please remove or deactivate them."
+        )
+    if not disks and vm.settings.boot_devices == ("hd",):
+        raise conflict("Cannot run VM without at least one bootable disk.")
+
+
+def stop(call: Call) -> Reply:
+    with call.engine.lock:
+        vm = call.engine.vm(call.ids["vm"])
+        if not vm.is_running:
+            raise conflict("Cannot stop VM. VM is not running.")
+        job = _immediate(call, f"Stopping VM {vm.name}")
+        running.stop(call.engine, vm, force=True)
+        _tell(call.engine, VM_STOPPED, f"VM {vm.name} powered off.", job, vm)
+        return completed(job)
+
+
+def shutdown(call: Call) -> Reply:
+    """ACPI: a guest without an operating system never answers, and the VM stays powering_down."""
+    with call.engine.lock:
+        vm = call.engine.vm(call.ids["vm"])
+        if not vm.is_running:
+            raise conflict("Cannot shutdown VM. VM is not running.")
+        if vm.status == VmStatus.WAIT_FOR_LAUNCH:
+            raise conflict("Cannot shutdown VM. VM is in Wait For Launch status.")
+        job = _immediate(call, f"Shutting down VM {vm.name}")
+        running.stop(call.engine, vm, force=False)
+        _tell(call.engine, VM_SHUTDOWN_ASKED, f"VM shutdown initiated on VM {vm.name}.", job, vm)
+        return completed(job)
+
+
+def reboot(call: Call) -> Reply:
+    """Also `reset`: the lab has one kind, QEMU's."""
+    engine = call.engine
+    with engine.lock:
+        vm = engine.vm(call.ids["vm"])
+        if vm.status not in (VmStatus.UP, VmStatus.POWERING_UP):
+            raise conflict("Cannot reboot VM. VM is not running.")
+        job = _immediate(call, f"Rebooting VM {vm.name}")
+        vm.status = VmStatus.REBOOTING
+        if vm.run is not None:
+            vm.run.reported = ()
+        _tell(engine, VM_REBOOTED, f"VM {vm.name} was rebooted.", job, vm)
+    try:
+        engine.hypervisor.reboot_vm(vm.id)
+    except HypervisorError as error:
+        raise failed(str(error)) from error
+    return completed(job)
+
+
+def detach(call: Call) -> Reply:
+    with call.engine.lock:
+        vm = call.engine.vm(call.ids["vm"])
+        if vm.pool_id is None:
+            raise conflict("Cannot detach VM from VM Pool. VM is not attached to any VM Pool.")
+        if vm.is_running:
+            raise conflict("Cannot detach VM from VM Pool. VM is running.")
+        vm.pool_id = None
+        return completed(_immediate(call, f"Detaching VM {vm.name} from its pool"))
+
+
+def _immediate(call: Call, description: str) -> Job:
+    job = call.engine.journal.open_job(description, call.correlation_id)
+    call.engine.journal.close_job(job, "finished")
+    return job
+
+
+def _tell(engine: Engine, kind: EventKind, text: str, job: Job, vm: Vm) -> None:
+    engine.journal.tell(kind, text, correlation_id=job.correlation_id, vm_id=vm.id)
+
+
+ROUTES = [
+    action("vms/{vm}/start", start),
+    action("vms/{vm}/stop", stop),
+    action("vms/{vm}/shutdown", shutdown),
+    action("vms/{vm}/reboot", reboot),
+    action("vms/{vm}/reset", reboot),
+    action("vms/{vm}/detach", detach),
+]

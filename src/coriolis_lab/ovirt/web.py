@@ -1,0 +1,136 @@
+"""Calls and replies of the API below /ovirt-engine/api, and the router that joins paths and handlers.
+
+Handlers are plain functions run in a worker thread: they take a `Call`, hold `call.engine.lock` while they touch records,
+and return a `Reply` or raise a `RefusalError`.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from coriolis_lab.ovirt.document import Node
+from coriolis_lab.ovirt.engine import Engine
+from coriolis_lab.ovirt.markup import Element, leaf, reference, struct
+from coriolis_lab.ovirt.records import Job
+from coriolis_lab.ovirt.refusals import bad_request, gone
+
+UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+@dataclass(frozen=True)
+class Call:
+    """`path` is below the API root without a leading slash; `ids` holds its variable parts."""
+
+    engine: Engine
+    path: str
+    ids: Mapping[str, str]
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Node | None = None
+    correlation_id: str | None = None
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A boolean of the query string."""
+        value = self.query.get(name)
+        return default if value is None else value.lower() in ("true", "1", "")
+
+    @property
+    def document(self) -> Node:
+        if self.body is None:
+            raise bad_request("Request syntactically incorrect.", "The request body is missing.")
+        return self.body
+
+
+@dataclass(frozen=True)
+class Reply:
+    """`ended` is set when the work behind a 202 is done; `Expect: 201-created` waits for it."""
+
+    status: int
+    element: Element | None
+    ended: threading.Event | None = None
+
+
+Handler = Callable[[Call], Reply]
+
+
+@dataclass(frozen=True)
+class ApiRoute:
+    """`template` such as "vms/{vm}/nics/{nic}"; an action's refusals are wrapped in `<action>`."""
+
+    method: str
+    template: str
+    handler: Handler
+    is_action: bool = False
+
+
+class Router:
+    def __init__(self, routes: Iterable[ApiRoute]) -> None:
+        self._routes = [(_pattern(route.template), route) for route in routes]
+
+    def match(self, method: str, path: str) -> tuple[ApiRoute, dict[str, str]]:
+        """Raises the empty 404 for unknown paths and 400 for ids that are no UUIDs (snapshots/None is a 404)."""
+        for pattern, route in self._routes:
+            match = pattern.fullmatch(path)
+            if match and route.method == method:
+                ids = match.groupdict()
+                for name, value in ids.items():
+                    if not UUID.fullmatch(value) and name not in ("snapshot", "event", "os"):
+                        raise bad_request("Malformed id", f"The string '{value}' isn't a valid identifier.")
+                return route, ids
+        raise gone()
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template))
+
+
+def get(template: str, handler: Handler) -> ApiRoute:
+    return ApiRoute("GET", template, handler)
+
+
+def post(template: str, handler: Handler) -> ApiRoute:
+    return ApiRoute("POST", template, handler)
+
+
+def put(template: str, handler: Handler) -> ApiRoute:
+    return ApiRoute("PUT", template, handler)
+
+
+def delete(template: str, handler: Handler) -> ApiRoute:
+    return ApiRoute("DELETE", template, handler)
+
+
+def action(template: str, handler: Handler) -> ApiRoute:
+    return ApiRoute("POST", template, handler, is_action=True)
+
+
+def found(element: Element) -> Reply:
+    return Reply(200, element)
+
+
+def collection(tag: str, elements: Sequence[Element]) -> Reply:
+    return Reply(200, Element(tag).with_children(elements))
+
+
+def completed(job: Job) -> Reply:
+    """200: the action was done, or is under way as the entity's status shows."""
+    return Reply(200, struct("action", reference("job", "jobs", job.id), leaf("status", "complete")))
+
+
+def removed(call: Call, job: Job, ended: threading.Event | None = None) -> Reply:
+    """DELETE: 200 with an action, or an empty 202 when the client asked for async."""
+    if call.flag("async"):
+        return Reply(202, None, ended)
+    return completed(job)
+
+
+def empty_list(tag: str) -> Handler:
+    """A sub-collection that is always empty here."""
+
+    def handler(call: Call) -> Reply:
+        if "vm" in call.ids:
+            with call.engine.lock:
+                call.engine.vm(call.ids["vm"])
+        return collection(tag, [])
+
+    return handler
