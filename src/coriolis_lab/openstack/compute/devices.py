@@ -1,0 +1,162 @@
+"""block_device_mapping_v2: which disks a new server gets, and from where."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from coriolis_lab.openstack.compute.bodies import check_fields, flag, invalid_field
+from coriolis_lab.openstack.records import Image, Volume
+from coriolis_lab.openstack.web import ApiError, Call, Json
+
+_FIELDS = {
+    "boot_index",
+    "uuid",
+    "source_type",
+    "destination_type",
+    "delete_on_termination",
+    "volume_size",
+    "device_name",
+    "device_type",
+    "disk_bus",
+    "guest_format",
+    "no_device",
+    "tag",
+    "volume_type",
+    "volume_id",
+    "snapshot_id",
+    "image_id",
+}
+
+
+@dataclass(frozen=True)
+class Device:
+    """A Cinder volume to be (made and) attached. `size` in GiB, None for the source's own."""
+
+    source_type: str
+    uuid: str | None
+    boot_index: int | None
+    size: int | None
+    delete_on_termination: bool
+    volume_type: str | None
+    tag: str | None
+
+
+@dataclass(frozen=True)
+class Boot:
+    """What a server boots from: `image` on an ephemeral disk, or the device with boot index 0."""
+
+    image: Image | None
+    devices: tuple[Device, ...]
+    image_properties: dict[str, str]
+
+
+def read_boot(call: Call, given: Json) -> Boot:
+    """From `imageRef` and `block_device_mapping_v2`; 400 for whatever cannot be booted."""
+    entries = given.get("block_device_mapping_v2") or []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise invalid_field("block_device_mapping_v2", entries, f"{entries!r} is not of type 'array'")
+    image_ref = given.get("imageRef") or None
+    if image_ref is None and not entries:
+        raise ApiError(400, "Missing imageRef attribute")
+    local = [entry for entry in entries if _is_local_image(entry)]
+    image = _image(call, image_ref) if image_ref else None
+    if local and image is None:
+        raise _invalid("image_ref is required when booting an image to a local disk")
+    devices = tuple(_device(call, entry) for entry in entries if entry not in local)
+    boots = [device for device in devices if device.boot_index == 0]
+    if len(boots) + (1 if local else 0) > 1 or (not boots and image is None):
+        message = "Boot sequence for the instance and image/block device mapping combination is not valid."
+        raise _invalid(message)
+    # An imageRef beside a boot device (from an older client) only lends its properties.
+    if boots:
+        return Boot(None, devices, dict(image.properties) if image else _properties(call, boots[0]))
+    assert image is not None
+    return Boot(image, devices, dict(image.properties))
+
+
+def _is_local_image(entry: Json) -> bool:
+    return entry.get("source_type") == "image" and entry.get("destination_type", "local") == "local"
+
+
+def _invalid(words: str) -> ApiError:
+    return ApiError(400, f"Block Device Mapping is Invalid: {words}")
+
+
+def _image(call: Call, image_ref: Any) -> Image:
+    image = call.cloud.images.get(str(image_ref).rsplit("/", 1)[-1])
+    if image is None:
+        raise ApiError(
+            400,
+            f"Can not find requested image (HTTP 400) {image_ref}"
+            if not isinstance(image_ref, str)
+            else "Can not find requested image",
+        )
+    return image
+
+
+def _device(call: Call, entry: Json) -> Device:
+    check_fields("block_device_mapping_v2", entry, _FIELDS)
+    source = entry.get("source_type") or next(
+        (kind for kind in ("volume", "snapshot", "image") if entry.get(f"{kind}_id")), "blank"
+    )
+    if source not in {"volume", "snapshot", "image", "blank"}:
+        raise invalid_field(
+            "source_type", source, f"'{source}' is not one of ['volume', 'image', 'snapshot', 'blank']"
+        )
+    destination = entry.get("destination_type") or ("local" if source == "blank" else "volume")
+    if destination != "volume":
+        raise _invalid("the lab has no local disks besides the root disk; use destination_type volume")
+    uuid = entry.get("uuid") or entry.get(f"{source}_id")
+    size = entry.get("volume_size")
+    size = int(size) if size not in (None, "") else None
+    _check_source(call, source, uuid, size)
+    index = entry.get("boot_index")
+    index = int(index) if index not in (None, "", "None") else None
+    return Device(
+        source_type=source,
+        uuid=uuid,
+        boot_index=index if index is not None and index >= 0 else None,
+        size=size,
+        delete_on_termination=flag(entry, "delete_on_termination"),
+        volume_type=entry.get("volume_type"),
+        tag=entry.get("tag"),
+    )
+
+
+def _check_source(call: Call, source: str, uuid: str | None, size: int | None) -> None:
+    if source == "volume":
+        volume = call.cloud.volumes.get(uuid or "")
+        if volume is None or not call.sees(volume.project_id):
+            raise _invalid(f"failed to get volume {uuid}.")
+        check_available(volume)
+    elif source == "snapshot":
+        snapshot = call.cloud.snapshots.get(uuid or "")
+        if snapshot is None or not call.sees(snapshot.project_id):
+            raise _invalid(f"failed to get snapshot {uuid}.")
+    elif source == "image":
+        if uuid not in call.cloud.images:
+            raise _invalid(f"failed to get image {uuid}.")
+        if not size:
+            raise _invalid("Images with destination_type 'volume' need to have a non-zero size specified")
+    elif not size:
+        raise _invalid("Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size")
+
+
+def check_available(volume: Volume) -> None:
+    if volume.status != "available":
+        raise ApiError(
+            400,
+            f"Invalid volume: Volume {volume.id} status must be available or downloading to reserve, "
+            f"but the current status is {volume.status}.",
+        )
+
+
+def _properties(call: Call, device: Device) -> dict[str, str]:
+    """Those that the boot volume got from its image."""
+    cloud = call.cloud
+    if device.source_type == "image":
+        return dict(cloud.images[device.uuid or ""].properties)
+    volume_id = device.uuid or ""
+    if device.source_type == "snapshot":
+        volume_id = cloud.snapshots[volume_id].volume_id
+    volume = cloud.volumes.get(volume_id)
+    return dict(volume.image_metadata) if volume else {}

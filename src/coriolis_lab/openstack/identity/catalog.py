@@ -1,0 +1,44 @@
+"""The service catalog: where each service listens."""
+
+import hashlib
+
+from coriolis_lab.openstack.cloud import REGION
+from coriolis_lab.openstack.records import Project
+from coriolis_lab.openstack.web import Json
+
+_SERVICES = (
+    ("compute", "nova", "/compute/v2.1"),
+    ("identity", "keystone", "/identity"),
+    ("image", "glance", "/image"),
+    ("network", "neutron", "/network"),
+    ("volumev3", "cinderv3", "/volume/v3/{project_id}"),
+    ("block-storage", "cinder", "/volume/v3/{project_id}"),
+)
+
+
+def catalog(base: str, project: Project | None) -> list[Json]:
+    """Empty for an unscoped token, as Keystone has it."""
+    if project is None:
+        return []
+    return [
+        {
+            "type": kind,
+            "name": name,
+            "id": _stable_id(name),
+            "endpoints": [
+                {
+                    "id": _stable_id(f"{name}/{interface}"),
+                    "interface": interface,
+                    "region": REGION,
+                    "region_id": REGION,
+                    "url": base + path.format(project_id=project.id),
+                }
+                for interface in ("public", "internal", "admin")
+            ],
+        }
+        for kind, name, path in _SERVICES
+    ]
+
+
+def _stable_id(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,297 @@
+"""Requests and replies: routing, tokens, microversions, request ids, and each service's way to say no."""
+
+import json
+import re
+import secrets
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route as StarletteRoute
+
+from coriolis_lab.faults import Fault
+from coriolis_lab.openstack.cloud import Cloud
+from coriolis_lab.openstack.records import Token
+
+Json = dict[str, Any]
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
+
+
+class ApiError(Exception):
+    """A refusal. `kind` is the exception's class name, which Neutron and (for quotas) Cinder show to the client."""
+
+    def __init__(
+        self, status: int, message: str, kind: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.kind = kind
+        self.headers = dict(headers or {})
+
+
+@dataclass(frozen=True)
+class Reply:
+    body: Any = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request. `ids` are the path's variables; `version` the negotiated microversion, (0, 0) where there is none."""
+
+    cloud: Cloud
+    base: str
+    method: str
+    path: str
+    query: QueryParams
+    ids: Mapping[str, str]
+    body: Any
+    version: tuple[int, int]
+    bearer: Token | None
+    token_header: str | None = None
+    subject_header: str | None = None
+
+    def at_least(self, minor: int) -> bool:
+        return self.version[1] >= minor
+
+    @property
+    def token(self) -> Token:
+        assert self.bearer is not None, "only routes marked `public` have no token"
+        return self.bearer
+
+    @property
+    def project_id(self) -> str:
+        assert self.token.project is not None, "services other than Keystone refuse unscoped tokens"
+        return self.token.project.id
+
+    @property
+    def user_id(self) -> str:
+        return self.token.user.id
+
+    @property
+    def is_admin(self) -> bool:
+        return self.token.is_admin
+
+    def sees(self, project_id: str) -> bool:
+        return self.is_admin or project_id == self.project_id
+
+    def member(self, name: str) -> Json:
+        """The object under `name` in the body: {"server": {...}}."""
+        value = self.body.get(name) if isinstance(self.body, dict) else None
+        if not isinstance(value, dict):
+            raise ApiError(
+                400,
+                f"Invalid input for field/attribute {name}. '{name}' is a required property",
+                "BadRequest",
+            )
+        return value
+
+    def flag(self, name: str) -> bool:
+        return self.query.get(name, "").lower() in {"1", "true", "yes", "t", "y", "on"}
+
+
+Handler = Callable[[Call], Reply]
+
+
+@dataclass(frozen=True)
+class Route:
+    """`public`: without a token. `unlocked`: the handler asks the hypervisor and takes the lock itself."""
+
+    method: str
+    path: str
+    handler: Handler
+    public: bool = False
+    unlocked: bool = False
+
+
+@dataclass(frozen=True)
+class Microversions:
+    """`service` as in the header `OpenStack-API-Version: compute 2.93`; `legacy` is Nova's older header."""
+
+    service: str
+    minimum: tuple[int, int]
+    maximum: tuple[int, int]
+    legacy: str | None = None
+
+    def negotiate(self, request: Request) -> tuple[int, int]:
+        wanted = None
+        for part in request.headers.get("OpenStack-API-Version", "").split(","):
+            words = part.split()
+            if len(words) == 2 and words[0].lower() == self.service:
+                wanted = words[1]
+        if wanted is None and self.legacy:
+            wanted = request.headers.get(self.legacy)
+        if wanted is None:
+            return self.minimum
+        if wanted.lower() == "latest":
+            return self.maximum
+        if not re.fullmatch(r"[1-9]\d*\.(0|[1-9]\d*)", wanted):
+            message = (
+                f"API Version String '{wanted}' is of invalid format. It must be of format MajorNum.MinorNum."
+            )
+            raise ApiError(400, message)
+        major, minor = (int(number) for number in wanted.split("."))
+        if not self.minimum <= (major, minor) <= self.maximum:
+            low, high = (".".join(map(str, v)) for v in (self.minimum, self.maximum))
+            message = f"Version {wanted} is not supported by the API. Minimum is {low} and maximum is {high}."
+            raise ApiError(406, message)
+        return (major, minor)
+
+    def headers(self, version: tuple[int, int]) -> dict[str, str]:
+        text = f"{version[0]}.{version[1]}"
+        headers = {"OpenStack-API-Version": f"{self.service} {text}", "Vary": "OpenStack-API-Version"}
+        if self.legacy:
+            headers[self.legacy] = text
+            headers["Vary"] += f", {self.legacy}"
+        return headers
+
+
+@dataclass(frozen=True)
+class Service:
+    """`render` turns an ApiError into the body that this service would send (a string is HTML)."""
+
+    prefix: str
+    routes: Sequence[Route]
+    render: Callable[[ApiError], Json | str]
+    versions: Microversions | None = None
+    unscoped: bool = False
+
+    def starlette_routes(self, cloud: Cloud) -> Iterable[StarletteRoute]:
+        for route in self.routes:
+            yield StarletteRoute(
+                self.prefix + route.path, self._endpoint(cloud, route), methods=[route.method]
+            )
+        lost = Route("GET", "", _not_found)
+        yield StarletteRoute(self.prefix + "/{rest:path}", self._endpoint(cloud, lost), methods=_METHODS)
+
+    def _endpoint(self, cloud: Cloud, route: Route) -> Callable[[Request], Any]:
+        async def endpoint(request: Request) -> Response:
+            body = await request.body()
+            return await run_in_threadpool(self._answer, cloud, route, request, body)
+
+        return endpoint
+
+    def _answer(self, cloud: Cloud, route: Route, request: Request, raw: bytes) -> Response:
+        headers = {"x-openstack-request-id": f"req-{uuid.uuid4()}"}
+        if self.versions and self.versions.legacy:
+            headers["x-compute-request-id"] = headers["x-openstack-request-id"]
+        try:
+            version = self.versions.negotiate(request) if self.versions else (0, 0)
+            if self.versions:
+                headers.update(self.versions.headers(version))
+            bearer = None if route.public else self._bearer(cloud, request)
+            call = _call(cloud, request, raw, version, bearer)
+            if route.unlocked:
+                return _response(route.handler(call), headers)
+            with cloud.lock:
+                return _response(route.handler(call), headers)
+        except ApiError as refusal:
+            shown = self.render(refusal)
+            headers.update(refusal.headers)
+            if isinstance(shown, str):
+                return Response(shown, refusal.status, headers, "text/html; charset=UTF-8")
+            return JSONResponse(shown, refusal.status, headers)
+
+    def _bearer(self, cloud: Cloud, request: Request) -> Token:
+        with cloud.lock:
+            token = cloud.find_token(request.headers.get("X-Auth-Token", ""))
+        if token is None or (token.project is None and not self.unscoped):
+            raise unauthorized(str(request.base_url))
+        url_project = request.scope["state"].get("url_project")
+        if url_project and token.project and url_project != token.project.id and not token.is_admin:
+            raise ApiError(400, "Malformed request url")
+        return token
+
+
+UNAUTHORIZED = "The request you have made requires authentication."
+
+
+def unauthorized(base: str) -> ApiError:
+    challenge = {"WWW-Authenticate": f'Keystone uri="{base.rstrip("/")}/identity"'}
+    return ApiError(401, UNAUTHORIZED, "Unauthorized", challenge)
+
+
+def keystone_error(error: ApiError) -> Json:
+    """Keystone's own shape; keystonemiddleware gives it for a 401 in front of every other service too."""
+    titles = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
+    return {
+        "error": {"code": error.status, "message": error.message, "title": titles.get(error.status, "Error")}
+    }
+
+
+def _not_found(_call: Call) -> Reply:
+    raise ApiError(404, "The resource could not be found.", "HTTPNotFound")
+
+
+def _call(cloud: Cloud, request: Request, raw: bytes, version: tuple[int, int], bearer: Token | None) -> Call:
+    body: Any = None
+    if raw and "json" in request.headers.get("content-type", "application/json"):
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            raise ApiError(400, "Malformed request body", "HTTPBadRequest") from None
+    elif raw:
+        body = raw
+    return Call(
+        cloud=cloud,
+        base=str(request.base_url).rstrip("/"),
+        method=request.method,
+        path=request.url.path,
+        query=request.query_params,
+        ids=request.path_params,
+        body=body,
+        version=version,
+        bearer=bearer,
+        token_header=request.headers.get("X-Auth-Token"),
+        subject_header=request.headers.get("X-Subject-Token"),
+    )
+
+
+def _response(reply: Reply, headers: Mapping[str, str]) -> Response:
+    merged = {**headers, **reply.headers}
+    if reply.path is not None:
+        return FileResponse(reply.path, reply.status, merged, "application/octet-stream")
+    if reply.body is None:
+        return Response(b"", reply.status, merged)
+    return JSONResponse(reply.body, reply.status, merged)
+
+
+def strike(call: Call, point: str, name: str) -> Fault | None:
+    """The fault that strikes here, after answering 409 to "refuse"; None for an honest answer."""
+    fault = call.cloud.faults.strike(point, name)
+    if fault and fault.kind == "refuse":
+        raise ApiError(409, fault.message or f"The lab was told to refuse {point} of {name}.", "Conflict")
+    return fault
+
+
+def refuse_by_fault(call: Call, point: str, name: str) -> str | None:
+    """The kind of the fault of `strike`."""
+    fault = strike(call, point, name)
+    return fault.kind if fault else None
+
+
+def seconds(moment: datetime | None) -> str | None:
+    """2026-11-22T01:43:05Z: Nova, Glance, Neutron."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def micros(moment: datetime | None) -> str | None:
+    """2026-11-22T01:43:05.000000: Cinder, and Nova's launched_at and terminated_at."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") if moment else None
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def new_hex() -> str:
+    return secrets.token_hex(16)
