@@ -62,9 +62,9 @@ def _url(listener: socket.socket) -> str:
 
 @contextmanager
 def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
-    """uvicorn raises the signal that stopped it once more when it is done; with the default action that would
-    end the process before the engine is stopped. The default action is back afterwards: a second signal ends a
-    stop that takes too long."""
+    """uvicorn raises the signal that stopped it once more when it is done; by the default action that would
+    end the process before the engine is stopped. The default action is back afterwards: a second signal ends
+    a stop that takes too long."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         server.should_exit = True
