@@ -4,6 +4,7 @@ import logging
 
 from taskflow import engines, states
 from taskflow import exceptions as taskflow_errors
+from taskflow.engines.base import Engine
 from taskflow.patterns import graph_flow
 from taskflow.types import failure
 
@@ -80,7 +81,7 @@ class _JobRun:
         self._jobs.finish(self._fence, outcome)
         forget_flow(self._backend, job.id)
 
-    def _run_engine(self, engine: engines.base.Engine) -> None:
+    def _run_engine(self, engine: Engine) -> None:
         engine.compile()
         engine.prepare()
         engine.validate()
@@ -118,7 +119,7 @@ def build_graph(run: Run) -> graph_flow.Flow:
     return graph
 
 
-def fail_unfinished(engine: engines.base.Engine, plan: Plan) -> None:
+def fail_unfinished(engine: Engine, plan: Plan) -> None:
     """Makes the steps that a dead process was in the middle of count as failed, so that the engine undoes
     them.
 

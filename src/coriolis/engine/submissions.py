@@ -16,7 +16,7 @@ from coriolis.model.instance import Instance
 from coriolis.model.records import Transfer
 from coriolis.steps.validate_deployment import refuse_unsynced, replicas_to_deploy
 from coriolis.store.database import Database
-from coriolis.store.executions import NewJob
+from coriolis.store.executions import NewJob, refresh_status
 from coriolis.store.transfers import refuse_while_active
 
 
@@ -59,7 +59,7 @@ def deploy(database: Database, transfer_id: str, wishes: DeploymentWishes) -> st
     transfer = database.transfers.get(transfer_id, with_executions=True)
     if not (transfer.clone_disks if wishes.clone_disks is None else wishes.clone_disks):
         raise NotSupported(
-            message="A deployment works on copies of the replica disks: clone_disks=false is not supported yet."
+            message="A deployment works on copies of the replicas: clone_disks=false is not supported yet."
         )
     _refuse_second_migration(database, transfer)
     if not wishes.force:
@@ -86,6 +86,15 @@ def deploy(database: Database, transfer_id: str, wishes: DeploymentWishes) -> st
             user_scripts=scripts,
             jobs=jobs,
         )
+
+
+def update_transfer(database: Database, transfer_id: str, changes: Mapping[str, Any]) -> str:
+    """Returns the id of a run that is over already. Raises as TransferRepository.update does."""
+    database.transfers.update(transfer_id, **changes)
+    with database.write() as connection:
+        run = database.executions.submit(connection, transfer_id, ExecutionType.TRANSFER_UPDATE, [])
+        refresh_status(connection, run)
+        return run
 
 
 def delete_disks(database: Database, transfer_id: str) -> str:
@@ -154,7 +163,7 @@ def _refuse_never_completed(transfer: Transfer) -> None:
     copies = (e for e in transfer.executions if e.type is ExecutionType.TRANSFER_EXECUTION)
     if not any(execution.status is ExecutionStatus.COMPLETED for execution in copies):
         raise InvalidInput(
-            message=f"No execution of transfer {transfer.id} has completed. Execute it, or force the deployment."
+            message=f"Transfer {transfer.id}: no execution has completed. Execute it or force a deployment."
         )
 
 

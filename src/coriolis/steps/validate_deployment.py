@@ -56,6 +56,6 @@ def refuse_unsynced(instance_name: str, replicas: Sequence[ReplicaDisk]) -> None
         if replica.dirty or replica.generation == 0:
             why = "its last run broke off" if replica.generation else "it was never copied to the end"
             raise InvalidInput(
-                message=f"Instance {instance_name!r}: the replica of disk {replica.disk_id!r} is not whole: {why}. "
+                message=f"{instance_name!r}: the replica of disk {replica.disk_id!r} is not whole: {why}. "
                 "Execute the transfer again, or force the deployment to try with what is there."
             )
