@@ -3,7 +3,10 @@
 import ipaddress
 import secrets
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+
+from starlette.types import ASGIApp
 
 from coriolis_lab.faults import FaultBook
 from coriolis_lab.hypervisor.api import Hypervisor
@@ -38,7 +41,15 @@ class OvirtFront:
     Data centres, clusters and so on are named by name or id.
     """
 
-    def __init__(self, hypervisor: Hypervisor, settings: LabSettings, faults: FaultBook) -> None:
+    def __init__(
+        self,
+        hypervisor: Hypervisor,
+        settings: LabSettings,
+        faults: FaultBook,
+        *,
+        wrap: Callable[[ASGIApp], ASGIApp] | None = None,
+    ) -> None:
+        """`wrap` puts something of a test around the application, such as `checking.CheckedApp`."""
         self.username = "admin@internal"
         self.password = secrets.token_urlsafe(12)
         settings.root.mkdir(parents=True, exist_ok=True)
@@ -48,8 +59,9 @@ class OvirtFront:
         self._engine = Engine(hypervisor, settings, faults)
         self._add_image_repository()
         sso = Sso(self.username, self.password, settings.token_seconds)
+        app: ASGIApp = build_app(self._engine, sso, self.ca_file)
         self._server = ServerThread(
-            build_app(self._engine, sso, self.ca_file),
+            wrap(app) if wrap else app,
             settings.ovirt_port,
             ssl_certfile=str(self._certificates.certificate),
             ssl_keyfile=str(self._certificates.key),
