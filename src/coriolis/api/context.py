@@ -2,7 +2,7 @@
 
 import binascii
 import json
-from base64 import urlsafe_b64decode
+from base64 import b64decode
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
@@ -117,7 +117,8 @@ def decode_json(field: str, text: str) -> Any:
 
 def decode_base64(field: str, text: str) -> str:
     """URL-safe, with or without padding."""
+    bare = text.rstrip("=")
     try:
-        return urlsafe_b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)).decode()
+        return b64decode(bare + "=" * (-len(bare) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError) as error:
         raise InvalidInput(message=f"{field}: not URL-safe base64 of UTF-8 text.") from error

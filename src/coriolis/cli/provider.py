@@ -4,7 +4,7 @@ import argparse
 
 from coriolis.cli.base import ApiLister
 from coriolis.cli.client import segment
-from coriolis.cli.output import JsonColumn, Rows
+from coriolis.cli.output import JsonColumn, Rows, TextColumn
 from coriolis.model.enums import ProviderType
 
 _SCHEMA_TYPES = {
@@ -21,9 +21,7 @@ class ListProviders(ApiLister):
 
     def take_action(self, _parsed_args: argparse.Namespace) -> Rows:
         platforms = self.api.get("/providers")["providers"]
-        rows = [
-            (name, "\n".join(_type_name(n) for n in platforms[name]["types"])) for name in sorted(platforms)
-        ]
+        rows = [(name, _types(platforms[name]["types"])) for name in sorted(platforms)]
         return ("Platform", "Provider Types"), rows
 
 
@@ -40,6 +38,10 @@ class ListSchemas(ApiLister):
         path = f"/providers/{segment(parsed_args.platform)}/schemas/{_SCHEMA_TYPES[parsed_args.type]}"
         schemas = self.api.get(path)["schemas"]
         return ("Schema", "Definition"), [(name, JsonColumn(schemas[name])) for name in sorted(schemas)]
+
+
+def _types(numbers: list[int]) -> TextColumn:
+    return TextColumn(numbers, "\n".join(_type_name(number) for number in numbers))
 
 
 def _type_name(number: int) -> str:

@@ -35,7 +35,7 @@ class Clouds:
 
 
 class LiveServer:
-    """`url` is the API's base with the project. Bulk copies run as file copies in this process, and morphing does
+    """`url` is the base with the project. Bulk copies run as file copies in this process, and morphing does
     nothing, since the workers of a directory cloud are no machines."""
 
     def __init__(self, state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
