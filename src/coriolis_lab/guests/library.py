@@ -17,6 +17,7 @@ import json
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ SOURCE_DATA_IMAGE = "source-data"
 IMAGE_FORMAT = "raw"
 
 _BUILD_SECONDS = 1800.0
+_KEEP_OUTDATED_SECONDS = 24 * 3600.0
 _BUILDER_MODULES = (recipes, tree, bootloader, disk_image)
 
 Report = Callable[[str], None]
@@ -101,9 +103,11 @@ class GuestLibrary:
             order = scratch / "order.json"
             order.write_text(json.dumps(dataclasses.asdict(maker)))
             # mounts of the build must not be copied into namespaces that other programs create meanwhile
-            namespace = ["unshare", "--mount", "--propagation", "private"]
+            namespace = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc"]
             builder = [sys.executable, "-m", "coriolis_lab.guests.build", str(order), str(scratch)]
-            done = run([*namespace, *builder], timeout=_BUILD_SECONDS, check=False)
+            # ...and no process of it may outlive this one: the PID namespace ends with its first process
+            tied = ["setpriv", "--pdeathsig", "KILL", *namespace, "--kill-child=KILL"]
+            done = run([*tied, *builder], timeout=_BUILD_SECONDS, check=False)
             (logs / f"{maker.name}.log").write_bytes(done.stdout + done.stderr)
             if done.returncode:
                 tail = (done.stderr or done.stdout)[-1500:].decode(errors="replace")
@@ -117,7 +121,8 @@ class GuestLibrary:
             packages.rename(self.packages_dir)
         for name, target in zip(_image_names(maker), targets, strict=True):
             for outdated in target.parent.glob(f"{name}-{'[0-9a-f]' * 16}.raw"):
-                if outdated != target:
+                # another lab may still start VMs from a younger one
+                if time.time() - outdated.stat().st_mtime > _KEEP_OUTDATED_SECONDS:
                     outdated.unlink()
             (scratch / f"{name}.raw").rename(target)
 
