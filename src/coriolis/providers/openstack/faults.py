@@ -74,7 +74,7 @@ def _lasting(cloud: str, action: str, status: int, text: str) -> CoriolisError:
     if status == 409:
         return Conflict(message=f"{cloud}: failed to {action}: {text}")
     # Cinder answers 400 where others say 409: "Invalid volume: Volume status must be available or error…"
-    if status == 400 and "Invalid volume" in text:
+    if status == 400 and ("Invalid volume" in text or "Invalid snapshot" in text):
         return Conflict(message=f"{cloud}: failed to {action}: {text}")
     return CloudError(cloud=cloud, action=action, reason=text)
 

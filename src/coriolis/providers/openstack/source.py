@@ -25,7 +25,7 @@ class OpenStackSource(SourceCloud):
     def validate_connection(self) -> None:
         """Logs in and touches each service that an export needs, so that a hole in the catalog shows now."""
         client = self._client
-        client.call("log in", client.sdk.authorize)
+        client.call("log in", client.sdk.session.get_token)
         client.call("reach Nova", client.compute.get_limits)
         client.call("reach Cinder", client.storage.get_limits)
         client.rows("reach Neutron", client.network.networks)

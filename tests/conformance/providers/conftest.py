@@ -1,0 +1,191 @@
+"""Both embedded clouds over hypervisors without guests, and the providers connected through the real SDKs.
+
+What a guest would do (answer on SSH) is left out here; tests marked `vm` have real guests.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coriolis.config import OpenStackSection, OvirtSection, Settings, TransferSection
+from coriolis.model.worker import SshLogin
+from coriolis.providers.openstack import workers as openstack_workers
+from coriolis.providers.openstack.plugin import OpenStackProvider
+from coriolis.providers.ovirt import workers as ovirt_workers
+from coriolis.providers.ovirt.plugin import OvirtProvider
+from coriolis_lab.faults import FaultBook
+from coriolis_lab.openstack.front import OpenStackFront
+from coriolis_lab.ovirt.front import OvirtFront
+from coriolis_lab.settings import Delays, LabSettings
+from tests.conformance.openstack.memory_hypervisor import MemoryHypervisor as OpenStackHypervisor
+from tests.conformance.ovirt.memory_hypervisor import MemoryHypervisor as OvirtHypervisor
+from tests.memory_operation import MemoryOperation
+
+GIB = 1 << 30
+QUICK = Delays(disk=0.02, snapshot=0.02, server=0.02, attach=0.02, delete=0.02, agent_poll=0.05)
+SETTINGS = Settings(
+    transfer=TransferSection(connect_timeout=0.2),
+    openstack_migration_provider=OpenStackSection(timeout=10, poll_interval=0.02),
+    ovirt_migration_provider=OvirtSection(timeout=10, poll_interval=0.02),
+)
+
+
+@pytest.fixture(autouse=True)
+def _guests_answer(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("vm"):
+        return
+
+    def answers(login: SshLogin, name: str, timeout: float, check: Callable[[], None]) -> SshLogin:
+        assert login.address
+        return login
+
+    monkeypatch.setattr(openstack_workers, "wait_for_ssh", answers)
+    monkeypatch.setattr(ovirt_workers, "wait_for_ssh", answers)
+
+
+@pytest.fixture
+def op() -> MemoryOperation:
+    return MemoryOperation(SETTINGS)
+
+
+@dataclass
+class OpenStackLab:
+    front: OpenStackFront
+    hypervisor: OpenStackHypervisor
+    faults: FaultBook
+    project: str
+    env: dict[str, Any] = field(default_factory=dict)
+
+    def info(self, **change: Any) -> dict[str, Any]:
+        known = {
+            "auth_url": self.front.auth_url,
+            "username": "demo",
+            "password": "secret",
+            "project_name": "demo",
+        }
+        return {**known, **change}
+
+    def source(self, **change: Any) -> Any:
+        return OpenStackProvider().connect_source(self.info(**change), "lab-openstack", SETTINGS)
+
+    def sdk(self) -> Any:
+        return self.source()._client.sdk  # the lab's user, to arrange things with
+
+    def boot(self, name: str, *, volumes: int = 2) -> Any:
+        """A server that boots from a volume."""
+        sdk = self.sdk()
+        image = sdk.image.find_image("debian")
+        ids = []
+        for number in range(volumes):
+            origin = {"image_id": image.id} if number == 0 else {}
+            volume = sdk.block_storage.create_volume(name=f"{name}-{number}", size=3 + number, **origin)
+            sdk.block_storage.wait_for_status(volume, "available", interval=0.05, wait=10)
+            ids.append(volume.id)
+        mapping = [
+            {"uuid": v, "boot_index": n or 0, "source_type": "volume", "destination_type": "volume"}
+            for n, v in enumerate(ids)
+        ]
+        server = sdk.compute.create_server(
+            name=name,
+            flavor_id=sdk.compute.find_flavor("tiny").id,
+            networks=[{"uuid": sdk.network.find_network("private").id}],
+            block_device_mapping=mapping,
+        )
+        return sdk.compute.wait_for_server(server, interval=0.05, wait=10)
+
+    def things(self) -> dict[str, int]:
+        """How many of each that an export could leave behind."""
+        sdk = self.sdk()
+        return {
+            "servers": len(list(sdk.compute.servers())),
+            "keypairs": len(list(sdk.compute.keypairs())),
+            "volumes": len(list(sdk.block_storage.volumes())),
+            "snapshots": len(list(sdk.block_storage.snapshots())),
+            "ports": len(list(sdk.network.ports())),
+            "groups": len(list(sdk.network.security_groups())),
+            "ips": len(list(sdk.network.ips())),
+        }
+
+
+@pytest.fixture(scope="module")
+def openstack_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenStackLab]:
+    hypervisor, faults = OpenStackHypervisor(), FaultBook()
+    settings = LabSettings(root=tmp_path_factory.mktemp("openstack"), delays=QUICK)
+    front = OpenStackFront(hypervisor, settings, faults)
+    properties = {"os_type": "linux", "os_distro": "debian", "hw_firmware_type": "uefi"}
+    front.add_image("debian", "base-debian", "raw", 3 * GIB, 3, properties)
+    front.add_image("worker", "base-worker", "raw", 2 * GIB, 2, {})
+    front.add_flavor("tiny", 2, 512, 0)
+    front.add_flavor("small", 2, 1024, 4)
+    front.add_network("private", "10.20.0.0/24")
+    front.add_network("public", "127.43.0.0/16", external=True)
+    lab = OpenStackLab(front, hypervisor, faults, front.add_project("demo", "demo", "secret"))
+    lab.env = {
+        "coriolis_backups_options": {
+            "export_image": "worker",
+            "export_flavor_name": "small",
+            "export_network": "private",
+            "export_fip_pool_name": "public",
+        }
+    }
+    front.start()
+    yield lab
+    front.stop()
+
+
+@pytest.fixture
+def openstack(openstack_module: OpenStackLab) -> Iterator[OpenStackLab]:
+    yield openstack_module
+    openstack_module.faults.clear()
+
+
+@dataclass
+class OvirtLab:
+    front: OvirtFront
+    hypervisor: OvirtHypervisor
+    faults: FaultBook
+    env: dict[str, Any]
+
+    def info(self, **change: Any) -> dict[str, Any]:
+        known = {
+            "url": self.front.url,
+            "username": self.front.username,
+            "password": self.front.password,
+            "ca_file": str(self.front.ca_file),
+        }
+        return {**known, **change}
+
+    def destination(self, **change: Any) -> Any:
+        return OvirtProvider().connect_destination(self.info(**change), "lab-ovirt", SETTINGS)
+
+    def things(self) -> dict[str, list[str]]:
+        system = self.destination()._client.system
+        return {
+            "vms": sorted(vm.name for vm in system.vms_service().list()),
+            "disks": sorted(disk.name for disk in system.disks_service().list()),
+        }
+
+
+@pytest.fixture
+def ovirt(tmp_path: Path) -> Iterator[OvirtLab]:
+    hypervisor, faults = OvirtHypervisor(), FaultBook()
+    front = OvirtFront(hypervisor, LabSettings(root=tmp_path, delays=QUICK), faults)
+    front.add_data_center("Default")
+    front.add_cluster("Default", "Default")
+    front.add_storage_domain("data1", "Default", capacity_bytes=100 * GIB)
+    front.add_storage_domain("block1", "Default", "iscsi", capacity_bytes=100 * GIB)
+    front.add_network("ovirtmgmt", "Default", "10.30.0.0/24")
+    front.add_network("blue", "Default", "10.31.0.0/24")
+    hypervisor.register_image("worker", Path("/nowhere"), "raw")
+    front.add_template("debian-worker", "worker", "Default", "data1", 1024, 2)
+    front.start()
+    env = {
+        "storage_domain": "data1",
+        "migr_template_map": {"linux": "debian-worker"},
+        "network_map": {"private": "blue"},
+    }
+    yield OvirtLab(front, hypervisor, faults, env)
+    front.stop()

@@ -1,0 +1,242 @@
+"""OpenStack as a source, through openstacksdk, on the embedded cloud."""
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from coriolis import errors
+from coriolis.model.enums import Firmware, OsType, ResourceKind
+from coriolis_lab.faults import Fault
+from tests.conformance.providers.conftest import GIB, OpenStackLab
+from tests.memory_operation import Crash, MemoryOperation
+
+
+@pytest.fixture(scope="module")
+def server(openstack_module: OpenStackLab) -> Any:
+    return openstack_module.boot("web")
+
+
+def options(lab: OpenStackLab, **change: Any) -> dict[str, Any]:
+    env = copy.deepcopy(lab.env)
+    env["coriolis_backups_options"].update(change)
+    return env
+
+
+def test_the_connection_is_validated(openstack: OpenStackLab) -> None:
+    openstack.source().validate_connection()
+
+
+def test_wrong_credentials(openstack: OpenStackLab) -> None:
+    with pytest.raises(errors.AuthenticationFailed, match="'demo'") as raised:
+        openstack.source(password="wrong").validate_connection()
+    assert "wrong" not in str(raised.value)
+
+
+def test_an_unreachable_cloud_is_named_with_its_url(openstack: OpenStackLab) -> None:
+    with pytest.raises(errors.CloudUnavailable, match=r"http://127\.0\.0\.1:9/v3"):
+        openstack.source(auth_url="http://127.0.0.1:9/v3").validate_connection()
+
+
+def test_an_expired_token_and_a_restarting_proxy_are_sat_out(openstack: OpenStackLab, server: Any) -> None:
+    source = openstack.source()
+    source.list_instances({})
+    openstack.faults.plant(Fault("http", "expire_token"))
+    assert source.list_instances({})
+    openstack.faults.plant(Fault("http", "503", count=2))
+    assert source.list_instances({})
+
+
+def test_an_instance_is_described(openstack: OpenStackLab, server: Any) -> None:
+    instance = openstack.source().get_instance({}, "web")
+    assert instance == openstack.source().get_instance({}, server.id)
+    assert (instance.name, instance.num_cpu, instance.memory_mb) == ("web", 2, 512)
+    assert (instance.os_type, instance.firmware, instance.running) == (OsType.LINUX, Firmware.EFI, True)
+    assert [d.size_bytes for d in instance.disks] == [3 * GIB, 4 * GIB]
+    assert [d.bootable for d in instance.disks] == [True, False]
+    (nic,) = instance.nics
+    assert nic.network_name == "private"
+    assert nic.mac_address
+    assert nic.ip_addresses
+
+
+def test_listing_is_paged_and_filtered(openstack: OpenStackLab, server: Any) -> None:
+    source = openstack.source()
+    listed = source.list_instances({}, name="we")
+    assert [s.name for s in listed] == ["web"]
+    assert (listed[0].num_cpu, listed[0].memory_mb, listed[0].firmware) == (2, 512, Firmware.EFI)
+    assert not source.list_instances({}, marker=listed[0].id, name="web")
+    assert not source.list_instances({}, name="nothing")
+
+
+def test_an_unknown_instance(openstack: OpenStackLab) -> None:
+    for name in ("nobody", "00000000-1111-2222-3333-444444444444"):
+        with pytest.raises(errors.InstanceNotFound, match=name):
+            openstack.source().get_instance({}, name)
+
+
+def test_an_ambiguous_name(openstack: OpenStackLab) -> None:
+    twins = [openstack.boot("twin", volumes=1) for _ in range(2)]
+    with pytest.raises(errors.InstanceAmbiguous, match="2 instances"):
+        openstack.source().get_instance({}, "twin")
+    assert openstack.source().get_instance({}, twins[0].id).name == "twin"
+    for twin in twins:
+        openstack.sdk().compute.delete_server(twin.id)
+
+
+def test_options_are_offered(openstack: OpenStackLab) -> None:
+    offers = {o.name: o for o in openstack.source().source_options({})}
+    assert {v.name for v in offers["export_image"].values} >= {"worker"}
+    assert {v.name for v in offers["export_fip_pool_name"].values} == {"public"}
+    assert offers["replica_export_mechanism"].values == ("coriolis_backups",)
+    only = openstack.source().source_options({}, ["export_network"])
+    assert [o.name for o in only] == ["export_network"]
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"export_image": "nothing"}, "no image 'nothing'"),
+        ({"export_flavor_name": "huge"}, "no flavor 'huge'"),
+        ({"export_network": "x"}, "no network 'x'"),
+        ({"export_fip_pool_name": "private"}, "not external"),
+        ({"export_image": None}, "export_image is needed"),
+        ({"export_interim_volume_type": "gold"}, "no volume type 'gold'"),
+    ],
+)
+def test_bad_options_are_named_before_anything_is_created(
+    openstack: OpenStackLab, server: Any, change: dict[str, Any], text: str
+) -> None:
+    before = openstack.things()
+    source = openstack.source()
+    instance = source.get_instance({}, "web")
+    with pytest.raises(errors.InvalidInput, match=text):
+        source.validate_source(options(openstack, **change), instance)
+    assert openstack.things() == before
+
+
+def test_quota_is_checked_before_anything_is_created(openstack: OpenStackLab, server: Any) -> None:
+    source = openstack.source()
+    instance = source.get_instance({}, "web")
+    source.validate_source(openstack.env, instance)
+    openstack.front.set_quota(openstack.project, snapshots=1)
+    with pytest.raises(errors.QuotaExceeded, match="2 snapshots needed"):
+        source.validate_source(openstack.env, instance)
+    openstack.front.set_quota(openstack.project, snapshots=10)
+
+
+def test_a_local_disk_is_refused_by_name(openstack: OpenStackLab) -> None:
+    sdk = openstack.sdk()
+    made = sdk.compute.create_server(
+        name="local",
+        image_id=sdk.image.find_image("worker").id,
+        flavor_id=sdk.compute.find_flavor("small").id,
+        networks=[{"uuid": sdk.network.find_network("private").id}],
+    )
+    sdk.compute.wait_for_server(made, interval=0.05, wait=10)
+    source = openstack.source()
+    instance = source.get_instance({}, "local")
+    assert instance.disks[0].size_bytes == 4 * GIB
+    with pytest.raises(errors.NotSupported, match=f"ephemeral-{made.id}-root"):
+        source.validate_source(openstack.env, instance)
+    sdk.compute.delete_server(made.id)
+
+
+def test_a_volume_that_is_gone_is_named(openstack: OpenStackLab, server: Any) -> None:
+    source = openstack.source()
+    instance = source.get_instance({}, "web")
+    lost = replace(instance.disks[1], id="00000000-1111-2222-3333-444444444444")
+    with pytest.raises(errors.InvalidInput, match=lost.id):
+        source.validate_source(openstack.env, replace(instance, disks=(instance.disks[0], lost)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"export_worker_use_fip": False},
+        {"export_worker_boot_from_volume": True, "export_worker_volume_size": 5},
+        {"export_worker_use_config_drive": True},
+    ],
+    ids=["fip", "fixed", "boot-from-volume", "config-drive"],
+)
+def test_export_resources_come_and_go(
+    openstack: OpenStackLab, server: Any, op: MemoryOperation, change: dict[str, Any]
+) -> None:
+    before = openstack.things()
+    source = openstack.source()
+    env = options(openstack, **change)
+    instance = source.get_instance({}, "web")
+    source.validate_source(env, instance)
+    resources = source.deploy_source_resources(op, env, instance)
+    login = resources.worker.login
+    assert login.private_key is not None
+    assert "PRIVATE" not in repr(resources)
+    assert login.address.startswith("10.20." if change.get("export_worker_use_fip") is False else "127.")
+    assert [d.disk_id for d in resources.worker.disks] == [d.id for d in instance.disks]
+    sdk = openstack.sdk()
+    for disk in resources.worker.disks:
+        volume = sdk.block_storage.get_volume(disk.serial)
+        assert volume.status == "in-use"
+        assert volume.attachments[0]["server_id"] == resources.worker.id
+    assert sdk.compute.get_keypair(op.name("export-worker")).public_key.startswith("ssh-ed25519")
+    source.delete_source_resources(op, env, instance)
+    assert openstack.things() == before
+    assert not op.ledger.owed()
+    source.delete_source_resources(op, env, instance)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        ResourceKind.SNAPSHOT,
+        ResourceKind.VOLUME,
+        ResourceKind.KEYPAIR,
+        ResourceKind.SECURITY_GROUP,
+        ResourceKind.PORT,
+        ResourceKind.SERVER,
+        ResourceKind.FLOATING_IP,
+    ],
+)
+@pytest.mark.parametrize("again", [False, True], ids=["revert", "resume"])
+def test_a_crash_after_any_create_call_leaves_nothing(
+    openstack: OpenStackLab, server: Any, op: MemoryOperation, kind: ResourceKind, again: bool
+) -> None:
+    before = openstack.things()
+    instance = openstack.source().get_instance({}, "web")
+    op.ledger.crash_after = kind
+    with pytest.raises(Crash):
+        openstack.source().deploy_source_resources(op, openstack.env, instance)
+    assert openstack.things() != before
+    if again:
+        resources = openstack.source().deploy_source_resources(op, openstack.env, instance)
+        assert len(resources.worker.disks) == 2
+    openstack.source().delete_source_resources(op, openstack.env, instance)
+    assert openstack.things() == before
+    assert not op.ledger.owed()
+
+
+@pytest.mark.parametrize("point", ["snapshot.create", "volume.create", "server.create"])
+def test_a_cloud_that_fails_is_told_and_cleaned(
+    openstack: OpenStackLab, server: Any, op: MemoryOperation, point: str
+) -> None:
+    before = openstack.things()
+    source = openstack.source()
+    instance = source.get_instance({}, "web")
+    openstack.faults.plant(Fault(point, "error", match="coriolis"))
+    with pytest.raises(errors.CloudError, match="(?i)error"):
+        source.deploy_source_resources(op, openstack.env, instance)
+    source.delete_source_resources(op, openstack.env, instance)
+    assert openstack.things() == before
+    assert not op.ledger.owed()
+
+
+def test_an_instance_is_shut_down_once(openstack: OpenStackLab, op: MemoryOperation) -> None:
+    made = openstack.boot("stopped", volumes=1)
+    source = openstack.source()
+    instance = source.get_instance({}, made.id)
+    source.shutdown_instance(op, {}, instance)
+    source.shutdown_instance(op, {}, instance)
+    assert not source.get_instance({}, made.id).running
+    openstack.sdk().compute.delete_server(made.id)
