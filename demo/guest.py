@@ -18,15 +18,17 @@ class Guest:
     def __init__(self, address: str, user: str, key: Path) -> None:
         self.address = address
         self.user = user
-        self._key = key
+        self.key = key
 
     @property
     def login(self) -> str:
-        return f"ssh -i {self._key} {self.user}@{self.address}"
+        return f"ssh -i {self.key} {self.user}@{self.address}"
 
     def run(self, script: str, timeout: float = 120) -> str:
         done = run(
-            ["ssh", *_OPTIONS, "-i", self._key, f"{self.user}@{self.address}", "sh -s"], stdin=script.encode(), timeout=timeout
+            ["ssh", *_OPTIONS, "-i", self.key, f"{self.user}@{self.address}", "sh -s"],
+            stdin=script.encode(),
+            timeout=timeout,
         )
         return done.text.strip()
 

@@ -42,16 +42,27 @@ class Product:
 
     def serve(self) -> None:
         """Starts the process and waits until it answers; it stays when the demo ends."""
-        args = [str(BIN / "coriolis"), "serve", "--state-dir", str(self._state_dir), "--port", str(self._port)]
+        args = [
+            str(BIN / "coriolis"),
+            "serve",
+            "--state-dir",
+            str(self._state_dir),
+            "--port",
+            str(self._port),
+        ]
         if self._config:
             args += ["--config-file", str(self._config)]
         self._console.command(args)
         with (self._state_dir / "serve.log").open("ab") as log:
-            process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            process = subprocess.Popen(
+                args, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
         self.pid_file.write_text(str(process.pid))
         for _ in range(300):
             if process.poll() is not None:
-                sys.exit(f"demo: coriolis serve ended with code {process.returncode}, see {self._state_dir}/serve.log")
+                sys.exit(
+                    f"demo: coriolis serve ended with code {process.returncode}, see {self._state_dir}/serve.log"
+                )
             try:
                 if requests.get(f"http://127.0.0.1:{self._port}/healthz", timeout=2).ok:
                     return
@@ -79,7 +90,9 @@ class Product:
             self._console.command(["coriolis", *args])
         code = subprocess.run(self._args(*args), stdin=subprocess.DEVNULL, check=False).returncode
         if code:
-            sys.exit(f"demo: the command failed with code {code}; the server's log is {self._state_dir}/serve.log")
+            sys.exit(
+                f"demo: the command failed with code {code}; the server's log is {self._state_dir}/serve.log"
+            )
 
     def cli_json(self, *args: str, show: bool = True) -> Any:
         if show:
@@ -105,11 +118,15 @@ class Product:
         disks = {p["disk_id"]: p for p in copy["progress_updates"] if p.get("disk_id")}
         seconds = sum(p.get("seconds") or 0 for p in disks.values()) or _seconds(copy)
         return Figures(
-            size=sum(p["total_bytes"] for p in disks.values()), moved=sum(p["moved_bytes"] for p in disks.values()), seconds=seconds
+            size=sum(p["total_bytes"] for p in disks.values()),
+            moved=sum(p["moved_bytes"] for p in disks.values()),
+            seconds=seconds,
         )
 
 
 def _seconds(task: dict[str, Any]) -> float:
     from datetime import datetime
 
-    return (datetime.fromisoformat(task["updated_at"]) - datetime.fromisoformat(task["created_at"])).total_seconds()
+    return (
+        datetime.fromisoformat(task["updated_at"]) - datetime.fromisoformat(task["created_at"])
+    ).total_seconds()

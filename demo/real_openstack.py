@@ -16,7 +16,7 @@ import openstack
 from coriolis.runner import run
 from demo.console import Console
 from demo.guest import Guest
-from demo.source import SourceVm
+from demo.source import SourceVm, left_behind, new_key
 
 PREFIX = "coriolis-demo"
 BOOT_GIB, DATA_GIB = 3, 1
@@ -40,12 +40,18 @@ def _pick(objects: Iterable[Any], wanted: str | None, fits: Callable[[Any], bool
 
 
 class RealOpenStack:
-    def __init__(self, console: Console, key: Path) -> None:
-        missing = [name for name in ("OS_AUTH_URL", "OS_USERNAME", "OS_PASSWORD", "OS_PROJECT_NAME") if name not in os.environ]
+    def __init__(self, console: Console, directory: Path) -> None:
+        missing = [
+            name
+            for name in ("OS_AUTH_URL", "OS_USERNAME", "OS_PASSWORD", "OS_PROJECT_NAME")
+            if name not in os.environ
+        ]
         if missing:
-            sys.exit(f"demo: DEMO_OPENSTACK=real needs {', '.join(missing)} in the environment (source your openrc)")
+            sys.exit(
+                f"demo: DEMO_OPENSTACK=real needs {', '.join(missing)} in the environment (source your openrc)"
+            )
         self._console = console
-        self._key = key
+        self._key = new_key(directory)
         self._cloud = openstack.connect(app_name="coriolis-demo")
 
     def make(self) -> SourceVm:
@@ -55,11 +61,18 @@ class RealOpenStack:
         flavors = sorted(cloud.compute.flavors(), key=lambda f: (f.ram, f.vcpus))
         flavor = _pick(flavors, env.get("DEMO_FLAVOR"), lambda f: f.ram >= 512, "flavor")
         worker_flavor = _pick(flavors, env.get("DEMO_WORKER_FLAVOR"), lambda f: f.ram >= 512, "worker_flavor")
-        network = _pick(cloud.network.networks(), env.get("DEMO_NETWORK"), lambda n: not n.is_router_external, "network")
-        external = _pick(
-            cloud.network.networks(), env.get("DEMO_EXTERNAL_NETWORK"), lambda n: n.is_router_external, "external_network"
+        network = _pick(
+            cloud.network.networks(), env.get("DEMO_NETWORK"), lambda n: not n.is_router_external, "network"
         )
-        self._console.line(f"image {image.name}, flavor {flavor.name}, network {network.name}, external {external.name}")
+        external = _pick(
+            cloud.network.networks(),
+            env.get("DEMO_EXTERNAL_NETWORK"),
+            lambda n: n.is_router_external,
+            "external_network",
+        )
+        self._console.line(
+            f"image {image.name}, flavor {flavor.name}, network {network.name}, external {external.name}"
+        )
         address = self._server(image, flavor, network, external)
         guest = Guest(address, env.get("DEMO_SSH_USER", "debian"), self._key)
         guest.wait()
@@ -104,7 +117,12 @@ class RealOpenStack:
         cloud.compute.create_keypair(name=PREFIX, public_key=public)
         group = cloud.network.create_security_group(name=PREFIX, description="demo: SSH")
         cloud.network.create_security_group_rule(
-            security_group_id=group.id, direction="ingress", ethertype="IPv4", protocol="tcp", port_range_min=22, port_range_max=22
+            security_group_id=group.id,
+            direction="ingress",
+            ethertype="IPv4",
+            protocol="tcp",
+            port_range_min=22,
+            port_range_max=22,
         )
         boot = cloud.block_storage.create_volume(name=f"{PREFIX}-boot", size=BOOT_GIB, image_id=image.id)
         data = cloud.block_storage.create_volume(name=f"{PREFIX}-data", size=DATA_GIB)
@@ -123,7 +141,9 @@ class RealOpenStack:
         )
         cloud.compute.wait_for_server(server, wait=600)
         port = next(cloud.network.ports(device_id=server.id))
-        address = cloud.network.create_ip(floating_network_id=external.id, port_id=port.id, description=PREFIX)
+        address = cloud.network.create_ip(
+            floating_network_id=external.id, port_id=port.id, description=PREFIX
+        )
         return str(address.floating_ip_address)
 
     def remove(self) -> None:
@@ -136,7 +156,9 @@ class RealOpenStack:
         for server in servers:
             cloud.compute.delete_server(server)
             cloud.compute.wait_for_delete(server, wait=300)
-        for volume in [v for v in cloud.block_storage.volumes() if v.name in (f"{PREFIX}-boot", f"{PREFIX}-data")]:
+        for volume in [
+            v for v in cloud.block_storage.volumes() if v.name in (f"{PREFIX}-boot", f"{PREFIX}-data")
+        ]:
             cloud.block_storage.delete_volume(volume)
         for _ in range(60):  # ports of a deleted server vanish a moment after it
             groups = [g for g in cloud.network.security_groups(name=PREFIX)]
@@ -148,3 +170,6 @@ class RealOpenStack:
                 time.sleep(1)
         if cloud.compute.find_keypair(PREFIX):
             cloud.compute.delete_keypair(PREFIX)
+
+    def left_behind(self) -> list[str]:
+        return left_behind(self._cloud)

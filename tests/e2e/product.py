@@ -1,4 +1,4 @@
-"""`coriolis serve` as a process of its own, so that a test can kill it; driven through the REST API as a client would."""
+"""`coriolis serve` as a process that a test can kill; driven through the REST API as a client would."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import requests
 COPY, DEPLOY = 900.0, 1200.0  # seconds: bounds against hanging, far above what TCG needs
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An answer of 400 and above; `status`, `code` (CORI-…) and the message with its hint."""
 
     def __init__(self, answer: requests.Response) -> None:
@@ -65,11 +65,18 @@ class Product:
     def call(self, method: str, path: str, body: Any = None) -> Any:
         answer = requests.request(method, f"{self.url}/{path}", json=body, timeout=120)
         if answer.status_code >= 400:
-            raise Refused(answer)
+            raise RefusedError(answer)
         return answer.json() if answer.content else None
 
     def endpoint(self, name: str, platform: str, connection_info: dict[str, Any]) -> str:
-        body = {"endpoint": {"name": name, "type": platform, "connection_info": connection_info, "mapped_regions": []}}
+        body = {
+            "endpoint": {
+                "name": name,
+                "type": platform,
+                "connection_info": connection_info,
+                "mapped_regions": [],
+            }
+        }
         return str(self.call("POST", "endpoints", body)["endpoint"]["id"])
 
     def execute(self, transfer: str, shutdown: bool = False) -> str:
@@ -88,7 +95,9 @@ class Product:
     def wait_deployment(self, deployment: str, status: str = "COMPLETED") -> dict[str, Any]:
         return self._wait(lambda: self.deployment(deployment), "last_execution_status", status, DEPLOY)
 
-    def _wait(self, read: Callable[[], dict[str, Any]], key: str, wanted: str, seconds: float) -> dict[str, Any]:
+    def _wait(
+        self, read: Callable[[], dict[str, Any]], key: str, wanted: str, seconds: float
+    ) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
         while True:
             found = read()
@@ -108,7 +117,9 @@ class Product:
 
     def leftovers(self) -> list[dict[str, Any]]:
         """What the ledger holds besides what is kept on purpose."""
-        return [r for r in self.call("GET", "resources")["resources"] if r["state"] not in ("kept", "removed")]
+        return [
+            r for r in self.call("GET", "resources")["resources"] if r["state"] not in ("kept", "removed")
+        ]
 
 
 def progress(execution: dict[str, Any]) -> list[dict[str, Any]]:
@@ -122,7 +133,12 @@ def moved(execution: dict[str, Any]) -> int:
 def explain(action: dict[str, Any]) -> str:
     """The failed tasks with what they said."""
     told = [
-        {"task": t["task_type"], "status": t["status"], "error": t["exception_details"], "events": [e["message"] for e in t["events"]]}
+        {
+            "task": t["task_type"],
+            "status": t["status"],
+            "error": t["exception_details"],
+            "events": [e["message"] for e in t["events"]],
+        }
         for t in action.get("tasks", [])
         if t["status"] != "COMPLETED"
     ]

@@ -1,0 +1,91 @@
+"""One pair of embedded clouds and one Coriolis for all end-to-end tests: a guest's boot costs a minute under TCG."""
+
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coriolis_lab.settings import LabSettings
+from coriolis_lab.world import World
+from tests.e2e.clouds import Clouds
+from tests.e2e.product import Product
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/e2e" in str(item.fspath):
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.timeout(2400))
+
+
+@pytest.fixture(scope="session")
+def directory() -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="coriolis-e2e-"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def world(directory: Path) -> Iterator[World]:
+    made = World(LabSettings(root=directory / "lab"))
+    made.up()
+    yield made
+    made.down()
+
+
+@pytest.fixture(scope="session")
+def clouds(world: World) -> Clouds:
+    return Clouds(world)
+
+
+@pytest.fixture(scope="session")
+def product(directory: Path, clouds: Clouds) -> Iterator[Product]:
+    state, config = directory / "state", directory / "coriolis.conf"
+    state.mkdir()
+    config.write_text(f"[osmorphing]\noffline_packages_dir = {clouds.lab['packages_dir']}\n")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    made = Product(state, config, port)
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def endpoints(product: Product, clouds: Clouds) -> tuple[str, str]:
+    """Ids of the source and the destination endpoint."""
+    return (
+        product.endpoint("old", "openstack", clouds.openstack_connection),
+        product.endpoint("new", "ovirt", clouds.ovirt_connection),
+    )
+
+
+@pytest.fixture(scope="session")
+def make_transfer(product: Product, clouds: Clouds, endpoints: tuple[str, str]) -> Any:
+    def make(**changes: Any) -> str:
+        body: dict[str, Any] = {
+            "scenario": "replica",
+            "origin_endpoint_id": endpoints[0],
+            "destination_endpoint_id": endpoints[1],
+            "instances": [clouds.source_name],
+            "source_environment": clouds.source_environment,
+            "destination_environment": clouds.destination_environment,
+            "network_map": clouds.network_map,
+            "storage_mappings": {},
+            "notes": "e2e",
+            "user_scripts": {"global": {}, "instances": {}},
+        }
+        return str(product.call("POST", "transfers", {"transfer": {**body, **changes}})["transfer"]["id"])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def transfer(make_transfer: Any) -> str:
+    """The replica that the tests of a whole crossing share, in the order of the file."""
+    return str(make_transfer())
