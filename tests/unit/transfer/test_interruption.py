@@ -1,0 +1,232 @@
+"""Runs that are cut off: nothing lingers, nothing false is published, the next run mends it."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from coriolis.errors import Cancelled, TransferInterrupted, VerificationFailed, WorkerUnreachable
+from coriolis.model.progress import DiskProgress
+from coriolis.transfer import wire
+from coriolis.transfer.process import run_copy_job
+from tests.unit.sshd import PrivateSshd
+from tests.unit.transfer.copying import Pair
+
+MIB = 1 << 20
+SIZE = 192 * MIB
+
+
+@pytest.fixture
+def pair(sshd: PrivateSshd, tmp_path: Path) -> Pair:
+    pair = Pair(sshd, tmp_path, SIZE)
+    pair.source.write_bytes(os.urandom(SIZE))
+    return pair
+
+
+def processes(text: str) -> dict[int, bytes]:
+    """Pids and arguments of the processes whose arguments contain `text`."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                arguments = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if text.encode() in arguments:
+                found[int(entry.name)] = arguments
+    return found
+
+
+def children(text: str) -> list[int]:
+    """Our own descendants' pids with `text` in their arguments, newest last."""
+    mine = {os.getpid()}
+    stats = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stats[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except OSError:
+                continue
+    for pid in sorted(stats):
+        if stats[pid] in mine:
+            mine.add(pid)
+    return [pid for pid in sorted(processes(text)) if pid in mine]
+
+
+def written(pair: Pair) -> int:
+    return pair.destination.stat().st_blocks * 512
+
+
+def assert_quiet(pair: Pair) -> None:
+    """Within seconds no ssh of ours and no agent is left, and the destination is no longer written to."""
+    end = time.monotonic() + 15
+    while children("coriolis.transfer.child") or children(f"-p\0{pair.sshd.port}\0") or agents(pair):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    before = pair.destination.stat().st_mtime_ns
+    time.sleep(0.5)
+    assert pair.destination.stat().st_mtime_ns == before
+    assert not pair.manifest(1).exists()
+
+
+def agents(pair: Pair) -> list[int]:
+    """Python processes, started by our sshd or left over by it, that hold one of the pair's disks open."""
+    found = []
+    for pid in processes("types.ModuleType"):
+        try:
+            opened = [str(link.readlink()) for link in Path("/proc", str(pid), "fd").iterdir()]
+        except OSError:
+            continue
+        if str(pair.source) in opened or str(pair.destination) in opened:
+            found.append(pid)
+    return found
+
+
+def run_and_disturb(pair: Pair, disturb: "Disturbance") -> None:
+    run_copy_job(pair.job(1), report=lambda progress: None, check=disturb.check)
+
+
+class Disturbance:
+    """Does something once, from `check`, when a sixteenth of the destination is there."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+        self.done = False
+
+    def check(self) -> None:
+        if not self.done and written(self.pair) > SIZE // 16:
+            self.done = True
+            self.act()
+
+    def act(self) -> None:
+        raise Cancelled
+
+
+class KillChild(Disturbance):
+    def act(self) -> None:
+        os.kill(children("coriolis.transfer.child")[-1], signal.SIGKILL)
+
+
+class KillSsh(Disturbance):
+    def act(self) -> None:
+        os.kill(children(f"-p\0{self.pair.sshd.port}\0")[-1], signal.SIGKILL)
+
+
+class KillAgent(Disturbance):
+    def act(self) -> None:
+        os.kill(max(agents(self.pair)), signal.SIGKILL)
+
+
+def test_cancel(pair: Pair) -> None:
+    with pytest.raises(Cancelled):
+        run_and_disturb(pair, Disturbance(pair))
+    assert_quiet(pair)
+
+
+@pytest.mark.parametrize("kind", [KillChild, KillSsh, KillAgent])
+def test_a_killed_part_interrupts_and_the_next_run_goes_on(pair: Pair, kind: type[Disturbance]) -> None:
+    disturbance = kind(pair)
+    with pytest.raises(TransferInterrupted):
+        run_and_disturb(pair, disturbance)
+    assert disturbance.done
+    assert_quiet(pair)
+    result = pair.copy(1, compare_destination=True)
+    assert pair.identical()
+    assert 0 < result.unchanged < SIZE
+    assert result.moved == SIZE - result.unchanged
+
+
+def test_a_report_that_raises_ends_the_run(pair: Pair) -> None:
+    def report(progress: DiskProgress) -> None:
+        raise RuntimeError("database is gone")
+
+    with pytest.raises(RuntimeError, match="database is gone"):
+        run_copy_job(pair.job(1), report=report, check=lambda: None)
+    assert_quiet(pair)
+
+
+def child_environment_names(pid: int, marker: str) -> bool:
+    try:
+        return marker.encode() in Path("/proc", str(pid), "environ").read_bytes()
+    except OSError:
+        return False
+
+
+def test_the_child_dies_with_its_parent(pair: Pair) -> None:
+    """The parent is killed, so nobody but the kernel and the end of stdin can tell the child."""
+    starter = (
+        "import sys; from coriolis.transfer import wire, process\n"
+        "job = wire.load_job(sys.stdin.buffer.readline())\n"
+        "process.run_copy_job(job, report=lambda p: None, check=lambda: None)\n"
+    )
+    marker = f"CORIOLIS_TEST_MARKER={pair.directory}"
+    environment = dict([marker.split("=", 1)], **os.environ)
+    parent = subprocess.Popen([sys.executable, "-c", starter], stdin=subprocess.PIPE, env=environment)
+    assert parent.stdin
+    parent.stdin.write(wire.dump_job(pair.job(1)))
+    parent.stdin.flush()
+    end = time.monotonic() + 60
+    while written(pair) < SIZE // 16:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    end = time.monotonic() + 15
+    while any(child_environment_names(pid, marker) for pid in processes("coriolis.transfer.child")):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert_quiet(pair)
+
+
+def test_a_bit_flipped_in_flight_fails_the_run(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The relay's splice is replaced, in the child, by one that flips a bit of the 100th payload."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(
+        "import os\n"
+        "real, seen = os.splice, [0]\n"
+        "def splice(source, destination, count):\n"
+        "    seen[0] += 1\n"
+        "    if seen[0] != 100:\n"
+        "        return real(source, destination, count)\n"
+        "    data = bytearray(os.read(source, count))\n"
+        "    data[len(data) // 2] ^= 1\n"
+        "    return os.write(destination, data)\n"
+        "os.splice = splice\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    with pytest.raises(VerificationFailed, match="disk-1"):
+        pair.copy(1)
+    assert_quiet(pair)
+
+
+def test_no_secret_in_any_argument_or_environment(pair: Pair) -> None:
+    key = pair.sshd.login().private_key
+    assert key is not None
+    needle = key.reveal().split("\n")[2].encode()
+    seen = threading.Event()
+
+    class Look(Disturbance):
+        def act(self) -> None:
+            for pid in children(""):
+                for name in ("cmdline", "environ"):
+                    assert needle not in Path("/proc", str(pid), name).read_bytes()
+            seen.set()
+
+    run_and_disturb(pair, Look(pair))
+    assert seen.is_set()
+
+
+def test_an_unreachable_worker(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pair.sshd, "port", 1)
+    job = replace(pair.job(1), connect_timeout=1.0)
+    with pytest.raises(WorkerUnreachable, match="Connection refused"):
+        run_copy_job(job, report=lambda progress: None, check=lambda: None)
