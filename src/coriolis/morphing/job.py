@@ -10,7 +10,8 @@ from coriolis.model.worker import SshLogin, WorkerDisk
 
 @dataclass(frozen=True, slots=True)
 class MorphJob:
-    """The worker's login, the guest's disks on it (boot disk first) and what the destination wants of the guest.
+    """The worker's login, the guest's disks on it (boot disk first) and what the destination wants of the
+    guest.
 
     `user_scripts` are (phase, text) pairs; phases as in the wire format (`osmorphing_post_os_mount`…).
     """

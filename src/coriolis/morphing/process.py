@@ -9,15 +9,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from coriolis.errors import MorphingError, NotSupported
 from coriolis.model.enums import OsType
 from coriolis.model.replica import DetectedOs
 from coriolis.morphing.guest.channel import PHASES
 from coriolis.morphing.job import MorphJob
-from coriolis.morphing.program import program_bytes
+from coriolis.morphing.program import offered_packages, program_bytes
 from coriolis.workers.remote_python import shell_command
 from coriolis.workers.ssh import CONNECTION_LOST, SshSession, connection_failure
 
@@ -33,9 +32,10 @@ _STDERR_LINES = 40
 def run_morph_job(job: MorphJob, *, report: Callable[[str], None], check: Callable[[], None]) -> DetectedOs:
     """Adapts the guest on `job.disks` to the destination cloud. Blocks until everything is unmounted again.
 
-    `report` is called with sentences for a person, `check` several times a second: what it raises ends the remote side
-    (which unmounts what it mounted) and passes on. Raises MorphingError where the guest cannot be morphed, WorkerError
-    where the worker VM is the reason. Running it again on a guest that is morphed changes nothing.
+    `report` is called with sentences for a person, `check` several times a second: what it raises ends the
+    remote side (which unmounts what it mounted) and passes on. Raises MorphingError where the guest cannot be
+    morphed, WorkerError where the worker VM is the reason. Running it again on a guest that is morphed
+    changes nothing.
     """
     if job.os_type == OsType.WINDOWS:
         raise NotSupported(message="OSMorphing of Windows guests is not supported yet.")
@@ -84,12 +84,9 @@ def _follow(
 
 
 def _package_files(job: MorphJob, package_set: str, names: Iterable[str]) -> Iterator[bytes]:
-    directory = job.offline_packages_dir
-    assert directory is not None
-    for name in names:
-        path = (
-            directory / Path(package_set).name / Path(name).name
-        )  # names from the worker stay inside the directory
+    """Only what was offered: the worker VM has no say in which of the conductor's files it gets."""
+    files = offered_packages(job.offline_packages_dir).get(package_set, {})
+    for path in (files[name] for name in names if name in files):
         yield json.dumps({"file": path.name, "size": path.stat().st_size}).encode() + b"\n"
         with path.open("rb") as source:
             while data := source.read(_CHUNK):
@@ -139,7 +136,8 @@ class _Conversation:
         self._outgoing.put(pieces)
 
     def events(self) -> Iterator[dict[str, Any] | None]:
-        """Each event as it comes, and None several times a second; ends when the remote side closed its output."""
+        """Each event as it comes, and None several times a second; ends when the remote side closed its
+        output."""
         while True:
             try:
                 event = self._events.get(timeout=_POLL_SECONDS)
@@ -154,16 +152,14 @@ class _Conversation:
         return "\n".join(self._stderr).strip()
 
     def _write(self) -> None:
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError), self._process.stdin as pipe:
+        with contextlib.suppress(BrokenPipeError), _pipe(self._process.stdin) as pipe:
             while (pieces := self._outgoing.get()) is not None:
                 for piece in pieces:
                     _write_all(pipe, piece)
 
     def _read_events(self) -> None:
-        assert self._process.stdout is not None
         try:
-            for line in self._process.stdout:
+            for line in _pipe(self._process.stdout):
                 try:
                     event = json.loads(line)
                 except ValueError:
@@ -174,12 +170,17 @@ class _Conversation:
             self._events.put(None)
 
     def _read_stderr(self) -> None:
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
+        for line in _pipe(self._process.stderr):
             self._stderr.append(line.decode(errors="replace").rstrip())
 
 
-def _write_all(pipe: Any, data: bytes) -> None:
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    if stream is None:
+        raise ValueError("the program was started without pipes")
+    return stream
+
+
+def _write_all(pipe: IO[bytes], data: bytes) -> None:
     """The runner's pipes are unbuffered: one write may take a part only."""
     view = memoryview(data)
     while view:

@@ -33,7 +33,8 @@ def _is_module(file: Traversable) -> bool:
 
 
 def _imports(file: Traversable) -> set[str]:
-    """Names of sibling modules in the import statements at the top level (those for type checkers are deeper)."""
+    """Names of sibling modules in the import statements at the top level (those for type checkers are
+    deeper)."""
     found: set[str] = set()
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom) and node.module == PACKAGE:
@@ -55,18 +56,19 @@ def _job_document(job: MorphJob) -> dict[str, Any]:
             "dhcp": profile.dhcp,
             "mac_addresses": profile.mac_addresses,
         },
-        "offered": _offered(job.offline_packages_dir),
+        # names only: the guest-side program asks for the files that its guest lacks
+        "offered": {name: list(files) for name, files in offered_packages(job.offline_packages_dir).items()},
         "scripts": job.user_scripts,
         "timeout": job.timeout,
     }
 
 
-def _offered(directory: Path | None) -> dict[str, list[tuple[str, int]]]:
-    """Names and sizes only: the guest-side program asks for the files that its guest lacks."""
+def offered_packages(directory: Path | None) -> dict[str, dict[str, Path]]:
+    """{package set: {file name: path}} of DIRECTORY/debian-12/*.deb and its like."""
     if directory is None or not directory.is_dir():
         return {}
     return {
-        package_set.name: [(file.name, file.stat().st_size) for file in sorted(package_set.glob("*.deb"))]
+        package_set.name: {file.name: file for file in sorted(package_set.glob("*.deb"))}
         for package_set in sorted(directory.iterdir())
         if package_set.is_dir()
     }

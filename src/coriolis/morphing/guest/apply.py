@@ -52,7 +52,7 @@ def apply(actions: "Sequence[Action]", shop: Workshop) -> None:
 
 
 @singledispatch
-def perform(action: "Action", shop: Workshop) -> None:
+def perform(action: "Action", shop: Workshop) -> None:  # noqa: ARG001 - the signature of all
     raise TypeError(type(action).__name__)
 
 
@@ -139,7 +139,8 @@ def _(action: AddDrivers, shop: Workshop) -> None:
 
 
 def _index(shop: Workshop, version: str, files: "dict[str, bytes]") -> "dict[str, bytes]":
-    """depmod over a copy of the modules: the guest's own, which reads what the guest packed, else the worker's."""
+    """depmod over a copy of the modules: the guest's own, which reads what the guest packed, else the
+    worker's."""
     guest_directory = shop.chroot.root.resolve("/tmp")
     with tempfile.TemporaryDirectory(prefix="coriolis-depmod-", dir=guest_directory) as base:
         place = os.path.join(base, "lib/modules", version)

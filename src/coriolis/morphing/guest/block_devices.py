@@ -18,7 +18,7 @@ _VPD_PAGE_HEADER = 4
 
 
 class BlockDevice(NamedTuple):
-    """A disk, partition or logical volume. `kind` is blkid's TYPE ("ext4", "LVM2_member", "" for nothing known)."""
+    """A disk, partition or logical volume. `kind` is blkid's TYPE: "ext4", "LVM2_member", "" if not known."""
 
     path: str
     disk_index: "int | None" = None
@@ -32,7 +32,8 @@ class BlockDevice(NamedTuple):
 
 
 def find_disks(disks: "tuple[GuestDisk, ...]", sys_block: str = _SYS_BLOCK) -> "list[str]":
-    """Device paths in the job's order. Waits for late ones; raises MorphFailure naming those that never come."""
+    """Device paths in the job's order. Waits for late ones; raises MorphFailure naming those that never
+    come."""
     deadline = time.monotonic() + _ATTACH_SECONDS
     while True:
         shown = {
@@ -40,6 +41,8 @@ def find_disks(disks: "tuple[GuestDisk, ...]", sys_block: str = _SYS_BLOCK) -> "
         }
         found = [_match(disk.serial, shown) for disk in disks]
         if None not in found:
+            if len(set(found)) < len(found):
+                raise MorphFailure("two disks of the guest show the same beginning of their serials")
             return ["/dev/" + name for name in found if name]
         if time.monotonic() > deadline:
             absent = ", ".join(disk.serial for disk, name in zip(disks, found) if name is None)
@@ -55,7 +58,8 @@ def _match(serial: str, shown: "dict[str, str]") -> "str | None":
 
 
 def _serial(sys_block: str, name: str) -> str:
-    """virtio-blk and NVMe tell it in `serial`, SCSI disks in the vital product data page 0x80 (SPC-4, 7.8.13)."""
+    """virtio-blk and NVMe tell it in `serial`, SCSI disks in the vital product data page 0x80 (SPC-4,
+    7.8.13)."""
     for place in ("serial", "device/serial"):
         path = os.path.join(sys_block, name, place)
         if os.path.exists(path):
@@ -69,7 +73,8 @@ def _serial(sys_block: str, name: str) -> str:
 
 
 def scan(disk_paths: "list[str]") -> "list[BlockDevice]":
-    """All parts of the disks, after the kernel has read their partition tables (hot-plug may have missed them)."""
+    """All parts of the disks, after the kernel has read their partition tables (hot-plug may have missed
+    them)."""
     devices = []
     for index, path in enumerate(disk_paths):
         partx = find_tool("partx")

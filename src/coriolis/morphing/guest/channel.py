@@ -2,7 +2,8 @@
 
 Out: {"event": "phase" | "step" | "warning" | "changed" | "need_packages" | "result" | "failure", ...}.
 In: {"file": NAME, "size": BYTES} followed by the bytes, and {"end": true} after the last one.
-End of input means that the conductor is gone: the program gets a SIGTERM from itself, and so unmounts and leaves.
+End of input means that the conductor is gone: the program gets a SIGTERM from itself, and so unmounts and
+leaves.
 """
 
 import json
@@ -33,7 +34,8 @@ PHASES = {
 
 
 class Channel:
-    """Reads and writes file descriptors directly: a thread blocked in a buffered stdin would hang the exit."""
+    """Reads and writes file descriptors directly: a thread blocked in a buffered stdin would hang the
+    exit."""
 
     def __init__(self, input_fd: int, output_fd: int) -> None:
         self._input_fd = input_fd

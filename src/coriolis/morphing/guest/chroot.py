@@ -1,4 +1,5 @@
-"""Running the guest's own programs on the worker VM without letting them reach the worker or start daemons."""
+"""Running the guest's own programs on the worker VM without letting them reach the worker or start
+daemons."""
 
 import contextlib
 import os
@@ -109,7 +110,8 @@ def _end_processes(root_path: str) -> None:
 
 @contextlib.contextmanager
 def quiet_packages(chroot: Chroot) -> "Iterator[None]":
-    """While packages change: no service is started, and the initramfs is not rebuilt (minutes; it is patched later)."""
+    """While packages change: no service is started, and the initramfs is not rebuilt (minutes; it is patched
+    later)."""
     root = chroot.root
     with contextlib.ExitStack() as stack:
         place = root.resolve(_POLICY)

@@ -1,5 +1,6 @@
 """The one place where the guest-side program starts other programs."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -50,10 +51,11 @@ def run(
     check: bool = True,
     env: "Mapping[str, str] | None" = None,
 ) -> Completed:
-    """Runs to the end, in a session of its own that is killed as a whole on a time-out and on an interruption.
+    """Runs to the end, in a session of its own that is killed as a whole on a time-out and on an
+    interruption.
 
-    `env` replaces the environment. Raises CommandFailure (also when the program does not exist: code 127, and on a
-    time-out: code -1) unless `check` is false.
+    `env` replaces the environment. Raises CommandFailure (also when the program does not exist: code 127, and
+    on a time-out: code -1) unless `check` is false.
     """
     name = os.path.basename(args[0])
     try:
@@ -88,7 +90,5 @@ def run(
 
 
 def _kill_session(process: "subprocess.Popen[bytes]") -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):  # it ended between the look and the kill
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # it ended between the look and the kill

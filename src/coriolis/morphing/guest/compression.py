@@ -1,7 +1,7 @@
 """What an initramfs may be compressed with: where a compressed part ends, and its content.
 
-Zstandard and LZ4 have no module in the standard library of the Pythons on worker VMs: the parts' lengths are found here
-(RFC 8878; lz4's "legacy frame" as the kernel uses it), the bytes are unpacked by a program.
+Zstandard and LZ4 have no module in the standard library of the Pythons on worker VMs: the parts' lengths are
+found here (RFC 8878; lz4's "legacy frame" as the kernel uses it), the bytes are unpacked by a program.
 """
 
 import bz2
@@ -58,7 +58,8 @@ def _decompressor(name: str) -> "Any":
 
 
 def _end_of_zstd_frame(data: bytes, offset: int) -> int:
-    """Frame: magic, descriptor, window (unless single segment), dictionary id, content size, blocks, checksum."""
+    """Frame: magic, descriptor, window (unless single segment), dictionary id, content size, blocks,
+    checksum."""
     descriptor = data[offset + 4]
     single_segment = descriptor >> 5 & 1
     content_size_bytes = (1 if single_segment else 0, 2, 4, 8)[descriptor >> 6]

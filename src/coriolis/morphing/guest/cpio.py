@@ -1,7 +1,8 @@
 """The newc cpio format, as the Linux kernel reads it from an initramfs.
 
-Source: Documentation/driver-api/early-userspace/buffer-format.rst. Header: 110 ASCII characters, a magic and 13 fields of
-8 hexadecimal digits; name and data are each padded to a multiple of 4 from the start of the archive.
+Source: Documentation/driver-api/early-userspace/buffer-format.rst. Header: 110 ASCII characters, a magic and
+13 fields of 8 hexadecimal digits; name and data are each padded to a multiple of 4 from the start of the
+archive.
 """
 
 import stat
@@ -47,7 +48,8 @@ def regular_file(name: str, data: bytes) -> Entry:
 
 
 def read_archive(data: "bytes | memoryview", offset: int = 0) -> "tuple[list[Entry], int]":
-    """The entries of the archive at `offset` and where it ends. Raises MorphFailure if it is cut off or no archive.
+    """The entries of the archive at `offset` and where it ends. Raises MorphFailure if it is cut off or no
+    archive.
 
     Files with several names carry their bytes in the last entry of the inode; each gets them here.
     """

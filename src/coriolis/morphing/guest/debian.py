@@ -33,11 +33,11 @@ _MODULES_FILE = "/etc/initramfs-tools/modules"
 _DRACUT_FILE = "/etc/dracut.conf.d/90-coriolis.conf"
 _CLOUD_FILE = "/etc/cloud/cloud.cfg.d/99-coriolis.cfg"
 _CLOUD_TEXT = """\
-# Written by Coriolis: a machine that moved keeps its identity, and its network is configured already.
+# Written by Coriolis: a machine that moved keeps its identity.
 ssh_deletekeys: false
 preserve_hostname: true
 """
-_CLOUD_NETWORK_TEXT = "network: {config: disabled}\n"
+_CLOUD_NETWORK_TEXT = "# The network is configured already.\nnetwork: {config: disabled}\n"
 _DATASOURCE_PIN = re.compile(r"^datasource(_list)?\s*:", re.MULTILINE)
 # What ties the installation to the old cloud's devices and instance; all of it is made anew when needed.
 _TRACES = (

@@ -1,7 +1,7 @@
 """Which operating system is installed, and who knows how to morph it."""
 
 import shlex
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from coriolis.morphing.guest.errors import MorphFailure
 
@@ -53,9 +53,10 @@ def read_os_release(root: "GuestRoot") -> OsRelease:
 
 
 class Family:
-    """Distributions that are morphed alike. A subclass registers itself for the ids of os-release that it names."""
+    """Distributions that are morphed alike. A subclass registers itself for the ids of os-release that it
+    names."""
 
-    registry: "dict[str, type[Family]]" = {}
+    registry: ClassVar["dict[str, type[Family]]"] = {}
     name: str
     watched: "Watched"
 

@@ -2,6 +2,7 @@
 
 import fnmatch
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from coriolis.morphing.guest import dpkg
@@ -13,6 +14,8 @@ from coriolis.morphing.guest.initrd import read_initrd
 from coriolis.morphing.guest.kernel_modules import KernelModules, missing_drivers, with_companions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from coriolis.morphing.guest.block_devices import BlockDevice
     from coriolis.morphing.guest.chroot import Chroot
     from coriolis.morphing.guest.compression import UnpackProgram
@@ -22,7 +25,8 @@ _LARGEST_TEXT = 1 << 20  # bytes; nothing that is edited here is larger
 
 
 class KernelFacts(NamedTuple):
-    """`missing`: drivers that this kernel has as modules and its initramfs lacks; `unavailable`: not in the kernel."""
+    """`missing`: drivers that this kernel has as modules and its initramfs lacks; `unavailable`: not in the
+    kernel."""
 
     version: str
     initrd: str
@@ -31,9 +35,11 @@ class KernelFacts(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """`files`: texts by path, of those that a plan may look at; links are in `paths` only, which is what exists.
+    """`files`: texts by path, of those that a plan may look at; links are in `paths` only, which is what
+    exists.
 
-    `esp_files` is None without an EFI system partition. `broken`: packages whose installation was interrupted.
+    `esp_files` is None without an EFI system partition. `broken`: packages whose installation was
+    interrupted.
     """
 
     release: OsRelease
@@ -41,7 +47,7 @@ class Facts(NamedTuple):
     packages: "frozenset[str]" = frozenset()
     broken: "tuple[str, ...]" = ()
     kernels: "tuple[KernelFacts, ...]" = ()
-    files: "dict[str, str]" = {}
+    files: "Mapping[str, str]" = MappingProxyType({})
     paths: "frozenset[str]" = frozenset()
     devices: "tuple[BlockDevice, ...]" = ()
     esp_files: "tuple[str, ...] | None" = None
@@ -109,8 +115,8 @@ def unpacker(chroot: "Chroot") -> "UnpackProgram":
         if chroot.has(name):
             return chroot.run([name, "-dc"], stdin=data).stdout
         raise MorphFailure(
-            f"an initramfs of the guest is packed with {name}, and neither the worker VM nor the guest has the "
-            f"program {name}: choose a worker image with it"
+            f"an initramfs of the guest is packed with {name}, and neither the worker VM nor the guest "
+            f"has the program {name}: choose a worker image with it"
         )
 
     return unpack

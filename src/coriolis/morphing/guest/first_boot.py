@@ -44,7 +44,8 @@ WantedBy=multi-user.target
 
 
 def plan_script(name: str, text: str, facts: "Facts") -> "list[Action]":
-    """`name` starts with its two-digit place in the order. The scripts may hold secrets: for root's eyes only."""
+    """`name` starts with its two-digit place in the order. The scripts may hold secrets: for root's eyes
+    only."""
     wanted: list[Action] = [
         WriteFile(f"{_DIRECTORY}/{name}", text, 0o700),
         WriteFile(_DIRECTORY + "/run", _RUNNER_TEXT.format(directory=_DIRECTORY, wanted=_WANTED), 0o755),

@@ -68,7 +68,8 @@ def parse(text: str) -> "list[Line]":
 def find_device(spec: str, devices: "Iterable[BlockDevice]") -> "BlockDevice | None":
     """The device that a specification meant on the old cloud.
 
-    Kernel names (/dev/sdb1) were given in the order of the disks; /dev/mapper and /dev/VG/LV names move with the guest.
+    Kernel names (/dev/sdb1) were given in the order of the disks; /dev/mapper and /dev/VG/LV names move with
+    the guest.
     """
     devices = list(devices)
     tag, _, value = spec.partition("=")
@@ -119,12 +120,15 @@ def rewritten(text: str, devices: "Iterable[BlockDevice]") -> "tuple[str, list[s
             if name is None:
                 unknown.append(match.group(2))
             else:
-                raw = match.group(1) + name + match.group(3)
+                result.append(match.group(1) + name + match.group(3))
+                continue
         result.append(raw)
     return "".join(result), unknown
 
 
 def _by_tag(field: str, value: str, devices: "list[BlockDevice]") -> "BlockDevice | None":
+    if not value:
+        return None
     if field in ("uuid", "partition_uuid"):  # vfat's and GPT's are written in either case
         value = value.lower()
         return next((d for d in devices if getattr(d, field).lower() == value), None)

@@ -1,7 +1,8 @@
 """An initramfs: one or more cpio archives one after the other, each bare or compressed; later files win.
 
-Missing modules are added by one more bare archive at the end (Documentation/driver-api/early-userspace/buffer-format.rst
-allows any sequence of archives with zeros in between), which takes a second where rebuilding takes minutes.
+Missing modules are added by one more bare archive at the end
+(Documentation/driver-api/early-userspace/buffer-format.rst allows any sequence of archives with zeros in
+between), which takes a second where rebuilding takes minutes.
 """
 
 import gzip
@@ -101,7 +102,8 @@ def with_files(data: bytes, initrd: Initrd, added: "Iterable[cpio.Entry]") -> by
     archive = cpio.write_archive([cpio.directory(name) for name in parents] + entries)
     last = initrd.parts[-1]
     if last.compression == "lz4":
-        # A legacy LZ4 frame has no end mark: decoders read on into whatever follows, so its last part is packed anew.
+        # A legacy LZ4 frame has no end mark: decoders read on into whatever follows, so its last part is
+        # packed anew.
         data = data[: last.offset] + gzip.compress(last.archive, 6)
     return data + b"\0" * (-len(data) % _ALIGNMENT) + archive
 

@@ -22,19 +22,14 @@ class Wanted(NamedTuple):
     first_boot_scripts: "tuple[str, ...]" = ()
 
 
-class OfferedPackage(NamedTuple):
-    """A package file that the conductor can send: its file name, e.g. libuv1_1.44.2-1_amd64.deb, and bytes."""
-
-    file_name: str
-    size_bytes: int
-
-
 class GuestJob(NamedTuple):
-    """`offered` maps the name of a package set ("debian-12") to its files. `scripts` are (phase, text)."""
+    """`offered` maps the name of a package set ("debian-12") to file names like libuv1_1.44.2-1_amd64.deb.
+
+    `scripts` are (phase, text)."""
 
     disks: "tuple[GuestDisk, ...]"
     wanted: Wanted
-    offered: "dict[str, tuple[OfferedPackage, ...]]"
+    offered: "dict[str, tuple[str, ...]]"
     scripts: "tuple[tuple[str, str], ...]"
     timeout: float
 
@@ -58,10 +53,7 @@ def parse_job(text: "str | bytes") -> GuestJob:
     return GuestJob(
         disks=tuple(GuestDisk(d["disk_id"], d["serial"], d["size_bytes"]) for d in document["disks"]),
         wanted=wanted,
-        offered={
-            name: tuple(OfferedPackage(file_name, size) for file_name, size in files)
-            for name, files in document["offered"].items()
-        },
+        offered={name: tuple(files) for name, files in document["offered"].items()},
         scripts=scripts,
         timeout=float(document["timeout"]),
     )

@@ -80,7 +80,8 @@ def entries_with_drivers(
     drivers: "Iterable[str]",
     index: "Callable[[dict[str, bytes]], dict[str, bytes]]",
 ) -> "list[cpio.Entry]":
-    """The files to add: module files, new indexes over old and new ones, and the list of what to load at start.
+    """The files to add: module files, new indexes over old and new ones, and the list of what to load at
+    start.
 
     `index` makes depmod's files (modules.dep, modules.dep.bin...) for the given module files.
     """

@@ -77,7 +77,7 @@ def _guarded(channel: Channel, job_text: bytes) -> int:
     return 0
 
 
-def _interrupt(number: int, frame: "FrameType | None") -> None:
+def _interrupt(number: int, _frame: "FrameType | None") -> None:
     _ignore_signals()  # once is enough; the unmounting that follows must not be interrupted
     raise Interrupted("it took too long" if number == signal.SIGALRM else "it was interrupted")
 
@@ -96,7 +96,8 @@ def _find(job: GuestJob, channel: Channel) -> "list[str]":
 
 
 def morph(disk_paths: "list[str]", job: GuestJob, channel: Channel) -> None:
-    """Morphs the guest on these disks of this machine, and tells the channel its operating system at the end."""
+    """Morphs the guest on these disks of this machine, and tells the channel its operating system at the
+    end."""
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="coriolis-"))

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from coriolis.morphing.guest.channel import Channel
     from coriolis.morphing.guest.rootfs import GuestRoot
 
-# fsck(8): 1 errors corrected, 2 a reboot is wanted (for mounted file systems), 4 errors left, 8 and up it could not run
+# fsck(8): 1 errors corrected, 2 a reboot is wanted (for mounted file systems), 4 errors left, 8 and up it
+# could not run
 _FSCK_ERRORS_LEFT = 4
 _FSCK_SECONDS = 900
 _UNMOUNT_TRIES = 10
 _MIB = 1024 * 1024
-# What morphing may write: packages and an initramfs on /, one initramfs on /boot, a loader on the ESP, a few files on
-# other parts of the system. Nothing is written elsewhere, so a full data disk is no obstacle.
+# What morphing may write: packages and an initramfs on /, one initramfs on /boot, a loader on the ESP, a few
+# files on other parts of the system. Nothing is written elsewhere, so a full data disk is no obstacle.
 _NEEDED_BYTES = {
     "/": 100 * _MIB,
     "/boot": 50 * _MIB,
@@ -206,7 +207,8 @@ def check_free_space(points: "dict[str, BlockDevice]", root: "GuestRoot") -> Non
         free = info.f_bavail * info.f_frsize
         if free < needed:
             raise MorphFailure(
-                f"{point} has {free // _MIB} MiB left, and {needed // _MIB} MiB are needed: free some space on the source"
+                f"{point} has {free // _MIB} MiB left, and {needed // _MIB} MiB are needed: "
+                "free some space on the source"
             )
         if info.f_files and info.f_favail < _NEEDED_INODES:  # file systems without inodes tell 0 files
             raise MorphFailure(f"{point} has only {info.f_favail} inodes left")

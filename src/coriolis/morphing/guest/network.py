@@ -1,9 +1,10 @@
 """From the old cloud's static addresses to DHCP on the new NICs, and NIC names that stay.
 
-Pure: texts in, actions out. Which of the four ways of Debian to configure a network is in use decides what is written;
-every file that configured a NIC before is kept beside as *.pre-coriolis.
+Pure: texts in, actions out. Which of the four ways of Debian to configure a network is in use decides what is
+written; every file that configured a NIC before is kept beside as *.pre-coriolis.
 """
 
+import itertools
 import re
 from typing import TYPE_CHECKING
 
@@ -42,13 +43,25 @@ def plan_network(facts: "Facts", wanted: "Wanted") -> "list[Action]":
 
 
 def named_nics(facts: "Facts", addresses: "tuple[str, ...]") -> "list[tuple[str, str]]":
-    """(interface name, MAC address): the names the guest's configuration used, in its order, so that firewall rules
-    and scripts still fit; invented ones beyond them."""
+    """(interface name, MAC address): the names the guest's configuration used, in its order, so that firewall
+    rules and scripts still fit; invented ones beyond them."""
+    ours = _names_by_address(facts)
+    if set(addresses) <= set(ours):
+        return [(ours[address], address) for address in addresses]
     old = old_names(facts)
-    invented = (
-        name for name in (f"net{index}" for index in range(len(addresses) + len(old))) if name not in old
-    )
+    invented = (name for name in map("net{}".format, itertools.count()) if name not in old)
     return [(old[index] if index < len(old) else next(invented), mac) for index, mac in enumerate(addresses)]
+
+
+def _names_by_address(facts: "Facts") -> "dict[str, str]":
+    """What an earlier run decided."""
+    names = {}
+    for path, text in facts.files.items():
+        found = re.search(r"/10-coriolis-([^/]+)\.link$", path)
+        address = re.search(r"^MACAddress=(\S+)$", text, re.MULTILINE)
+        if found and address:
+            names[address.group(1)] = found.group(1)
+    return names
 
 
 def old_names(facts: "Facts") -> "list[str]":
@@ -200,7 +213,8 @@ def _network_manager(nics: "list[tuple[str, str]]") -> "list[Action]":
     for name, address in nics or [("dhcp", "")]:
         match = f"\n[ethernet]\nmac-address={address.upper()}\n" if address else ""
         several = "" if address else "multi-connect=3\n"
-        text = f"{_HEADER}[connection]\nid=coriolis-{name}\ntype=ethernet\nautoconnect=true\n{several}{match}\n[ipv4]\nmethod=auto\n"
+        connection = f"[connection]\nid=coriolis-{name}\ntype=ethernet\nautoconnect=true\n{several}"
+        text = f"{_HEADER}{connection}{match}\n[ipv4]\nmethod=auto\n"
         path = f"/etc/NetworkManager/system-connections/coriolis-{name}.nmconnection"
         actions.append(WriteFile(path, text, 0o600))
     return actions

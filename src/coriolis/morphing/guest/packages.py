@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from coriolis.morphing.guest.channel import Channel
     from coriolis.morphing.guest.chroot import Chroot
     from coriolis.morphing.guest.detect import OsRelease
-    from coriolis.morphing.guest.job import OfferedPackage
 
 _WORKER_CACHE = "/var/cache/apt/archives"
 _DPKG_SECONDS = 600  # emulated processors take 20 s for four packages
@@ -35,7 +34,7 @@ class Installer:
         self,
         chroot: "Chroot",
         release: "OsRelease",
-        offered: "dict[str, tuple[OfferedPackage, ...]]",
+        offered: "dict[str, tuple[str, ...]]",
         channel: "Channel",
         scratch: str,
     ) -> None:
@@ -69,14 +68,12 @@ class Installer:
 
     def _from_conductor(self, names: "Sequence[str]") -> bool:
         package_set = self._release.package_set
-        files = self._wanted_files(
-            [package.file_name for package in self._offered.get(package_set, ())], names
-        )
+        files = self._wanted_files(self._offered.get(package_set, ()), names)
         if not files:
             return False
         self._channel.step(f"Fetching {len(files)} packages of the set {package_set}")
         self._channel.fetch(package_set, files, self._scratch, _FETCH_SECONDS)
-        self._unpack(names)
+        self._unpack()
         return True
 
     def _from_worker(self, names: "Sequence[str]") -> bool:
@@ -90,7 +87,7 @@ class Installer:
             return False
         for name in files:
             os.symlink(os.path.join(_WORKER_CACHE, name), os.path.join(self._scratch, name))
-        self._unpack(names)
+        self._unpack()
         return True
 
     def _wanted_files(self, file_names: "Sequence[str]", names: "Sequence[str]") -> "list[str]":
@@ -105,7 +102,7 @@ class Installer:
                 chosen[package[0]] = file_name
         return sorted(chosen.values()) if set(names) <= set(chosen) else []
 
-    def _unpack(self, names: "Sequence[str]") -> None:
+    def _unpack(self) -> None:
         """Installs every package file in the scratch directory, and takes them out again if that fails."""
         root = self._chroot.root
         directory = root.resolve(_IN_CHROOT)

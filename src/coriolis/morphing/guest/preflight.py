@@ -23,8 +23,8 @@ def check_devices(devices: "list[BlockDevice]") -> None:
     for device in devices:
         if device.kind in _HIBERNATED:
             raise MorphFailure(
-                f"the guest was hibernated (its memory is stored on {place_of(device)}): start it, shut it down and "
-                "replicate again"
+                f"the guest was hibernated (its memory is stored on {place_of(device)}): start it, "
+                "shut it down and replicate again"
             )
 
 
@@ -35,7 +35,8 @@ def explain_no_root(devices: "list[BlockDevice]") -> str:
         return f"{place_of(encrypted[0])} is encrypted with LUKS, which OSMorphing cannot open"
     for device in devices:
         if device.kind in _OTHER_SYSTEMS:
-            return f"{place_of(device)} holds {_OTHER_SYSTEMS[device.kind]} ({device.kind}), which OSMorphing does not support yet"
+            system = _OTHER_SYSTEMS[device.kind]
+            return f"{place_of(device)} holds {system}, which OSMorphing does not support yet"
     kinds = ", ".join("{}: {}".format(place_of(device), device.kind or "nothing known") for device in devices)
     return "no file system with /etc/fstab and an os-release file was found ({})".format(kinds or "no disks")
 

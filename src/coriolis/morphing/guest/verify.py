@@ -1,4 +1,5 @@
-"""Whether the guest is now as planned: the facts are gathered again, and a new plan must have nothing left to do."""
+"""Whether the guest is now as planned: the facts are gathered again, and a new plan must have nothing left to
+do."""
 
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ _OPTIONAL = (Warn, InstallPackages, PurgePackages)
 
 
 def check(facts: "Facts", remaining: "Sequence[Action]") -> None:
-    """`remaining` is the plan over the new facts. Raises MorphFailure if the guest would not start or is half done."""
+    """`remaining` is the plan over the new facts. Raises MorphFailure if the guest would not start or is half
+    done."""
     roots = unknown_roots(facts)
     if roots:
         raise MorphFailure(

@@ -44,7 +44,8 @@ def _arrays() -> "set[str]":
 
 @contextlib.contextmanager
 def activated_volumes(devices: "list[BlockDevice]", channel: "Channel") -> "Iterator[list[BlockDevice]]":
-    """Activates the volume groups on `devices`; yields their logical volumes and deactivates them at the end."""
+    """Activates the volume groups on `devices`; yields their logical volumes and deactivates them at the
+    end."""
     members = [device.path for device in devices if device.kind == "LVM2_member"]
     if not members:
         yield []
