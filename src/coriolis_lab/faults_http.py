@@ -1,4 +1,5 @@
-"""Faults over HTTP, shared by both fronts: planting them (`/_lab/faults`) and what strikes every request (point "http").
+"""Faults over HTTP, shared by both fronts: planting them (`/_lab/faults`) and what strikes every request
+(point "http").
 
     GET    /_lab/faults            200 {"faults": [{point, kind, match, count, seconds, message}]}
     POST   /_lab/faults  {fault}   201 {"fault": {...}}; 400 on a bad one
@@ -22,8 +23,12 @@ from coriolis_lab.faults import Fault, FaultBook
 _FAULT = TypeAdapter(Fault)
 _FIELDS = {field.name for field in dataclasses.fields(Fault)}
 
-# What a load balancer in front of a cloud answers while its back ends are down: no JSON, and no service's error shape.
-PROXY_PAGE = "<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n"
+# What a load balancer in front of a cloud answers while its back ends are down: no JSON, and no service's
+# error shape.
+PROXY_PAGE = (
+    "<html><body><h1>503 Service Unavailable</h1>\n"
+    "No server is available to handle this request.\n</body></html>\n"
+)
 
 
 def fault_routes(book: FaultBook) -> list[Route]:
@@ -58,9 +63,10 @@ def fault_routes(book: FaultBook) -> list[Route]:
 class HttpFaults:
     """ASGI middleware for the point "http"; a fault's `match` is sought in "METHOD /path".
 
-    Kinds: "503" (a proxy's HTML page), "slow" (`seconds` late), "drop" (the connection is cut without an answer; needs
-    `http_server.ServerThread`), "expire_token" (`expire_token` gets the scope and spoils the caller's token, then the
-    request goes on and fails as it would in a real cloud).
+    Kinds: "503" (a proxy's HTML page), "slow" (`seconds` late), "drop" (the connection is cut without an
+    answer; needs
+    `http_server.ServerThread`), "expire_token" (`expire_token` gets the scope and spoils the caller's
+    token, then the request goes on and fails as it would in a real cloud).
     """
 
     def __init__(self, app: ASGIApp, book: FaultBook, expire_token: Callable[[Scope], None]) -> None:

@@ -13,7 +13,8 @@ _START_SECONDS = 20.0  # a busy two-core machine needs a second; beyond this som
 
 
 class TrackedProtocol(H11Protocol):
-    """Tells the application the transport (`scope["state"]["transport"]`), so that a fault can cut the connection."""
+    """Tells the application the transport (`scope["state"]["transport"]`), so that a fault can cut the
+    connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)

@@ -1,6 +1,6 @@
 """The fault body that Nova and Cinder share: {"itemNotFound": {"code": 404, "message": "..."}}."""
 
-from coriolis_lab.openstack.web import ApiError, Json, keystone_error
+from coriolis_lab.openstack.web import NO_ROUTE, ApiError, Json, html_page, keystone_error
 
 _NAMES = {
     400: "badRequest",
@@ -16,10 +16,13 @@ _NAMES = {
 }
 
 
-def render_fault(error: ApiError) -> Json:
-    """A 401 comes from keystonemiddleware and has Keystone's shape; what has no name is a computeFault, in Cinder too."""
+def render_fault(error: ApiError) -> Json | str:
+    """A 401 comes from keystonemiddleware and has Keystone's shape; what has no name is a computeFault, in
+    Cinder too."""
     if error.status == 401:
         return keystone_error(error)
+    if error.kind == NO_ROUTE:
+        return html_page(error.status, error.message)
     fault: Json = {"code": error.status, "message": error.message}
     if error.status in {413, 429}:
         fault["retryAfter"] = error.headers.get("Retry-After", "0")

@@ -11,7 +11,8 @@ _WORKERS = 16  # jobs mostly sleep or wait for QEMU, so far more than cores
 
 
 class Jobs:
-    """Jobs with the same key run one after the other in the order of their submission, others side by side."""
+    """Jobs with the same key run one after the other in the order of their submission, others side by
+    side."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="openstack-job")

@@ -1,4 +1,5 @@
-"""What the services remember. Sizes are GiB for volumes and disks of flavors, MiB for memory, bytes where named so."""
+"""What the services remember. Sizes are GiB for volumes and disks of flavors, MiB for memory, bytes where
+named so."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -47,7 +48,8 @@ class Token:
 
 @dataclass
 class Image:
-    """`hypervisor_id` names the base for `Hypervisor.disk_from_image`; `path` is served as the image's file."""
+    """`hypervisor_id` names the base for `Hypervisor.disk_from_image`; `path` is served as the image's
+    file."""
 
     id: str
     name: str
@@ -239,9 +241,10 @@ class Snapshot:
 
 @dataclass
 class Server:
-    """`root_disk` is the ephemeral disk of a server booted from an image. `image_properties` (hw_*) decide the hardware:
-    those of the image, or of the boot volume's image metadata. `ssh` is what the hypervisor was last told: MAC to
-    loopback address."""
+    """`root_disk` is the ephemeral disk of a server booted from an image. `image_properties` (hw_*) decide
+    the hardware:
+    those of the image, or of the boot volume's image metadata. `ssh` is what the hypervisor was last told:
+    MAC to loopback address."""
 
     id: str
     name: str

@@ -1,7 +1,7 @@
 """Whether and where the host reaches a guest's SSH port.
 
-A floating IP is a loopback address; it leads to the guest while it is associated with one of the guest's ports and a
-security group of that port lets TCP 22 in, as in a real cloud.
+A floating IP is a loopback address; it leads to the guest while it is associated with one of the guest's
+ports and a security group of that port lets TCP 22 in, as in a real cloud.
 """
 
 import ipaddress
@@ -12,7 +12,8 @@ from coriolis_lab.openstack.records import Port, SecurityGroupRule, Server
 
 
 def update_ssh(cloud: Cloud, server_id: str) -> None:
-    """Has the hypervisor follow the present floating IPs and rules, a little later. Unknown servers are ignored."""
+    """Has the hypervisor follow the present floating IPs and rules, a little later. Unknown servers are
+    ignored."""
     if server_id in cloud.servers:
         cloud.jobs.submit(f"server/{server_id}", lambda: apply_ssh(cloud, server_id))
 
@@ -60,7 +61,8 @@ def lets_ssh_in(cloud: Cloud, port: Port) -> bool:
 
 
 def _allows(rule: SecurityGroupRule) -> bool:
-    """The host comes in through the external network, from a loopback address: seen by rules as from anywhere."""
+    """The host comes in through the external network, from a loopback address: seen by rules as from
+    anywhere."""
     if rule.direction != "ingress" or rule.ethertype != "IPv4" or rule.remote_group_id:
         return False
     if rule.protocol not in (None, "any", "tcp", "6"):

@@ -24,7 +24,8 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 
 
 class ApiError(Exception):
-    """A refusal. `kind` is the exception's class name, which Neutron and (for quotas) Cinder show to the client."""
+    """A refusal. `kind` is the exception's class name, which Neutron and (for quotas) Cinder show to the
+    client."""
 
     def __init__(
         self, status: int, message: str, kind: str = "", headers: Mapping[str, str] | None = None
@@ -46,7 +47,8 @@ class Reply:
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `ids` are the path's variables; `version` the negotiated microversion, (0, 0) where there is none."""
+    """One request. `ids` are the path's variables; `version` the negotiated microversion, (0, 0) where
+    there is none."""
 
     cloud: Cloud
     base: str
@@ -65,12 +67,14 @@ class Call:
 
     @property
     def token(self) -> Token:
-        assert self.bearer is not None, "only routes marked `public` have no token"
+        if self.bearer is None:
+            raise LookupError("a route marked `public` asked for its token")
         return self.bearer
 
     @property
     def project_id(self) -> str:
-        assert self.token.project is not None, "services other than Keystone refuse unscoped tokens"
+        if self.token.project is None:
+            raise LookupError("Keystone, which alone takes unscoped tokens, asked for the project of one")
         return self.token.project.id
 
     @property
@@ -88,12 +92,18 @@ class Call:
         """The object under `name` in the body: {"server": {...}}."""
         value = self.body.get(name) if isinstance(self.body, dict) else None
         if not isinstance(value, dict):
-            raise ApiError(
-                400,
-                f"Invalid input for field/attribute {name}. '{name}' is a required property",
-                "BadRequest",
-            )
+            raise ApiError(400, self._missing(name), "HTTPBadRequest")
         return value
+
+    def _missing(self, name: str) -> str:
+        if self.path.startswith("/network/"):
+            return f"Unable to find '{name}' in request body"
+        if self.path.startswith("/identity/"):
+            return (
+                f"Expecting to find {name} in request body. The server could not comply with the request "
+                "since it is either malformed or otherwise incorrect. The client is assumed to be in error."
+            )
+        return f"'{name}' is a required property"
 
     def flag(self, name: str) -> bool:
         return self.query.get(name, "").lower() in {"1", "true", "yes", "t", "y", "on"}
@@ -136,7 +146,7 @@ class Microversions:
             return self.maximum
         if not re.fullmatch(r"[1-9]\d*\.(0|[1-9]\d*)", wanted):
             message = (
-                f"API Version String '{wanted}' is of invalid format. It must be of format MajorNum.MinorNum."
+                f"API Version String {wanted} is of invalid format. Must be of format MajorNum.MinorNum."
             )
             raise ApiError(400, message)
         major, minor = (int(number) for number in wanted.split("."))
@@ -212,6 +222,7 @@ class Service:
         return token
 
 
+NO_ROUTE = "HTTPNotFound"  # an ApiError's `kind`: no handler knows the path
 UNAUTHORIZED = "The request you have made requires authentication."
 
 
@@ -229,7 +240,7 @@ def keystone_error(error: ApiError) -> Json:
 
 
 def _not_found(_call: Call) -> Reply:
-    raise ApiError(404, "The resource could not be found.", "HTTPNotFound")
+    raise ApiError(404, "The resource could not be found.", NO_ROUTE)
 
 
 def _call(cloud: Cloud, request: Request, raw: bytes, version: tuple[int, int], bearer: Token | None) -> Call:
@@ -263,6 +274,16 @@ def _response(reply: Reply, headers: Mapping[str, str]) -> Response:
     if reply.body is None:
         return Response(b"", reply.status, merged)
     return JSONResponse(reply.body, reply.status, merged)
+
+
+def html_page(status: int, words: str) -> str:
+    """As webob renders a refusal that no service has put into its own shape."""
+    titles = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
+    title = f"{status} {titles.get(status, 'Error')}"
+    return (
+        f"<html>\n <head>\n  <title>{title}</title>\n </head>\n <body>\n  <h1>{title}</h1>\n  "
+        f"{words}<br /><br />\n\n\n\n </body>\n</html>"
+    )
 
 
 def strike(call: Call, point: str, name: str) -> Fault | None:

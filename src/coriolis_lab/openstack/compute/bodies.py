@@ -18,21 +18,26 @@ def check_fields(name: str, given: Json, allowed: set[str]) -> None:
         raise invalid_field(name, given, f"Additional properties are not allowed ({shown} {verb} unexpected)")
 
 
-def required_text(given: Json, name: str, maximum: int = 255) -> str:
+def required_text(parent: str, given: Json, name: str, maximum: int = 255) -> str:
     value = given.get(name)
     if value is None:
-        raise ApiError(400, f"'{name}' is a required property")
+        raise invalid_field(parent, given, f"'{name}' is a required property")
     if not isinstance(value, str):
         raise invalid_field(name, value, f"{value!r} is not of type 'string'")
-    if not value or len(value) > maximum or value != value.strip():
-        raise invalid_field(name, value, f"'{value}' does not match a name of 1 to {maximum} characters")
+    if not value or len(value) > maximum:
+        raise invalid_field(name, value, f"'{value}' is too {'long' if value else 'short'}")
+    if value != value.strip():
+        raise invalid_field(name, value, f"'{value}' does not match a name without white space around it")
     return value
 
 
 def string_map(given: Any, name: str = "metadata") -> dict[str, str]:
     given = given or {}
-    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
-        raise invalid_field(name, given, f"{given!r} is not an object of strings")
+    if not isinstance(given, dict):
+        raise invalid_field(name, given, f"{given!r} is not of type 'object'")
+    for key, value in given.items():
+        if not isinstance(value, str):
+            raise invalid_field(key, value, f"{value!r} is not of type 'string'")
     return dict(given)
 
 

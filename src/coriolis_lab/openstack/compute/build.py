@@ -37,14 +37,10 @@ def _build(call: Call, server: Server, boot: Boot, fault: Fault | None) -> None:
     cloud = call.cloud
     if not _enter(cloud, server, "block_device_mapping"):
         return
-    kind = fault.kind if fault else None
-    if kind == "stuck":
+    if fault and fault.kind == "stuck":
         return
     try:
-        if fault and kind == "error":
-            raise _BuildError(
-                fault.message or "No valid host was found. There are not enough hosts available."
-            )
+        _abort_on_error(fault)
         for device in boot.devices:
             _attach_device(call, server, device)
         _make_root_disk(cloud, server, boot)
@@ -65,12 +61,24 @@ def _build(call: Call, server: Server, boot: Boot, fault: Fault | None) -> None:
         plan_death(cloud, server, start_fault)
 
 
+def _abort_on_error(fault: Fault | None) -> None:
+    if fault and fault.kind == "error":
+        raise _BuildError(fault.message or "No valid host was found. There are not enough hosts available.")
+
+
+def fail_on_error(kind: str | None, what: str) -> None:
+    """Has a planted "error" happen as if the hypervisor had met it."""
+    if kind == "error":
+        raise HypervisorError(f"The lab was told to fail {what}.")
+
+
 def _is(fault: Fault | None, kind: str) -> bool:
     return fault is not None and fault.kind == kind
 
 
 def _enter(cloud: Cloud, server: Server, task_state: str) -> bool:
-    """False when the user has asked to delete it meanwhile: the deletion waits in the queue behind the build."""
+    """False when the user has asked to delete it meanwhile: the deletion waits in the queue behind the
+    build."""
     with cloud.lock:
         if server.task_state == "deleting":
             return False
@@ -80,7 +88,7 @@ def _enter(cloud: Cloud, server: Server, task_state: str) -> bool:
 
 def _attach_device(call: Call, server: Server, device: Device) -> None:
     cloud = call.cloud
-    volume = _device_volume(call, server, device)
+    volume = _device_volume(call, device)
     with cloud.lock:
         attachment = Attachment(
             id=new_id(),
@@ -97,7 +105,7 @@ def _attach_device(call: Call, server: Server, device: Device) -> None:
         volume.status, volume.updated = "in-use", now()
 
 
-def _device_volume(call: Call, server: Server, device: Device) -> Volume:
+def _device_volume(call: Call, device: Device) -> Volume:
     """The given volume, or one made from the given source; Nova names those that it makes after nothing."""
     cloud = call.cloud
     with cloud.lock:
@@ -141,7 +149,8 @@ def started(cloud: Cloud, server: Server) -> None:
         server.vm_state, server.power_state, server.fault = "active", RUNNING, None
         server.launched = server.launched or now()
         server.updated = now()
-        # The hypervisor may remember addresses of an earlier start: a value that equals none has all told anew.
+        # The hypervisor may remember addresses of an earlier start: a value that equals none has all told
+        # anew.
         server.ssh = {port.mac: "" for port in cloud.server_ports(server)}
         for port in cloud.server_ports(server):
             port.status = "ACTIVE"
@@ -189,8 +198,7 @@ def _delete(cloud: Cloud, server: Server, fault: str | None) -> None:
     if fault == "stuck":
         return
     try:
-        if fault == "error":
-            raise HypervisorError("The lab was told to fail this deletion.")
+        fail_on_error(fault, "this deletion")
         if server.defined:
             cloud.hypervisor.undefine_vm(server.id)
             server.defined = False

@@ -1,6 +1,7 @@
 """The config drive, as nova-compute writes it.
 
-The lab has no metadata service, so every guest gets one; `config_drive` of the API still tells what the user asked for.
+The lab has no metadata service, so every guest gets one; `config_drive` of the API still tells what the
+user asked for.
 """
 
 import base64
@@ -80,11 +81,9 @@ def _network(cloud: Cloud, port: Port, link: str, name: str) -> Json:
     shown: Json = {"id": name, "link": link, "network_id": port.network_id}
     if subnet.enable_dhcp:
         return {**shown, "type": "ipv4_dhcp"}
-    routes = (
-        [{"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": subnet.gateway_ip}]
-        if subnet.gateway_ip
-        else []
-    )
+    everywhere = str(ipaddress.IPv4Address(0))
+    route = {"network": everywhere, "netmask": everywhere, "gateway": subnet.gateway_ip}
+    routes = [route] if subnet.gateway_ip else []
     netmask = str(ipaddress.ip_network(subnet.cidr).netmask)
     return {
         **shown,

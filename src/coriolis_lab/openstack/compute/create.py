@@ -5,7 +5,7 @@ import binascii
 import secrets
 
 from coriolis_lab.openstack.compute import build
-from coriolis_lab.openstack.compute.bodies import check_fields, flag, required_text, string_map
+from coriolis_lab.openstack.compute.bodies import check_fields, flag, invalid_field, required_text, string_map
 from coriolis_lab.openstack.compute.devices import Boot, read_boot
 from coriolis_lab.openstack.compute.limits import check_server_quota
 from coriolis_lab.openstack.compute.nics import OWNER, drop_new, read_groups, read_networks
@@ -46,7 +46,9 @@ _USER_DATA_LIMIT = 65535  # bytes of base64
 def _create(call: Call) -> Reply:
     given = call.member("server")
     check_fields("server", given, _FIELDS)
-    name = required_text(given, "name")
+    name = required_text("server", given, "name")
+    if not given.get("imageRef") and not given.get("block_device_mapping_v2"):
+        raise ApiError(400, "Missing imageRef attribute")
     flavor = _flavor(call, given)
     boot = read_boot(call, given)
     _check_image_fits(boot, flavor)
@@ -98,10 +100,7 @@ def _created(call: Call, server: Server, given: Json) -> Reply:
 def _flavor(call: Call, given: Json) -> Flavor:
     wanted = str(given.get("flavorRef", "")).rsplit("/", 1)[-1]
     if not wanted:
-        raise ApiError(
-            400,
-            f"Invalid input for field/attribute server. Value: {given}. 'flavorRef' is a required property",
-        )
+        raise invalid_field("server", given, "'flavorRef' is a required property")
     flavor = call.cloud.flavors.get(wanted)
     if flavor is None:
         raise ApiError(400, f"Flavor {wanted} could not be found.")
@@ -146,15 +145,12 @@ def _user_data(given: Json) -> bytes | None:
     text = given.get("user_data")
     if text is None:
         return None
+    if not isinstance(text, str) or len(text) > _USER_DATA_LIMIT:
+        raise invalid_field("user_data", f"{str(text)[:40]}...", "It is too long")
     try:
-        if not isinstance(text, str) or len(text) > _USER_DATA_LIMIT:
-            raise ApiError(
-                400, f"Invalid input for field/attribute user_data. '{str(text)[:40]}...' is too long"
-            )
-        return base64.b64decode("".join(text.split()), validate=True)
-    except binascii.Error:
-        message = f"Invalid input for field/attribute user_data. Value: {text}. '{text}' is not a 'base64'"
-        raise ApiError(400, message) from None
+        return base64.b64decode(text)  # lenient with foreign characters, like Nova
+    except (binascii.Error, ValueError):
+        raise invalid_field("user_data", text, f"'{text}' is not a 'base64'") from None
 
 
 def _ports(call: Call, given: Json) -> list[Port]:

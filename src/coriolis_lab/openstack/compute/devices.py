@@ -55,22 +55,21 @@ def read_boot(call: Call, given: Json) -> Boot:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise invalid_field("block_device_mapping_v2", entries, f"{entries!r} is not of type 'array'")
     image_ref = given.get("imageRef") or None
-    if image_ref is None and not entries:
-        raise ApiError(400, "Missing imageRef attribute")
     local = [entry for entry in entries if _is_local_image(entry)]
     image = _image(call, image_ref) if image_ref else None
     if local and image is None:
         raise _invalid("image_ref is required when booting an image to a local disk")
-    devices = tuple(_device(call, entry) for entry in entries if entry not in local)
+    devices = tuple(_device(entry) for entry in entries if entry not in local)
     boots = [device for device in devices if device.boot_index == 0]
     if len(boots) + (1 if local else 0) > 1 or (not boots and image is None):
         message = "Boot sequence for the instance and image/block device mapping combination is not valid."
         raise _invalid(message)
+    for device in devices:
+        _check_source(call, device.source_type, device.uuid, device.size)
     # An imageRef beside a boot device (from an older client) only lends its properties.
     if boots:
         return Boot(None, devices, dict(image.properties) if image else _properties(call, boots[0]))
-    assert image is not None
-    return Boot(image, devices, dict(image.properties))
+    return Boot(image, devices, dict(image.properties) if image else {})
 
 
 def _is_local_image(entry: Json) -> bool:
@@ -93,7 +92,7 @@ def _image(call: Call, image_ref: Any) -> Image:
     return image
 
 
-def _device(call: Call, entry: Json) -> Device:
+def _device(entry: Json) -> Device:
     check_fields("block_device_mapping_v2", entry, _FIELDS)
     source = entry.get("source_type") or next(
         (kind for kind in ("volume", "snapshot", "image") if entry.get(f"{kind}_id")), "blank"
@@ -108,7 +107,6 @@ def _device(call: Call, entry: Json) -> Device:
     uuid = entry.get("uuid") or entry.get(f"{source}_id")
     size = entry.get("volume_size")
     size = int(size) if size not in (None, "") else None
-    _check_source(call, source, uuid, size)
     index = entry.get("boot_index")
     index = int(index) if index not in (None, "", "None") else None
     return Device(
@@ -136,7 +134,8 @@ def _check_source(call: Call, source: str, uuid: str | None, size: int | None) -
         if uuid not in call.cloud.images:
             raise _invalid(f"failed to get image {uuid}.")
         if not size:
-            raise _invalid("Images with destination_type 'volume' need to have a non-zero size specified")
+            message = "Images with destination_type 'volume' need to have a non-zero size specified"
+            raise ApiError(400, message)
     elif not size:
         raise _invalid("Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size")
 

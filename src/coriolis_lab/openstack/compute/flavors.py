@@ -74,7 +74,7 @@ def _administrator(call: Call, action: str) -> None:
 def _create(call: Call) -> Reply:
     _administrator(call, "create")
     given = call.member("flavor")
-    name = required_text(given, "name")
+    name = required_text("flavor", given, "name")
     numbers: dict[str, int] = {}
     for field in ("vcpus", "ram", "disk"):
         if not str(given.get(field)).isdigit():

@@ -39,7 +39,8 @@ def _show(call: Call) -> Reply:
 
 
 def _attach(call: Call) -> Reply:
-    """Unlocked: the call answers when the NIC is there. The lab's hypervisor adds NICs to stopped VMs only."""
+    """Unlocked: the call answers when the NIC is there. The lab's hypervisor adds NICs to stopped VMs
+    only."""
     given = call.member("interfaceAttachment")
     with call.cloud.lock:
         server = find_server(call)

@@ -62,23 +62,21 @@ def _show(call: Call) -> Reply:
 
 
 def _create(call: Call) -> Reply:
-    """With `public_key` an import; without it (until 2.91) Nova makes the key and answers the private one once."""
+    """With `public_key` an import; without it (until 2.91) Nova makes the key and answers the private one
+    once."""
     given = call.member("keypair")
     allowed = {"name", "public_key"}
     allowed |= {"type"} if call.at_least(2) else set()
     allowed |= {"user_id"} if call.at_least(10) else set()
     check_fields("keypair", given, allowed)
-    name = required_text(given, "name")
+    name = required_text("keypair", given, "name")
     kind = given.get("type", "ssh")
     if kind not in {"ssh", "x509"}:
         raise invalid_field("type", kind, f"'{kind}' is not one of ['ssh', 'x509']")
     public, private = given.get("public_key"), None
     if public is None:
         if call.at_least(92):
-            raise ApiError(
-                400,
-                f"Invalid input for field/attribute keypair. Value: {given}. 'public_key' is a required property",
-            )
+            raise invalid_field("keypair", given, "'public_key' is a required property")
         if kind == "x509":
             raise ApiError(400, "The lab makes no x509 key pairs; import one.")
         public, private = _generate()

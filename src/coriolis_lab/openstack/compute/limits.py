@@ -4,6 +4,18 @@ from coriolis_lab.openstack.cloud import Cloud
 from coriolis_lab.openstack.records import Flavor, Quotas
 from coriolis_lab.openstack.web import ApiError, Call, Json, Reply, Route
 
+# Proxies of nova-network's time: gone with 2.36, and the injected files with 2.57.
+_OLD_LIMITS = {
+    "maxImageMeta": 128,
+    "maxSecurityGroups": -1,
+    "maxSecurityGroupRules": -1,
+    "maxTotalFloatingIps": -1,
+    "totalFloatingIpsUsed": 0,
+    "totalSecurityGroupsUsed": 0,
+}
+_OLD_QUOTAS = {"fixed_ips": -1, "floating_ips": -1, "security_groups": -1, "security_group_rules": -1}
+_INJECTED_FILES = {"injected_files": 5, "injected_file_content_bytes": 10240, "injected_file_path_bytes": 255}
+
 
 def used(cloud: Cloud, project_id: str) -> dict[str, int]:
     servers = [server for server in cloud.servers.values() if server.project_id == project_id]
@@ -44,6 +56,10 @@ def _limits(call: Call) -> Reply:
         "totalRAMUsed": taken["ram"],
         "totalServerGroupsUsed": 0,
     }
+    if not call.at_least(36):
+        absolute |= _OLD_LIMITS
+    if not call.at_least(57):
+        absolute |= {"maxPersonality": 5, "maxPersonalitySize": 10240}
     return Reply({"limits": {"rate": [], "absolute": absolute}})
 
 
@@ -54,21 +70,32 @@ def _project(call: Call) -> str:
     return project_id
 
 
+def _shown_quotas(call: Call, limits: dict[str, int]) -> dict[str, int]:
+    shown = dict(limits)
+    if not call.at_least(36):
+        shown |= _OLD_QUOTAS
+    if not call.at_least(57):
+        shown |= _INJECTED_FILES
+    return shown
+
+
 def _quota(call: Call) -> Reply:
     project_id = _project(call)
-    return Reply({"quota_set": {"id": project_id, **call.cloud.quota(project_id).compute}})
+    return Reply(
+        {"quota_set": {"id": project_id, **_shown_quotas(call, call.cloud.quota(project_id).compute)}}
+    )
 
 
 def _quota_detail(call: Call) -> Reply:
     project_id = _project(call)
     taken = used(call.cloud, project_id)
-    limits = call.cloud.quota(project_id).compute
+    limits = _shown_quotas(call, call.cloud.quota(project_id).compute)
     shown: Json = {n: {"limit": v, "in_use": taken.get(n, 0), "reserved": 0} for n, v in limits.items()}
     return Reply({"quota_set": {"id": project_id, **shown}})
 
 
 def _default_quota(call: Call) -> Reply:
-    return Reply({"quota_set": {"id": _project(call), **Quotas().compute}})
+    return Reply({"quota_set": {"id": _project(call), **_shown_quotas(call, Quotas().compute)}})
 
 
 def _set_quota(call: Call) -> Reply:

@@ -17,14 +17,11 @@ def read_networks(call: Call, given: Json, group_ids: list[str] | None) -> list[
     wanted = given.get("networks")
     if wanted is None:
         if call.at_least(37):
-            raise ApiError(
-                400,
-                f"Invalid input for field/attribute server. Value: {given}. 'networks' is a required property",
-            )
+            raise invalid_field("server", given, "'networks' is a required property")
         wanted = "auto"
     if wanted == "none":
         return []
-    if wanted == "auto" or wanted == []:
+    if wanted in ("auto", []):
         network = _only_network(call)
         return [_port_on(call, network, {}, group_ids)] if network else []
     if not isinstance(wanted, list) or not all(isinstance(entry, dict) for entry in wanted):
@@ -34,7 +31,8 @@ def read_networks(call: Call, given: Json, group_ids: list[str] | None) -> list[
         port = read_nic(call, entry, group_ids)
         if port in ports:
             raise ApiError(400, f"Port {port.id} is still in use.")
-        # Kept at once, so that the next entry gets another address; the caller drops them if a later one is refused.
+        # Kept at once, so that the next entry gets another address; the caller drops them if a later one is
+        # refused.
         ports.append(port)
     return ports
 

@@ -10,6 +10,7 @@ from coriolis_lab.openstack.paging import next_link, page
 from coriolis_lab.openstack.records import Server, now
 from coriolis_lab.openstack.web import ApiError, Call, Json, Reply, Route, refuse_by_fault
 
+_REGEX = "Invalid input for query parameters name. Value: {0}. '{0}' is not a 'regex'"
 _SORT_KEYS = {
     "created_at": "created",
     "updated_at": "updated",
@@ -30,7 +31,7 @@ def _wanted(call: Call) -> list[Server]:
         try:
             pattern = re.compile(query["name"])
         except re.error:
-            raise ApiError(400, f"Invalid input for query parameters name. Value: {query['name']}.") from None
+            raise ApiError(400, _REGEX.format(query["name"])) from None
         servers = [s for s in servers if pattern.search(s.name)]
     if "status" in query:
         accepted = {value.upper() for value in query.getlist("status")}
@@ -101,7 +102,7 @@ def _update(call: Call) -> Reply:
     allowed |= {"hostname"} if call.at_least(90) else set()
     check_fields("server", given, allowed)
     if "name" in given:
-        server.name = required_text(given, "name")
+        server.name = required_text("server", given, "name")
     if "description" in given:
         server.description = given["description"]
     server.updated = now()

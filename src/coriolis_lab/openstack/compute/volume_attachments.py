@@ -4,7 +4,7 @@ from coriolis_lab.hypervisor.api import HypervisorError, VmDisk
 from coriolis_lab.openstack.cloud import Cloud
 from coriolis_lab.openstack.compute import hardware
 from coriolis_lab.openstack.compute.bodies import check_fields, check_state, find_server, flag
-from coriolis_lab.openstack.compute.build import LOG, job_key
+from coriolis_lab.openstack.compute.build import LOG, fail_on_error, job_key
 from coriolis_lab.openstack.compute.devices import check_available
 from coriolis_lab.openstack.records import Attachment, Server, Volume, now
 from coriolis_lab.openstack.web import ApiError, Call, Json, Reply, Route, new_id, refuse_by_fault
@@ -13,7 +13,8 @@ _VM_STATES = ("active", "paused", "stopped")
 
 
 def _view(call: Call, attachment: Attachment) -> Json:
-    """2.70 brought the tag, 2.79 delete_on_termination; 2.89 dropped `id` for the two ids that it never was."""
+    """2.70 brought the tag, 2.79 delete_on_termination; 2.89 dropped `id` for the two ids that it never
+    was."""
     view: Json = {
         "volumeId": attachment.volume_id,
         "serverId": attachment.server_id,
@@ -99,11 +100,11 @@ def _attach_job(
     if fault == "stuck":
         return
     try:
-        if fault == "error":
-            raise HypervisorError("The lab was told to fail this attachment.")
+        fail_on_error(fault, "this attachment")
         cloud.hypervisor.attach_disk(server.id, VmDisk(volume.id, bus))
     except HypervisorError as error:
-        # Nova rolls back: the volume is free again, and only the log tells; a fault leaves Cinder's own error.
+        # Nova rolls back: the volume is free again, and only the log tells; a fault leaves Cinder's own
+        # error.
         LOG.warning("volume %s to server %s: %s", volume.id, server.id, error)
         with cloud.lock:
             cloud.forget_attachment(attachment)
@@ -116,7 +117,8 @@ def _attach_job(
 
 
 def _update(call: Call) -> Reply:
-    """Changes delete_on_termination (since 2.85); swapping volumes is the administrator's and not done here."""
+    """Changes delete_on_termination (since 2.85); swapping volumes is the administrator's and not done
+    here."""
     server = find_server(call)
     attachment = _find(call, server)
     given = call.member("volumeAttachment")
@@ -159,8 +161,7 @@ def _detach_job(
     if fault == "stuck":
         return
     try:
-        if fault == "error":
-            raise HypervisorError("The lab was told to fail this detachment.")
+        fail_on_error(fault, "this detachment")
         cloud.hypervisor.detach_disk(server.id, volume.id)
     except HypervisorError as error:
         # A guest that does not let go keeps the volume: Nova rolls back to in-use.

@@ -62,10 +62,10 @@ def _list_projects(call: Call) -> Reply:
 
 def _show_project(call: Call) -> Reply:
     project = call.cloud.projects.get(call.ids["id"])
+    if not call.is_admin and (project is None or project is not call.token.project):
+        raise _forbidden("get_project")
     if project is None:
         raise ApiError(404, f"Could not find project: {call.ids['id']}.")
-    if not call.is_admin and project is not call.token.project:
-        raise _forbidden("get_project")
     return Reply({"project": _project_view(call, project)})
 
 
@@ -95,7 +95,10 @@ def _user_projects(call: Call) -> Reply:
 
 
 def _regions(call: Call) -> Reply:
-    return _listing(call, "regions", [{"id": REGION, "description": "", "parent_region_id": None}])
+    links = {"self": f"{call.base}/identity/v3/regions/{REGION}"}
+    return _listing(
+        call, "regions", [{"id": REGION, "description": "", "parent_region_id": None, "links": links}]
+    )
 
 
 def _services(call: Call) -> Reply:
@@ -117,6 +120,12 @@ def _endpoints(call: Call) -> Reply:
     return _listing(call, "endpoints", shown)
 
 
+def _list_domains(call: Call) -> Reply:
+    if not call.is_admin:
+        raise _forbidden("list_domains")
+    return _domains(call)
+
+
 def _domains(call: Call) -> Reply:
     return _listing(call, "domains", [{**DOMAIN, "enabled": True, "description": "The default domain"}])
 
@@ -124,7 +133,7 @@ def _domains(call: Call) -> Reply:
 ROUTES = [
     Route("GET", "/v3/auth/projects", _my_projects),
     Route("GET", "/v3/auth/domains", _domains),
-    Route("GET", "/v3/domains", _domains),
+    Route("GET", "/v3/domains", _list_domains),
     Route("GET", "/v3/projects", _list_projects),
     Route("GET", "/v3/projects/{id}", _show_project),
     Route("GET", "/v3/users", _list_users),

@@ -52,10 +52,10 @@ def find(call: Call) -> Image:
     return image
 
 
-def _own(call: Call, action: str) -> Image:
+def _own(call: Call) -> Image:
     image = find(call)
     if not call.sees(image.owner):
-        raise ApiError(403, f"You are not authorized to complete {action} action.", "Forbidden")
+        raise ApiError(403, "You do not own this image", "Forbidden")
     return image
 
 
@@ -106,7 +106,7 @@ def _file(call: Call) -> Reply:
 
 def _patch(call: Call) -> Reply:
     """application/openstack-images-v2.1-json-patch: [{"op": "add", "path": "/name", "value": "..."}]"""
-    image = _own(call, "modify_image")
+    image = _own(call)
     if not isinstance(call.body, list):
         raise ApiError(400, "Request body must be a JSON array of operation objects.", "BadRequest")
     for change in call.body:
@@ -127,7 +127,7 @@ def _patch(call: Call) -> Reply:
 
 
 def _delete(call: Call) -> Reply:
-    image = _own(call, "delete_image")
+    image = _own(call)
     if image.protected:
         raise ApiError(403, f"Image {image.id} is protected and cannot be deleted.", "Forbidden")
     del call.cloud.images[image.id]
@@ -135,7 +135,7 @@ def _delete(call: Call) -> Reply:
 
 
 def _tag(call: Call) -> Reply:
-    image, tag = _own(call, "modify_image"), call.ids["tag"]
+    image, tag = _own(call), call.ids["tag"]
     if call.method == "PUT" and tag not in image.tags:
         image.tags.append(tag)
     elif call.method == "DELETE":
@@ -146,8 +146,8 @@ def _tag(call: Call) -> Reply:
 
 
 def _members(call: Call) -> Reply:
-    find(call)
-    return Reply({"members": [], "schema": "/v2/schemas/members"})
+    message = f"Not allowed to list members for image {find(call).id}: Only shared images have members."
+    raise ApiError(403, message, "Forbidden")
 
 
 def size_gib(image: Image) -> int:

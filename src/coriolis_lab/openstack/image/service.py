@@ -1,19 +1,20 @@
 """Glance v2: images to read, their properties to change, their files to fetch."""
 
 from coriolis_lab.openstack.image import images, schemas
-from coriolis_lab.openstack.web import ApiError, Call, Json, Reply, Route, Service, keystone_error
+from coriolis_lab.openstack.web import ApiError, Call, Reply, Route, Service, html_page
+
+_UNAUTHORIZED = (
+    "This server could not verify that you are authorized to access the document you requested. "
+    "Either you supplied the wrong credentials (e.g., bad password), or your browser does not understand "
+    "how to supply the credentials required."
+)
 
 
-def _render(error: ApiError) -> Json | str:
+def _render(error: ApiError) -> str:
     """Glance answers in webob's HTML."""
     if error.status == 401:
-        return keystone_error(error)
-    titles = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
-    title = f"{error.status} {titles.get(error.status, 'Error')}"
-    return (
-        f"<html>\n <head>\n  <title>{title}</title>\n </head>\n <body>\n  <h1>{title}</h1>\n  "
-        f"{error.message}<br /><br />\n\n\n\n </body>\n</html>"
-    )
+        return html_page(401, _UNAUTHORIZED)
+    return html_page(error.status, error.message)
 
 
 def _versions(call: Call) -> Reply:

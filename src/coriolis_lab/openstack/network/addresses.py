@@ -6,7 +6,7 @@ import secrets
 from typing import Any
 
 from coriolis_lab.openstack.cloud import Cloud
-from coriolis_lab.openstack.network.listing import bad
+from coriolis_lab.openstack.network.listing import bad_attribute
 from coriolis_lab.openstack.records import FixedIp, Network, Port, Subnet
 from coriolis_lab.openstack.web import ApiError
 
@@ -26,7 +26,7 @@ def choose_mac(cloud: Cloud, network: Network, wanted: Any) -> str:
         return mac
     mac = str(wanted).lower()
     if not _MAC.fullmatch(mac):
-        raise bad(f"'{wanted}' is not a valid MAC address")
+        raise bad_attribute("mac_address", f"'{wanted}' is not a valid MAC address")
     if mac in taken:
         message = f"Unable to complete operation for network {network.id}. The mac address {mac} is in use."
         raise ApiError(409, message, "MacAddressInUse")
@@ -34,7 +34,8 @@ def choose_mac(cloud: Cloud, network: Network, wanted: Any) -> str:
 
 
 def choose_fixed_ips(cloud: Cloud, network: Network, wanted: Any, port: Port | None = None) -> list[FixedIp]:
-    """`wanted` is a port's `fixed_ips` ([{"subnet_id", "ip_address"}], both optional) or None for one of any subnet.
+    """`wanted` is a port's `fixed_ips` ([{"subnet_id", "ip_address"}], both optional) or None for one of
+    any subnet.
 
     `port` is the port that is being changed: it may keep what it has. An empty list gives no address.
     """
@@ -43,7 +44,7 @@ def choose_fixed_ips(cloud: Cloud, network: Network, wanted: Any, port: Port | N
     if wanted is None:
         return [FixedIp(s.id, _free(network, [s], taken)) for s in subnets[:1]]
     if not isinstance(wanted, list) or not all(isinstance(entry, dict) for entry in wanted):
-        raise bad(f"Invalid data format for fixed IP: '{wanted}'")
+        raise bad_attribute("fixed_ips", f"Invalid data format for fixed IP: '{wanted}'")
     chosen: list[FixedIp] = []
     for entry in wanted:
         fixed = _choose(network, subnets, taken, entry)
@@ -61,8 +62,7 @@ def _choose(network: Network, subnets: list[Subnet], taken: set[str], entry: dic
     wanted_subnet, address = entry.get("subnet_id"), entry.get("ip_address")
     among = [s for s in subnets if wanted_subnet in (None, s.id)]
     if wanted_subnet and not among:
-        message = f"Failed to create port on network {network.id}, because fixed_ips included invalid subnet {wanted_subnet}"
-        raise bad(message)
+        raise ApiError(404, f"Subnet {wanted_subnet} could not be found.", "SubnetNotFound")
     if address is None:
         free = _free(network, among, taken)
         return FixedIp(_subnet_of(among, free).id, free)
@@ -80,7 +80,7 @@ def _in_some(subnets: list[Subnet], address: str) -> bool:
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
-        raise bad(f"'{address}' is not a valid IP address") from None
+        raise bad_attribute("fixed_ips", f"'{address}' is not a valid IP address") from None
     return any(ip in ipaddress.ip_network(subnet.cidr) for subnet in subnets)
 
 

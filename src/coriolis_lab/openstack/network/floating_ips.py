@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from coriolis_lab.openstack.network.listing import check_attributes, check_quota, find, listing, show
+from coriolis_lab.openstack.network.listing import (
+    check_attributes,
+    check_quota,
+    find,
+    listing,
+    required,
+    show,
+)
 from coriolis_lab.openstack.records import FloatingIp, Network, Port, now
 from coriolis_lab.openstack.ssh import update_ssh
 from coriolis_lab.openstack.web import ApiError, Call, Json, Reply, Route, new_id, refuse_by_fault, seconds
@@ -57,7 +64,11 @@ def view(call: Call, fip: FloatingIp) -> Json:
 
 def _find(call: Call) -> FloatingIp:
     return find(
-        call, call.cloud.floating_ips, "FloatingIPNotFound", "Floating IP", lambda f: call.sees(f.project_id)
+        call,
+        call.cloud.floating_ips,
+        "FloatingIPNotFound",
+        "Floating IP {} could not be found",
+        lambda f: call.sees(f.project_id),
     )
 
 
@@ -75,7 +86,7 @@ def _create(call: Call) -> Reply:
     given = call.member("floatingip")
     check_attributes(given, _SETTABLE)
     with call.cloud.lock:
-        network = _external_network(call, given.get("floating_network_id"))
+        network = _external_network(call, required(given, "floating_network_id"))
         used = sum(fip.project_id == call.project_id for fip in call.cloud.floating_ips.values())
         check_quota(call, call.project_id, "floatingip", used)
         if given.get("floating_ip_address"):
@@ -102,8 +113,8 @@ def _create(call: Call) -> Reply:
         raise
 
 
-def _external_network(call: Call, network_id: Any) -> Network:
-    network = call.cloud.networks.get(str(network_id))
+def _external_network(call: Call, network_id: str) -> Network:
+    network = call.cloud.networks.get(network_id)
     if network is None:
         raise ApiError(404, f"Network {network_id} could not be found.", "NetworkNotFound")
     if not network.external:
@@ -117,7 +128,10 @@ def _associable(call: Call, network: Network, fip: FloatingIp | None, port_id: A
     if port is None or not call.sees(port.project_id):
         raise ApiError(404, f"Port {port_id} could not be found.", "PortNotFound")
     if not port.fixed_ips:
-        message = f"Bad floatingip request: Cannot add floating IP to port {port.id} that has no fixed IPv4 addresses."
+        message = (
+            "Bad floatingip request: "
+            f"Cannot add floating IP to port {port.id} that has no fixed IPv4 addresses."
+        )
         raise ApiError(400, message, "BadRequest")
     if call.cloud.networks[port.network_id].external:
         message = (
@@ -129,7 +143,8 @@ def _associable(call: Call, network: Network, fip: FloatingIp | None, port_id: A
     if holder and holder is not fip:
         message = (
             f"Cannot associate floating IP {holder.address} ({holder.id}) with port {port.id} using fixed IP "
-            f"{port.fixed_ips[0].address}, as that fixed IP already has a floating IP on external network {network.id}."
+            f"{port.fixed_ips[0].address}, as that fixed IP already has a floating IP "
+            f"on external network {network.id}."
         )
         raise ApiError(409, message, "FloatingIPPortAlreadyAssociated")
     return port

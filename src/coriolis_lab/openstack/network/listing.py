@@ -62,13 +62,16 @@ def _equal(have: Any, wanted: str) -> bool:
 
 def _page(call: Call, items: list[Json]) -> tuple[list[Json], bool]:
     marker, limit = call.query.get("marker"), call.query.get("limit")
+    if limit is not None and not limit.isdigit():
+        message = f"Bad limit request: Limit must be an integer 0 or greater and not '{limit}'."
+        raise ApiError(400, message, "BadRequest")
+    if limit is None or int(limit) == 0:
+        return items, False  # and the marker is not looked at
     if marker:
         ids = [item["id"] for item in items]
         if marker not in ids:
             raise ApiError(404, f"The marker {marker} could not be found.", "MarkerNotFound")
         items = items[ids.index(marker) + 1 :]
-    if limit is None or not limit.isdigit() or int(limit) == 0:
-        return items, False
     return items[: int(limit)], len(items) >= int(limit)
 
 
@@ -78,11 +81,12 @@ def _fields(call: Call, item: Json) -> Json:
 
 
 def find(call: Call, items: dict[str, Item], kind: str, words: str, visible: Callable[[Item], bool]) -> Item:
-    """The item that the path's {id} names; 404 of Neutron's class `kind` ("PortNotFound") otherwise."""
+    """The item that the path's {id} names; 404 of Neutron's class `kind` ("PortNotFound") with `words`
+    otherwise."""
     wanted = call.ids["id"]
     item = items.get(wanted)
     if item is None or not visible(item):
-        raise ApiError(404, f"{words} {wanted} could not be found.", kind)
+        raise ApiError(404, words.format(wanted), kind)
     return item
 
 
@@ -95,6 +99,17 @@ def check_attributes(given: Json, allowed: Iterable[str]) -> None:
     unknown = sorted(set(given) - set(allowed) - {"tenant_id", "project_id"})
     if unknown:
         raise ApiError(400, f"Unrecognized attribute(s) '{', '.join(unknown)}'", "HTTPBadRequest")
+
+
+def bad_attribute(name: str, reason: str) -> ApiError:
+    return ApiError(400, f"Invalid input for {name}. Reason: {reason}.", "HTTPBadRequest")
+
+
+def required(given: Json, name: str) -> str:
+    if not given.get(name):
+        message = f"Failed to parse request. Required attribute '{name}' not specified"
+        raise ApiError(400, message, "HTTPBadRequest")
+    return str(given[name])
 
 
 def over_quota(resource: str) -> ApiError:

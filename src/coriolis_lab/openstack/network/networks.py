@@ -62,7 +62,13 @@ def visible(call: Call, network: Network) -> bool:
 
 
 def _find(call: Call) -> Network:
-    return find(call, call.cloud.networks, "NetworkNotFound", "Network", lambda n: visible(call, n))
+    return find(
+        call,
+        call.cloud.networks,
+        "NetworkNotFound",
+        "Network {} could not be found.",
+        lambda n: visible(call, n),
+    )
 
 
 def _own(call: Call) -> Network:
@@ -116,10 +122,10 @@ def _update(call: Call) -> Reply:
 
 def _delete(call: Call) -> Reply:
     network = _own(call)
-    if any(port.network_id == network.id for port in call.cloud.ports.values()):
+    if ports := [port.id for port in call.cloud.ports.values() if port.network_id == network.id]:
         message = (
-            f"Unable to complete operation on network {network.id}. "
-            "There are one or more ports still in use on the network."
+            f"Unable to complete operation on network {network.id}. There are one or more ports still in use "
+            f"on the network, id for these ports is: {','.join(ports)}."
         )
         raise ApiError(409, message, "NetworkInUse")
     for subnet in [s for s in call.cloud.subnets.values() if s.network_id == network.id]:

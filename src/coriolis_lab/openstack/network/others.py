@@ -83,7 +83,15 @@ def _show_router(call: Call) -> Reply:
     router = _router(call)
     routers = {router["id"]: router} if router else {}
     return show(
-        call, "router", find(call, routers, "RouterNotFound", "Router", lambda r: call.sees(r["project_id"]))
+        call,
+        "router",
+        find(
+            call,
+            routers,
+            "RouterNotFound",
+            "Router {} could not be found",
+            lambda r: call.sees(r["project_id"]),
+        ),
     )
 
 

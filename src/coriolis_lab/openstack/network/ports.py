@@ -4,7 +4,15 @@ from typing import Any
 
 from coriolis_lab.openstack.cloud import Cloud
 from coriolis_lab.openstack.network.addresses import choose_fixed_ips, choose_mac
-from coriolis_lab.openstack.network.listing import bad, check_attributes, check_quota, find, listing, show
+from coriolis_lab.openstack.network.listing import (
+    bad,
+    check_attributes,
+    check_quota,
+    find,
+    listing,
+    required,
+    show,
+)
 from coriolis_lab.openstack.network.networks import visible as network_visible
 from coriolis_lab.openstack.network.security_groups import default_group
 from coriolis_lab.openstack.records import Network, Port, now
@@ -52,9 +60,6 @@ def view(call: Call, port: Port) -> Json:
         "description": port.description,
         "binding:vnic_type": "normal",
         "port_security_enabled": port.port_security,
-        "qos_policy_id": None,
-        "qos_network_policy_id": None,
-        "resource_request": None,
         "tags": [],
         "created_at": seconds(port.created),
         "updated_at": seconds(port.updated),
@@ -105,7 +110,13 @@ def _groups(cloud: Cloud, project_id: str, given: Any) -> list[str]:
 
 
 def _find(call: Call) -> Port:
-    return find(call, call.cloud.ports, "PortNotFound", "Port", lambda p: call.sees(p.project_id))
+    return find(
+        call,
+        call.cloud.ports,
+        "PortNotFound",
+        "Port {} could not be found.",
+        lambda p: call.sees(p.project_id),
+    )
 
 
 def _list(call: Call) -> Reply:
@@ -121,7 +132,7 @@ def _show(call: Call) -> Reply:
 def _create(call: Call) -> Reply:
     given = call.member("port")
     check_attributes(given, _SETTABLE)
-    network = call.cloud.networks.get(str(given.get("network_id")))
+    network = call.cloud.networks.get(required(given, "network_id"))
     if network is None or not network_visible(call, network):
         raise ApiError(404, f"Network {given.get('network_id')} could not be found.", "NetworkNotFound")
     used = sum(p.project_id == call.project_id for p in call.cloud.ports.values())
@@ -160,7 +171,10 @@ def _delete(call: Call) -> Reply:
     """A port of a server goes too (Nova then drops the interface); one of a router does not."""
     port = _find(call)
     if port.device_owner.startswith("network:router"):
-        message = f"Port {port.id} cannot be deleted directly via the port API: has device owner {port.device_owner}."
+        message = (
+            f"Port {port.id} cannot be deleted directly via the port API: "
+            f"has device owner {port.device_owner}."
+        )
         raise ApiError(409, message, "ServicePortInUse")
     remove_port(call.cloud, port)
     return Reply(None, 204)

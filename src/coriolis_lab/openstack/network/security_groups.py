@@ -4,7 +4,15 @@ import ipaddress
 from typing import Any
 
 from coriolis_lab.openstack.cloud import Cloud
-from coriolis_lab.openstack.network.listing import bad, check_attributes, check_quota, find, listing, show
+from coriolis_lab.openstack.network.listing import (
+    bad_attribute,
+    check_attributes,
+    check_quota,
+    find,
+    listing,
+    required,
+    show,
+)
 from coriolis_lab.openstack.records import SecurityGroup, SecurityGroupRule, now
 from coriolis_lab.openstack.ssh import update_group_ssh
 from coriolis_lab.openstack.web import ApiError, Call, Json, Reply, Route, new_id, seconds
@@ -21,20 +29,11 @@ _RULE_FIELDS = (
     "remote_address_group_id",
     "description",
 )
-_PROTOCOLS = {
-    "tcp",
-    "udp",
-    "icmp",
-    "icmpv6",
-    "ipv6-icmp",
-    "any",
-    "sctp",
-    "esp",
-    "ah",
-    "gre",
-    "vrrp",
-    "udplite",
-}
+_PROTOCOLS = (
+    *("ah", "dccp", "egp", "esp", "gre", "hopopt", "icmp", "igmp", "ip", "ipip", "ipv6-encap", "ipv6-frag"),
+    *("ipv6-icmp", "icmpv6", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "ospf", "pgm", "rsvp", "sctp", "tcp"),
+    *("udp", "udplite", "vrrp"),
+)
 
 
 def default_group(cloud: Cloud, project_id: str) -> SecurityGroup:
@@ -78,7 +77,6 @@ def _rule_view(rule: SecurityGroupRule) -> Json:
         "remote_address_group_id": None,
         "normalized_cidr": rule.remote_ip_prefix,
         "description": rule.description,
-        "tags": [],
         "created_at": seconds(rule.created),
         "updated_at": seconds(rule.created),
         "revision_number": 0,
@@ -126,11 +124,7 @@ def _show(call: Call) -> Reply:
 def _create(call: Call) -> Reply:
     given = call.member("security_group")
     check_attributes(given, ("name", "description", "stateful"))
-    name = given.get("name")
-    if not isinstance(name, str):
-        raise ApiError(
-            400, "Failed to parse request. Required attribute 'name' not specified", "HTTPBadRequest"
-        )
+    name = str(given.get("name", ""))
     if name.lower() == "default":
         raise ApiError(409, "Default security group already exists.", "SecurityGroupDefaultAlreadyExists")
     used = sum(group.project_id == call.project_id for group in _mine(call))
@@ -154,11 +148,11 @@ def _update(call: Call) -> Reply:
 
 def _delete(call: Call) -> Reply:
     group = _find(call)
+    if any(group.id in port.security_group_ids for port in call.cloud.ports.values()):
+        raise ApiError(409, f"Security Group {group.id} in use.", "SecurityGroupInUse")
     if group.name == "default":
         message = "Insufficient rights for removing default security group."
         raise ApiError(409, message, "SecurityGroupCannotRemoveDefault")
-    if any(group.id in port.security_group_ids for port in call.cloud.ports.values()):
-        raise ApiError(409, f"Security Group {group.id} in use.", "SecurityGroupInUse")
     del call.cloud.security_groups[group.id]
     return Reply(None, 204)
 
@@ -168,7 +162,7 @@ def _rules(call: Call) -> dict[str, SecurityGroupRule]:
 
 
 def _find_rule(call: Call) -> SecurityGroupRule:
-    words = "Security group rule"
+    words = "Security group rule {} does not exist"
     return find(
         call, _rules(call), "SecurityGroupRuleNotFound", words, lambda rule: call.sees(rule.project_id)
     )
@@ -185,11 +179,11 @@ def _show_rule(call: Call) -> Reply:
 def _create_rule(call: Call) -> Reply:
     given = call.member("security_group_rule")
     check_attributes(given, _RULE_FIELDS)
-    group = call.cloud.security_groups.get(str(given.get("security_group_id")))
+    fields = _rule_fields(given)
+    group = call.cloud.security_groups.get(required(given, "security_group_id"))
     if group is None or not call.sees(group.project_id):
         message = f"Security group {given.get('security_group_id')} does not exist"
         raise ApiError(404, message, "SecurityGroupNotFound")
-    fields = _rule_fields(given)
     for rule in group.rules:
         if all(getattr(rule, name) == value for name, value in fields.items() if name != "description"):
             message = f"Security group rule already exists. Rule id is {rule.id}."
@@ -204,10 +198,10 @@ def _create_rule(call: Call) -> Reply:
 def _rule_fields(given: Json) -> Json:
     """Checked and complete, so that two rules can be compared."""
     if given.get("direction") not in {"ingress", "egress"}:
-        raise bad(f"'{given.get('direction')}' is not in ['ingress', 'egress']")
+        raise bad_attribute("direction", f"{given.get('direction')} is not in valid_values")
     protocol = given.get("protocol")
     protocol = str(protocol).lower() if protocol is not None else None
-    if protocol is not None and protocol not in _PROTOCOLS and not protocol.isdigit():
+    if protocol is not None and protocol not in (*_PROTOCOLS, "any") and not protocol.isdigit():
         message = (
             f"Security group rule protocol {protocol} not supported. Only protocol values and integers are."
         )
@@ -245,7 +239,7 @@ def _prefix(given: Any) -> str | None:
     try:
         return str(ipaddress.ip_network(str(given), strict=False))
     except ValueError:
-        raise bad(f"'{given}' is neither a valid IP address, nor is it a valid IP subnet") from None
+        raise ApiError(400, f"Invalid CIDR {given} given as IP prefix.", "InvalidCIDR") from None
 
 
 def _delete_rule(call: Call) -> Reply:

@@ -4,7 +4,15 @@ import ipaddress
 from typing import Any
 
 from coriolis_lab.openstack.network.addresses import network_subnets
-from coriolis_lab.openstack.network.listing import bad, check_attributes, check_quota, find, listing, show
+from coriolis_lab.openstack.network.listing import (
+    bad,
+    check_attributes,
+    check_quota,
+    find,
+    listing,
+    required,
+    show,
+)
 from coriolis_lab.openstack.network.networks import visible as network_visible
 from coriolis_lab.openstack.records import Network, Subnet, now
 from coriolis_lab.openstack.web import ApiError, Call, Json, Reply, Route, new_id, seconds
@@ -40,7 +48,6 @@ def view(_call: Call, subnet: Subnet) -> Json:
         "allocation_pools": [{"start": first, "end": last} for first, last in subnet.pools],
         "host_routes": [],
         "dns_nameservers": list(subnet.dns_nameservers),
-        "dns_publish_fixed_ip": False,
         "description": "",
         "service_types": [],
         "tags": [],
@@ -51,7 +58,8 @@ def view(_call: Call, subnet: Subnet) -> Json:
 
 
 def new_subnet(network: Network, name: str, project_id: str, cidr: str, given: Json) -> Subnet:
-    """Raises ApiError 400 for a bad CIDR, gateway or pool; `given` is the body's subnet, as far as it says more."""
+    """Raises ApiError 400 for a bad CIDR, gateway or pool; `given` is the body's subnet, as far as it says
+    more."""
     try:
         net = ipaddress.IPv4Network(cidr)
         first = net.network_address + 1
@@ -95,7 +103,13 @@ def _visible(call: Call, subnet: Subnet) -> bool:
 
 
 def _find(call: Call) -> Subnet:
-    return find(call, call.cloud.subnets, "SubnetNotFound", "Subnet", lambda s: _visible(call, s))
+    return find(
+        call,
+        call.cloud.subnets,
+        "SubnetNotFound",
+        "Subnet {} could not be found.",
+        lambda s: _visible(call, s),
+    )
 
 
 def _list(call: Call) -> Reply:
@@ -109,7 +123,7 @@ def _show(call: Call) -> Reply:
 def _create(call: Call) -> Reply:
     given = call.member("subnet")
     check_attributes(given, _SETTABLE)
-    network = call.cloud.networks.get(str(given.get("network_id")))
+    network = call.cloud.networks.get(required(given, "network_id"))
     if network is None or not network_visible(call, network):
         raise ApiError(404, f"Network {given.get('network_id')} could not be found.", "NetworkNotFound")
     used = sum(s.project_id == call.project_id for s in call.cloud.subnets.values())
@@ -117,8 +131,10 @@ def _create(call: Call) -> Reply:
     subnet = new_subnet(network, str(given.get("name", "")), call.project_id, str(given.get("cidr")), given)
     net = ipaddress.ip_network(subnet.cidr)
     if any(net.overlaps(ipaddress.ip_network(s.cidr)) for s in network_subnets(call.cloud, network.id)):
-        message = f"Requested subnet with cidr: {subnet.cidr} for network: {network.id} overlaps with another subnet"
-        raise bad(message)
+        raise bad(
+            f"Requested subnet with cidr: {subnet.cidr} for network: {network.id} "
+            "overlaps with another subnet"
+        )
     call.cloud.subnets[subnet.id] = subnet
     return show(call, "subnet", view(call, subnet), 201)
 

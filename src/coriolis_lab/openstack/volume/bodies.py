@@ -47,6 +47,8 @@ def metadata(given: Json, name: str = "metadata") -> dict[str, str]:
 def positive(name: str, value: Any) -> int:
     """An integer or its decimal text, above 0."""
     number = int(value) if isinstance(value, str) and value.isdigit() else value
+    if isinstance(number, str):
+        raise invalid_field(name, value, f"{value!r} does not match '^[0-9]+$'")
     if not isinstance(number, int) or isinstance(number, bool):
         raise invalid_field(name, value, f"{value!r} is not of type 'integer', 'null'")
     if number < 1:

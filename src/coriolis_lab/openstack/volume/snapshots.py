@@ -85,7 +85,9 @@ def _show(call: Call) -> Reply:
 def _create(call: Call) -> Reply:
     given = call.member("snapshot")
     check_fields("snapshot", given, {"name", "description", "volume_id", "force", "metadata"})
-    volume = find_volume(call, str(given.get("volume_id")))
+    if "volume_id" not in given:
+        raise invalid_field("snapshot", given, "'volume_id' is a required property")
+    volume = find_volume(call, str(given["volume_id"]))
     force = flag(given, "force")
     if call.at_least(_FORCE_IS_DEFAULT):
         if "force" in given and not force:

@@ -114,8 +114,8 @@ def submit_snapshot_create(cloud: Cloud, snapshot: Snapshot, fault: str | None) 
 def submit_snapshot_delete(
     cloud: Cloud, snapshot: Snapshot, fault: str | None = None, key: str | None = None
 ) -> None:
-    """deleting → gone. With Ceph, a snapshot that volumes were cloned from becomes available again, and only a message
-    to the user tells (SnapshotIsBusy; rbd_flatten_volume_from_snapshot is off)."""
+    """deleting → gone. With Ceph, a snapshot that volumes were cloned from becomes available again, and
+    only a message to the user tells (SnapshotIsBusy; rbd_flatten_volume_from_snapshot is off)."""
     failed = snapshot.status == "error"
     snapshot.status, snapshot.updated = "deleting", now()
 

@@ -34,7 +34,9 @@ def _list(call: Call) -> Reply:
 
 
 def _default(call: Call) -> Reply:
-    return Reply({"volume_type": _view(call, find_type(call, None))})
+    view = _view(call, find_type(call, None))
+    del view["os-volume-type-access:is_public"]  # the default type's view has it not
+    return Reply({"volume_type": view})
 
 
 def _show(call: Call) -> Reply:

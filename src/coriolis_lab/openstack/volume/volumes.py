@@ -10,7 +10,6 @@ from coriolis_lab.openstack.volume import quota, tasks
 from coriolis_lab.openstack.volume.bodies import (
     check_fields,
     invalid,
-    invalid_field,
     invalid_volume,
     metadata,
     positive,
@@ -19,6 +18,9 @@ from coriolis_lab.openstack.volume.bodies import (
 from coriolis_lab.openstack.volume.types import find_type
 from coriolis_lab.openstack.web import ApiError, Call, Json, Reply, Route, micros, new_id, refuse_by_fault
 
+MALFORMED = (
+    "The server could not comply with the request since it is either malformed or otherwise incorrect."
+)
 _CREATE_FIELDS = {
     "name",
     "description",
@@ -149,7 +151,7 @@ def _sorted(call: Call, volumes: list[Volume]) -> list[Volume]:
     for key, _, direction in reversed(keys):
         name = {"created_at": "created", "updated_at": "updated"}.get(key, key)
         if name not in {"created", "updated", "id", "name", "size", "status"}:
-            raise invalid(f"Invalid sort key: {key}")
+            raise invalid("Invalid sort key")
         value: Callable[[Volume], Any] = lambda volume, n=name: getattr(volume, n)  # type: ignore[misc]  # noqa: E731
         volumes.sort(key=value, reverse=direction != "asc")
     return volumes
@@ -181,6 +183,9 @@ def _show(call: Call) -> Reply:
 def _create(call: Call) -> Reply:
     given = call.member("volume")
     check_fields("volume", given, _CREATE_FIELDS)
+    zone = given.get("availability_zone") or "nova"
+    if zone != "nova":
+        raise ApiError(400, f"Availability zone '{zone}' is invalid.", "InvalidAvailabilityZone")
     volume = new_volume(
         call,
         name=text(given, "name") or text(given, "display_name") or "",
@@ -192,7 +197,6 @@ def _create(call: Call) -> Reply:
     )
     volume.description = text(given, "description")
     volume.metadata = metadata(given)
-    volume.availability_zone = given.get("availability_zone") or "nova"
     fault = refuse_by_fault(call, "volume.create", volume.name)
     keep(call, volume, given.get("imageRef") or given.get("image_id"), fault)
     return Reply({"volume": detail(call, volume)}, 202)
@@ -218,7 +222,7 @@ def new_volume(
     elif image_id:
         _from_image(call, volume, str(image_id))
     if not volume.size:
-        raise invalid_field("size", None, "None is not of type 'integer'")
+        raise ApiError(400, MALFORMED)
     per_volume = call.cloud.quota(call.project_id).volume["per_volume_gigabytes"]
     if 0 <= per_volume < volume.size:
         words = f"Requested volume size {volume.size} is larger than maximum allowed limit {per_volume}."
@@ -278,9 +282,9 @@ def _from_volume(call: Call, volume: Volume, source_id: str) -> None:
 def _from_image(call: Call, volume: Volume, image_id: str) -> None:
     image = call.cloud.images.get(image_id)
     if image is None:
-        raise invalid("Invalid image identifier or unable to access requested image.")
+        raise ApiError(400, "Invalid image identifier or unable to access requested image.")
     if not volume.size:
-        raise invalid_field("size", None, "None is not of type 'integer'")
+        raise ApiError(400, MALFORMED)
     if volume.size < size_gib(image):
         raise invalid(
             f"Size of specified image {size_gib(image)}GB is larger than volume size {volume.size}GB."
@@ -327,8 +331,9 @@ def _delete(call: Call) -> Reply:
     snapshots = call.cloud.volume_snapshots(volume.id)
     if volume.status not in _DELETABLE or volume.attachments or (snapshots and not cascade):
         raise invalid_volume(
-            f"Volume status must be {' or '.join(_DELETABLE)} and must not be migrating, attached, belong to a group, "
-            "have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer."
+            f"Volume status must be {' or '.join(_DELETABLE)} and must not be migrating, attached, "
+            "belong to a group, have snapshots, awaiting a transfer, "
+            "or be disassociated from snapshots after volume transfer."
         )
     fault = refuse_by_fault(call, "volume.delete", volume.name)
     tasks.submit_delete(call.cloud, volume, fault, snapshots)
