@@ -6,6 +6,7 @@ import secrets
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,6 +16,16 @@ from coriolis_lab.hypervisor.api import GuestNic, HypervisorError
 
 class AgentSilentError(HypervisorError):
     """No agent answered in time: not installed, not started yet, or busy."""
+
+
+@dataclass(frozen=True)
+class ProgramStatus:
+    """`code` is None while it runs and when a signal ended it."""
+
+    ended: bool
+    code: int | None
+    output: str
+    errors: str
 
 
 class GuestAgent:
@@ -55,27 +66,44 @@ class GuestAgent:
             raise HypervisorError(f"guest agent: {command}: {reply['error'].get('desc')}")
         return reply["return"]
 
-    def run(self, command: Sequence[str], stdin: bytes = b"", timeout: float = 60.0) -> str:
-        """Runs a program in the guest to its end; its output. HypervisorError when it fails."""
+    def start(self, command: Sequence[str], stdin: bytes = b"") -> int:
+        """Starts a program in the guest, with its output kept; its pid."""
         arguments: dict[str, Any] = {"path": command[0], "arg": list(command[1:]), "capture-output": True}
         if stdin:
             arguments["input-data"] = base64.b64encode(stdin).decode()
-        pid = self.call("guest-exec", arguments)["pid"]
+        return int(self.call("guest-exec", arguments)["pid"])
+
+    def status(self, pid: int) -> ProgramStatus:
+        answer = self.call("guest-exec-status", {"pid": pid})
+        output, errors = (
+            base64.b64decode(answer.get(key, "")).decode(errors="replace") for key in ("out-data", "err-data")
+        )
+        return ProgramStatus(answer["exited"], answer.get("exitcode"), output, errors)
+
+    def wait(self, pid: int, timeout: float) -> ProgramStatus:
         deadline = time.monotonic() + timeout
         pause = 0.02
-        while not (status := self.call("guest-exec-status", {"pid": pid}))["exited"]:
+        while not (status := self.status(pid)).ended:
             if time.monotonic() > deadline:
-                raise HypervisorError(f"{command[0]} did not end in the guest within {timeout:g} s")
+                raise HypervisorError(f"process {pid} did not end in the guest within {timeout:g} s")
             time.sleep(pause)
             pause = min(pause * 1.5, 0.5)
-        output, errors = (
-            base64.b64decode(status.get(key, "")).decode(errors="replace") for key in ("out-data", "err-data")
-        )
-        if status.get("exitcode") != 0:
-            raise HypervisorError(
-                f"{command[0]} failed in the guest ({status.get('exitcode')}): {errors or output}"
-            )
-        return output
+        return status
+
+    def run(self, command: Sequence[str], stdin: bytes = b"", timeout: float = 60.0) -> str:
+        """Runs a program in the guest to its end; its output. HypervisorError when it fails."""
+        status = self.wait(self.start(command, stdin), timeout)
+        if status.code != 0:
+            reason = status.errors or status.output
+            raise HypervisorError(f"{command[0]} failed in the guest ({status.code}): {reason}")
+        return status.output
+
+    def write_file(self, path: str, content: bytes) -> None:
+        handle = self.call("guest-file-open", {"path": path, "mode": "w"})
+        try:
+            self.call("guest-file-write", {"handle": handle, "buf-b64": base64.b64encode(content).decode()})
+        finally:
+            self.call("guest-file-close", {"handle": handle})
 
     def interfaces(self) -> Sequence[GuestNic]:
         answer = self.call("guest-network-get-interfaces")

@@ -16,7 +16,7 @@ FIRMWARE_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 FIRMWARE_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 
-# Not a cut-down model: with svm, aes and pclmulqdq taken away, mount(8) and systemd of Debian 12 no longer work.
+# Not a cut-down model: without svm, aes and pclmulqdq, mount(8) and systemd of Debian 12 no longer work.
 CPU = "max"
 
 # QEMU's default is a quarter of the host's memory for translated code, in each process

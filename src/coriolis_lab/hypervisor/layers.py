@@ -122,14 +122,28 @@ class LayerStore:
         """Forgets a layer from `new_overlay` that was not pushed."""
         self._release(self._refer(overlay))
 
-    def adopt_booted(self, disk: Disk, booted: Path) -> None:
-        """Puts a pristine disk on top of a layer that belongs to a prepared boot snapshot of its image."""
+    def adopt_booted(self, disk: Disk, booted: Path) -> Layer:
+        """Puts a pristine disk on top of a layer that belongs to a prepared boot snapshot of its image.
+
+        The former top is kept, to be given to `release` or `put_back`.
+        """
         image = disk.top.parent
         frozen = Layer(booted, "qcow2", image.size if image else disk.top.size, parent=image, is_base=True)
         if image:
             self._refer(image)
-        self._replace_top(disk, self._new_layer(frozen, frozen.size))
-        disk.pristine = False
+        former = disk.top
+        disk.top = self._refer(self._new_layer(frozen, frozen.size))
+        return former
+
+    def put_back(self, disk: Disk, former: Layer) -> None:
+        """Undoes `adopt_booted`."""
+        adopted = disk.top
+        disk.top = former
+        self._release(adopted)
+
+    def release(self, former: Layer) -> None:
+        """Gives up a layer that `adopt_booted` kept."""
+        self._release(former)
 
     def actual_size(self, disk: Disk) -> int:
         alone = itertools.takewhile(lambda layer: layer.references == 1 and not layer.is_base, disk.top.chain)

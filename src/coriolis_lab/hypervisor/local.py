@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from coriolis_lab.hypervisor.addresses import AddressPool
@@ -20,10 +21,12 @@ from coriolis_lab.hypervisor.api import (
     VmSpec,
     VmStatus,
 )
+from coriolis_lab.hypervisor.boot_snapshot import BootSnapshots
 from coriolis_lab.hypervisor.command_line import VmPaths
 from coriolis_lab.hypervisor.digest import layer_digest
-from coriolis_lab.hypervisor.layers import LayerStore
+from coriolis_lab.hypervisor.layers import Disk, LayerStore
 from coriolis_lab.hypervisor.process import Spawner
+from coriolis_lab.hypervisor.resume import resume
 from coriolis_lab.hypervisor.vm import VirtualMachine
 from coriolis_lab.settings import LabSettings
 
@@ -48,6 +51,7 @@ class LocalHypervisor:
         self._vms_lock = threading.Lock()
         self._spawner = Spawner()
         self._addresses = AddressPool()
+        self._boot_snapshots = BootSnapshots(settings.cache)
 
     # images
 
@@ -163,9 +167,11 @@ class LocalHypervisor:
                 disks = [self._store.disk(disk_id) for disk_id in machine.disks]
                 for disk in disks:
                     self._refuse_other_user(disk.id, machine)
+            pristine = bool(disks) and disks[0].pristine
             for disk in disks:
                 disk.pristine = False
-            machine.start(disks)
+            if not (pristine and self._resume(machine, disks)):
+                machine.start(disks)
 
     def stop_vm(self, vm_id: str, *, force: bool = False) -> None:
         machine = self._vm(vm_id)
@@ -253,6 +259,28 @@ class LocalHypervisor:
         self._addresses.close()
         shutil.rmtree(self._run_dir, ignore_errors=True)
         shutil.rmtree(self._layers_dir, ignore_errors=True)
+
+    def _resume(self, machine: VirtualMachine, disks: list[Disk]) -> bool:
+        """Starts from a boot snapshot if there is one that fits. A resume that fails is undone."""
+        boot_disk = disks[0]
+        size = boot_disk.top.size
+        definition = replace(machine.spec, disks=list(machine.disks.values()))
+        snapshot = self._boot_snapshots.find(definition, boot_disk.top.parent)
+        if snapshot is None:
+            return False
+        with self._store_lock:
+            former = self._store.adopt_booted(boot_disk, snapshot.disk)
+        try:
+            resume(machine, snapshot, disks, size)
+        except HypervisorError as error:
+            LOG.warning("VM %s boots the slow way: %s", machine.spec.name, error)
+            machine.kill()
+            with self._store_lock:
+                self._store.put_back(boot_disk, former)
+            return False
+        with self._store_lock:
+            self._store.release(former)
+        return True
 
     def _vm(self, vm_id: str) -> VirtualMachine:
         with self._vms_lock:

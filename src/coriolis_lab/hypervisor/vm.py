@@ -95,7 +95,7 @@ class VirtualMachine:
     def start(self, disks: Sequence[Disk]) -> None:
         """A cold boot. `disks` in the order of `self.disks`."""
         placed = self._place(zip(self.disks.values(), disks, strict=True))
-        self.launch(placed, list(self.nics.values()), config_drive=self._write_config_drive())
+        self.launch(placed, list(self.nics.values()), config_drive=self.write_config_drive())
         self.open_network()
 
     def launch(
@@ -258,6 +258,13 @@ class VirtualMachine:
             LOG.debug("VM %s: %s", self.spec.name, error)
             return None
 
+    def write_config_drive(self) -> bool:
+        """Whether there is one."""
+        if self.spec.config_drive is None:
+            return False
+        write_config_drive(self.spec.config_drive, self.paths.config_drive)
+        return True
+
     def place_boot_disk(self, top: Layer) -> PlacedDisk:
         """The first disk on its place, for a start from a prepared boot snapshot."""
         disk = next(iter(self.disks.values()))
@@ -276,12 +283,6 @@ class VirtualMachine:
                 units[vm_disk.bus] += 1
             placed.append(PlacedDisk(vm_disk, disk.top, place, unit))
         return placed
-
-    def _write_config_drive(self) -> bool:
-        if self.spec.config_drive is None:
-            return False
-        write_config_drive(self.spec.config_drive, self.paths.config_drive)
-        return True
 
     def _forward(self, command: str) -> None:
         answer = self.monitor.human(command)
