@@ -49,6 +49,9 @@ class Engine:
         }
         return ovirtsdk4.Connection(**{**arguments, **changes})
 
+    def profile_id(self, name: str) -> str:
+        return next(profile.id for profile in self.system.vnic_profiles_service().list() if profile.name == name)
+
     def new_disk(self, name: str, size: int = GIGABYTE, **fields) -> types.Disk:
         """Made and ok."""
         disk = self.disks.add(self.disk_body(name, size, **fields))
@@ -133,6 +136,7 @@ def module_engine(tmp_path_factory, checked) -> Iterator[Engine]:
     yield engine
     engine.connection.close()
     front.stop()
+    assert checked[0].documents > 0
 
 
 @pytest.fixture
@@ -144,4 +148,3 @@ def engine(module_engine, checked) -> Iterator[Engine]:
     module_engine.hypervisor.agents = True
     module_engine.hypervisor.plug_problem = None
     assert checked[0].problems == []
-    assert checked[0].documents > 0

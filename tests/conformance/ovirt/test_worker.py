@@ -13,9 +13,8 @@ from coriolis_lab.hypervisor.api import Bus, Machine
 
 
 def add_nic(engine, service, **fields):
-    [profile] = engine.system.vnic_profiles_service().list(search="name=ovirtmgmt")
     values = {"name": "nic1", "interface": types.NicInterface.VIRTIO, **fields}
-    return service.nics_service().add(types.Nic(vnic_profile=types.VnicProfile(id=profile.id), **values))
+    return service.nics_service().add(types.Nic(vnic_profile=types.VnicProfile(id=engine.profile_id("ovirtmgmt")), **values))
 
 
 def initialization(**fields) -> types.Vm:
