@@ -1,6 +1,7 @@
 """`make demo`: one VM crosses from an OpenStack to an oVirt, told as a story with figures.
 
-What it leaves running (the clouds, the migrated VM, the API) is for the reader to look at; `make demo-down` stops it.
+What it leaves running (the clouds, the migrated VM, the API) is for the reader to look at;
+`make demo-down` stops it.
 """
 
 import argparse

@@ -43,7 +43,7 @@ class OvirtSide:
                     ]
                     if addresses:
                         told = [
-                            f"{vm.name} is {vm.status}, {vm.memory >> 20} MiB, cluster {self._ovirt['cluster']}"
+                            f"{vm.name} is {vm.status}, {vm.memory >> 20} MiB, in {self._ovirt['cluster']}"
                         ]
                         told += [f"guest agent: {device} has {address}" for device, address in addresses]
                         return addresses[0][1], told

@@ -9,7 +9,7 @@ from coriolis.runner import run
 
 _OPTIONS = [
     *("-F", "/dev/null", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR"),
-    # the migrated VM answers at a new address with the old host key, and the demo has no known_hosts of its own
+    # the migrated VM answers at a new address with the old host key; the demo keeps no known_hosts
     *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
 ]
 

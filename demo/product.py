@@ -61,7 +61,7 @@ class Product:
         for _ in range(300):
             if process.poll() is not None:
                 sys.exit(
-                    f"demo: coriolis serve ended with code {process.returncode}, see {self._state_dir}/serve.log"
+                    f"demo: coriolis serve ended ({process.returncode}), see {self._state_dir}/serve.log"
                 )
             try:
                 if requests.get(f"http://127.0.0.1:{self._port}/healthz", timeout=2).ok:

@@ -47,9 +47,7 @@ class RealOpenStack:
             if name not in os.environ
         ]
         if missing:
-            sys.exit(
-                f"demo: DEMO_OPENSTACK=real needs {', '.join(missing)} in the environment (source your openrc)"
-            )
+            sys.exit(f"demo: DEMO_OPENSTACK=real needs {', '.join(missing)} in the environment (your openrc)")
         self._console = console
         self._key = new_key(directory)
         self._cloud = openstack.connect(app_name="coriolis-demo")
@@ -149,7 +147,7 @@ class RealOpenStack:
     def remove(self) -> None:
         """Everything that bears the demo's name, in an order that the cloud allows; safe to call again."""
         cloud = self._cloud
-        servers = [s for s in cloud.compute.servers(name=f"^{PREFIX}$")]
+        servers = list(cloud.compute.servers(name=f"^{PREFIX}$"))
         addresses = [ip for ip in cloud.network.ips() if ip.description == PREFIX]
         for address in addresses:
             cloud.network.delete_ip(address)
@@ -161,7 +159,7 @@ class RealOpenStack:
         ]:
             cloud.block_storage.delete_volume(volume)
         for _ in range(60):  # ports of a deleted server vanish a moment after it
-            groups = [g for g in cloud.network.security_groups(name=PREFIX)]
+            groups = list(cloud.network.security_groups(name=PREFIX))
             try:
                 for group in groups:
                     cloud.network.delete_security_group(group)

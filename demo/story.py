@@ -1,4 +1,4 @@
-"""The story: bring up, replicate in full, change something, replicate the change, deploy, log in, look for leftovers."""
+"""The story: replicate in full, change something, replicate the change, deploy, log in, look for leftovers."""
 
 import json
 import shutil
@@ -108,7 +108,7 @@ class Story:
             self._product.cli("transfer", "execution", "watch", transfer, execution)
             figures = self._product.figures(transfer, execution)
             self._console.line(
-                f"=> {mib(figures.size)} of disk, {mib(figures.moved)} moved, copied in {figures.seconds:.0f} s "
+                f"=> {mib(figures.size)} of disk, {mib(figures.moved)} moved in {figures.seconds:.0f} s "
                 f"({mib(figures.rate)}/s of disk)"
             )
         return figures
@@ -117,7 +117,8 @@ class Story:
         with self._console.step(f"In the guest: {CHANGED_MIB} MiB of {LEDGER} are written anew"):
             vm.guest.run(
                 "sudo=; [ $(id -u) = 0 ] || sudo=sudo\n"
-                f"$sudo dd if=/dev/urandom of={LEDGER} bs=1M count={CHANGED_MIB} conv=notrunc status=none\n$sudo sync"
+                f"$sudo dd if=/dev/urandom of={LEDGER} bs=1M count={CHANGED_MIB} conv=notrunc status=none\n"
+                "$sudo sync"
             )
             digest = vm.guest.digest(LEDGER)
             self._console.line(f"sha256 of {LEDGER} is now {digest}")

@@ -1,11 +1,10 @@
-"""Both embedded clouds as the tests look at them: through the SDKs, and below them at the bytes of the disks."""
+"""Both embedded clouds as the tests look at them: through the SDKs, and below at the bytes of the disks."""
 
 from pathlib import Path
 from typing import Any
 
 import openstack
 import ovirtsdk4
-
 from coriolis_lab.world import World
 from demo.destination import OvirtSide
 from demo.guest import Guest
@@ -58,7 +57,7 @@ class Clouds:
         return [self._world.openstack_hypervisor.disk_digest(a.volume_id) for a in attached]
 
     def inventory(self) -> tuple[list[str], list[str]]:
-        """Names of everything on the source and on the destination: equal before and after what must leave no trace."""
+        """Names of everything on the source and the destination, to compare before and after."""
         cloud = self.openstack()
         found = [
             *cloud.compute.servers(),
