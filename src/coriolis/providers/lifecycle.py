@@ -12,6 +12,7 @@ from coriolis.providers.base import Operation
 Seen = TypeVar("Seen")
 
 CREATE_ATTEMPTS = 3
+ASK_AGAIN_AFTER = 15.0  # seconds: a deletion may be given up without a word (Cinder on Ceph: busy snapshot)
 LOOK_AGAIN_AFTER = 2.0  # seconds for a create call whose answer was lost to become visible in a listing
 
 
@@ -111,17 +112,17 @@ def delete_and_wait(
     cloud: str,
     what: str,
 ) -> None:
-    asked = False
+    asked_at = 0.0
     refusal: Conflict | None = None
 
     def gone() -> bool | None:
-        nonlocal asked, refusal
+        nonlocal asked_at, refusal
         if not exists(cloud_id):
             return True
-        if not asked:
+        if not asked_at or time.monotonic() - asked_at > ASK_AGAIN_AFTER:
             try:
                 delete(cloud_id)
-                asked = True
+                asked_at, refusal = time.monotonic(), None
             except NotFound:
                 return True
             except Conflict as error:
@@ -131,7 +132,7 @@ def delete_and_wait(
     try:
         wait_until(op, gone, patience, cloud=cloud, action=f"delete {what}")
     except CloudTimeout as late:
-        if refusal is None or asked:
+        if refusal is None:
             raise
         raise CloudTimeout(cloud=cloud, action=f"delete {what}", reason=refusal.message) from late
 

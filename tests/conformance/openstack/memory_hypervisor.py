@@ -84,7 +84,8 @@ class MemoryHypervisor:
         self.disks[disk_id] = self.snapshots[snapshot_id][1]
 
     def delete_snapshot(self, snapshot_id: str) -> None:
-        del self.snapshots[snapshot_id]
+        if self.snapshots.pop(snapshot_id, None) is None:
+            raise HypervisorError(f"no snapshot {snapshot_id}")
 
     def define_vm(self, spec: VmSpec) -> None:
         self.specs[spec.id] = spec
