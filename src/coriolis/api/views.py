@@ -179,7 +179,7 @@ def progress_update(record: TaskProgress) -> Json:
     }
 
 
-def ledger_entry(record: LedgerEntry, endpoint_names: Mapping[str, str]) -> Json:
+def ledger_entry(record: LedgerEntry, endpoint_names: Mapping[str, str], *, cleaning_up: bool) -> Json:
     return {
         **stamps(record),
         "id": record.id,
@@ -192,6 +192,7 @@ def ledger_entry(record: LedgerEntry, endpoint_names: Mapping[str, str]) -> Json
         "state": record.state,
         "cloud_id": record.cloud_id,
         "reason": record.reason,
+        "cleaning_up": cleaning_up,
     }
 
 

@@ -4,6 +4,7 @@
     volumes/<id>          the bytes of a disk
     vms/<name>.json       what a deployment made
     workers/<name>        temporary VMs
+    stuck                 while this exists, no temporary VM can be removed
 
 `connection_info`: `directory`, and `password`, which must be what the file `password` there says.
 """
@@ -94,6 +95,8 @@ class _DirectoryCloud:
 
     def _remove_worker(self, op: Operation, role: str) -> None:
         name = op.name(role)
+        if (self.root / "stuck").exists():
+            raise CloudError(cloud=self.endpoint_name, action=f"removing {name}", reason="it is stuck")
         (self.root / "workers" / name).unlink(missing_ok=True)
         op.ledger.removed(ResourceKind.SERVER, name)
 

@@ -26,7 +26,7 @@ def test_providers_and_schemas(server: LiveServer) -> None:
 
 
 def test_the_life_of_an_endpoint(server: LiveServer, clouds: Clouds) -> None:
-    body = {
+    body: dict[str, Any] = {
         "name": "src1",
         "type": PLATFORM,
         "description": None,
@@ -88,7 +88,7 @@ def test_what_an_endpoint_has(server: LiveServer, clouds: Clouds) -> None:
 
 def test_transfer_execution_and_deployment(server: LiveServer, clouds: Clouds) -> None:
     origin, destination = server.endpoint("a", clouds.source), server.endpoint("b", clouds.destination)
-    body = {
+    body: dict[str, Any] = {
         "origin_endpoint_id": origin,
         "destination_endpoint_id": destination,
         "destination_environment": {"network": "net-1"},
@@ -139,8 +139,8 @@ def test_transfer_execution_and_deployment(server: LiveServer, clouds: Clouds) -
     )
     assert copying["events"][0]["level"] == "INFO"
 
-    query = {"limit": 10, "sort_key": "number", "sort_dir": "desc"}
-    assert_shape(server.call("GET", f"{path}/executions", **query)["executions"], "[{execution}]")
+    latest = server.call("GET", f"{path}/executions", limit=10, sort_key="number", sort_dir="desc")
+    assert_shape(latest["executions"], "[{execution}]")
     assert_shape(server.call("GET", "/transfers")["transfers"], "[{transfer}]")
     detail = server.call("GET", "/transfers/detail", include_task_info=True)["transfers"][0]
     assert [run["id"] for run in detail["executions"]] == [queued["id"]]

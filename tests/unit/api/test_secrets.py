@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ TEMPLATE_PASSWORD = "another secret of the template"
 
 
 @pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def answers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The text of every answer that the server gives."""
     seen: list[str] = []
     plain = requests.request
