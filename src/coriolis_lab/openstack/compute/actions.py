@@ -5,7 +5,7 @@ from typing import Any
 
 from coriolis_lab.hypervisor.api import HypervisorError
 from coriolis_lab.openstack.compute import power
-from coriolis_lab.openstack.compute.bodies import check_state, find_server, invalid_field
+from coriolis_lab.openstack.compute.bodies import check_state, find_server, integer, invalid_field
 from coriolis_lab.openstack.records import SecurityGroup, Server
 from coriolis_lab.openstack.ssh import update_ssh
 from coriolis_lab.openstack.web import ApiError, Call, Reply, Route
@@ -54,7 +54,7 @@ def _group(call: Call, server: Server, given: Any) -> SecurityGroup:
     for group in call.cloud.security_groups.values():
         if group.project_id == server.project_id and name in {group.id, group.name}:
             return group
-    raise ApiError(404, f"Security group {name} not found for project {server.project_id}.")
+    raise ApiError(404, f"Security group {name} is not found for project {server.project_id}")
 
 
 def _add_group(call: Call, server: Server, given: Any) -> Reply:
@@ -105,7 +105,7 @@ def _act(call: Call) -> Reply:
     with call.cloud.lock:
         server = find_server(call)
         if not isinstance(call.body, dict) or len(call.body) != 1:
-            raise ApiError(400, "There should be exactly one action in the body")
+            raise ApiError(400, "Malformed request body")
         name, given = next(iter(call.body.items()))
         if name in _ACTIONS:
             return _ACTIONS[name](call, server, given)
@@ -119,13 +119,14 @@ def _act(call: Call) -> Reply:
 def _console_output(call: Call, server: Server, given: Any) -> Reply:
     """The last `length` lines, all for none or a negative number."""
     length = given.get("length") if isinstance(given, dict) else None
+    wanted = -1 if length in (None, "") else integer("length", length)
     try:
         text = call.cloud.hypervisor.console_log(server.id)
     except HypervisorError as error:
         raise ApiError(404, f"Console log of instance {server.id}: {error}") from error
-    if length not in (None, "") and int(length) >= 0:
+    if wanted >= 0:
         lines = text.splitlines(keepends=True)
-        text = "".join(lines[max(0, len(lines) - int(length)) :])
+        text = "".join(lines[max(0, len(lines) - wanted) :])
     return Reply({"output": text})
 
 

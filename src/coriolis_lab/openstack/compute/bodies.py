@@ -1,5 +1,6 @@
 """What Nova's bodies may hold, and how it words what is wrong."""
 
+import re
 from typing import Any
 
 from coriolis_lab.openstack.records import Server
@@ -39,6 +40,13 @@ def string_map(given: Any, name: str = "metadata") -> dict[str, str]:
         if not isinstance(value, str):
             raise invalid_field(key, value, f"{value!r} is not of type 'string'")
     return dict(given)
+
+
+def integer(name: str, value: Any) -> int:
+    """A whole number or its text."""
+    if isinstance(value, bool) or not re.fullmatch(r"-?[0-9]+", str(value)):
+        raise invalid_field(name, value, f"{value!r} does not match '^-?[0-9]+$'")
+    return int(value)
 
 
 def flag(given: Json, name: str, default: bool = False) -> bool:

@@ -6,7 +6,7 @@ import secrets
 
 from coriolis_lab.openstack.compute import build
 from coriolis_lab.openstack.compute.bodies import check_fields, flag, invalid_field, required_text, string_map
-from coriolis_lab.openstack.compute.devices import Boot, read_boot
+from coriolis_lab.openstack.compute.devices import Boot, read_boot, reserve_volumes
 from coriolis_lab.openstack.compute.limits import check_server_quota
 from coriolis_lab.openstack.compute.nics import OWNER, drop_new, read_groups, read_networks
 from coriolis_lab.openstack.compute.views import links
@@ -58,7 +58,7 @@ def _create(call: Call) -> Reply:
         raise ApiError(400, "The requested availability zone is not available")
     check_server_quota(call, flavor)
     fault = strike(call, "server.create", name)
-    ports = _ports(call, given)
+    ports = _ports(call, given, boot)
     server = Server(
         id=new_id(),
         name=name,
@@ -78,9 +78,6 @@ def _create(call: Call) -> Reply:
     )
     for port in ports:
         port.device_id, port.device_owner = server.id, OWNER
-    for device in boot.devices:
-        if device.source_type == "volume":
-            call.cloud.volumes[device.uuid or ""].status = "reserved"
     call.cloud.servers[server.id] = server
     build.submit(call, server, boot, fault)
     return _created(call, server, given)
@@ -153,14 +150,16 @@ def _user_data(given: Json) -> bytes | None:
         raise invalid_field("user_data", text, f"'{text}' is not a 'base64'") from None
 
 
-def _ports(call: Call, given: Json) -> list[Port]:
-    """A refusal in the middle leaves no port behind."""
+def _ports(call: Call, given: Json, boot: Boot) -> list[Port]:
+    """Ports made and volumes reserved, or neither: a refusal in the middle leaves nothing behind."""
     before = set(call.cloud.ports)
     try:
-        return read_networks(call, given, read_groups(call, given))
+        ports = read_networks(call, given, read_groups(call, given))
+        reserve_volumes(call, boot)
     except ApiError:
         drop_new(call, [port for port_id, port in call.cloud.ports.items() if port_id not in before])
         raise
+    return ports
 
 
 ROUTES = [Route("POST", "/v2.1/servers", _create)]

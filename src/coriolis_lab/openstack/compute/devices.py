@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from coriolis_lab.openstack.compute.bodies import check_fields, flag, invalid_field
+from coriolis_lab.openstack.compute.bodies import check_fields, flag, integer, invalid_field
 from coriolis_lab.openstack.records import Image, Volume
 from coriolis_lab.openstack.web import ApiError, Call, Json
 
@@ -106,9 +106,9 @@ def _device(entry: Json) -> Device:
         raise _invalid("the lab has no local disks besides the root disk; use destination_type volume")
     uuid = entry.get("uuid") or entry.get(f"{source}_id")
     size = entry.get("volume_size")
-    size = int(size) if size not in (None, "") else None
+    size = integer("volume_size", size) if size not in (None, "") else None
     index = entry.get("boot_index")
-    index = int(index) if index not in (None, "", "None") else None
+    index = integer("boot_index", index) if index not in (None, "", "None") else None
     return Device(
         source_type=source,
         uuid=uuid,
@@ -125,7 +125,6 @@ def _check_source(call: Call, source: str, uuid: str | None, size: int | None) -
         volume = call.cloud.volumes.get(uuid or "")
         if volume is None or not call.sees(volume.project_id):
             raise _invalid(f"failed to get volume {uuid}.")
-        check_available(volume)
     elif source == "snapshot":
         snapshot = call.cloud.snapshots.get(uuid or "")
         if snapshot is None or not call.sees(snapshot.project_id):
@@ -147,6 +146,15 @@ def check_available(volume: Volume) -> None:
             f"Invalid volume: Volume {volume.id} status must be available or downloading to reserve, "
             f"but the current status is {volume.status}.",
         )
+
+
+def reserve_volumes(call: Call, boot: Boot) -> None:
+    """400 when one is not available; then none is reserved."""
+    volumes = [call.cloud.volumes[d.uuid or ""] for d in boot.devices if d.source_type == "volume"]
+    for volume in volumes:
+        check_available(volume)
+    for volume in volumes:
+        volume.status = "reserved"
 
 
 def _properties(call: Call, device: Device) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Limits, quotas and availability zones."""
 
 from coriolis_lab.openstack.cloud import Cloud
+from coriolis_lab.openstack.compute.bodies import integer
 from coriolis_lab.openstack.records import Flavor, Quotas
 from coriolis_lab.openstack.web import ApiError, Call, Json, Reply, Route
 
@@ -104,7 +105,7 @@ def _set_quota(call: Call) -> Reply:
     limits = call.cloud.quota(call.ids["project"]).compute
     for name, value in call.member("quota_set").items():
         if name in limits:
-            limits[name] = int(value)
+            limits[name] = integer(name, value)
     return Reply({"quota_set": dict(limits)})
 
 

@@ -3,7 +3,7 @@
 from coriolis_lab.hypervisor.api import HypervisorError, VmDisk
 from coriolis_lab.openstack.cloud import Cloud
 from coriolis_lab.openstack.compute import hardware
-from coriolis_lab.openstack.compute.bodies import check_fields, check_state, find_server, flag
+from coriolis_lab.openstack.compute.bodies import check_fields, check_state, find_server, flag, integer
 from coriolis_lab.openstack.compute.build import LOG, fail_on_error, job_key
 from coriolis_lab.openstack.compute.devices import check_available
 from coriolis_lab.openstack.records import Attachment, Server, Volume, now
@@ -34,15 +34,13 @@ def _view(call: Call, attachment: Attachment) -> Json:
 
 def _list(call: Call) -> Reply:
     server = find_server(call)
-    start = int(call.query.get("offset", 0))
-    end = start + int(call.query["limit"]) if "limit" in call.query else None
+    start = integer("offset", call.query.get("offset", 0))
+    end = start + integer("limit", call.query["limit"]) if "limit" in call.query else None
     return Reply({"volumeAttachments": [_view(call, a) for a in server.attachments[start:end]]})
 
 
 def _find(call: Call, server: Server) -> Attachment:
     volume_id = call.ids["volume"]
-    if volume_id not in call.cloud.volumes:
-        raise ApiError(404, f"Volume {volume_id} could not be found.")
     for attachment in server.attachments:
         if attachment.volume_id == volume_id:
             return attachment
@@ -64,7 +62,9 @@ def _attach(call: Call) -> Reply:
     if volume is None or not call.sees(volume.project_id):
         raise ApiError(404, f"Volume {given.get('volumeId')} could not be found.")
     if any(attachment.volume_id == volume.id for attachment in server.attachments):
-        raise ApiError(400, f"Invalid volume: volume {volume.id} already attached")
+        raise ApiError(
+            400, f"Invalid volume: volume {volume.id} is already attached to instances: {server.id}"
+        )
     check_state(call, server, "attach_volume", _VM_STATES)
     check_available(volume)
     fault = refuse_by_fault(call, "volume.attach", volume.name)
@@ -132,10 +132,12 @@ def _update(call: Call) -> Reply:
 
 def _detach(call: Call) -> Reply:
     server = find_server(call)
+    if call.ids["volume"] not in call.cloud.volumes:
+        raise ApiError(404, f"Volume {call.ids['volume']} could not be found.")
     attachment = _find(call, server)
     volume = call.cloud.volumes[attachment.volume_id]
     if attachment.boot_index == 0:
-        raise ApiError(403, "Cannot detach a root device volume")
+        raise ApiError(400, "Cannot detach a root device volume")
     check_state(call, server, "detach_volume", _VM_STATES)
     if volume.status != "in-use":
         message = (

@@ -5,7 +5,15 @@ from typing import Any
 
 from coriolis_lab.openstack.records import Volume, now
 from coriolis_lab.openstack.volume import quota, tasks
-from coriolis_lab.openstack.volume.bodies import admin_only, flag, invalid, invalid_volume, metadata, positive
+from coriolis_lab.openstack.volume.bodies import (
+    admin_only,
+    flag,
+    invalid,
+    invalid_volume,
+    metadata,
+    nova_uses,
+    positive,
+)
 from coriolis_lab.openstack.volume.volumes import find
 from coriolis_lab.openstack.web import ApiError, Call, Json, Reply, Route
 
@@ -37,16 +45,16 @@ _STATUSES = {
 
 def _extend(call: Call, volume: Volume, given: Json) -> Reply:
     size = positive("new_size", given.get("new_size"))
+    if size <= volume.size:
+        raise invalid(
+            "New size for extend must be greater than current size. "
+            f"(current: {volume.size}, extended: {size})."
+        )
     allowed = {"available", "in-use"} if call.at_least(42) else {"available"}
     if volume.status not in allowed:
         raise invalid_volume(
             f"Volume {volume.id} status must be {' or '.join(sorted(allowed))} to extend, "
             f"but current status is: {volume.status}."
-        )
-    if size <= volume.size:
-        raise invalid(
-            "New size for extend must be greater than current size. "
-            f"(current: {volume.size}, extended: {size})."
         )
     quota.check(call.cloud, volume.project_id, gigabytes=size - volume.size)
     tasks.submit_extend(call.cloud, volume, size)
@@ -115,13 +123,8 @@ def _revert(call: Call, volume: Volume, given: Json) -> Reply:
 
 
 def _detach(_call: Call, volume: Volume, _given: Json) -> Reply:
-    """Since CVE-2023-2088 only Nova itself (a service token) may do this to a server's volume."""
     if volume.attachments:
-        raise ApiError(
-            409,
-            f"Detach volume from instance {volume.attachments[0].server_id} using the Compute API",
-            "ConflictNovaUsingAttachment",
-        )
+        raise nova_uses(volume.attachments[0].server_id)
     volume.status = "available"
     return Reply(None, 202)
 
@@ -148,7 +151,8 @@ def _act(call: Call) -> Reply:
         raise ApiError(400, "There must be exactly one action in the body", "HTTPBadRequest")
     name, given = next(iter(call.body.items()))
     if name not in _ACTIONS or (name == "revert" and not call.at_least(40)):
-        raise ApiError(400, f"There is no such action: {name}", "HTTPBadRequest")
+        retry = "Verify the request body and Content-Type header and try again."
+        raise ApiError(400, f"There is no such action: {name}. {retry}", "HTTPBadRequest")
     reply = _ACTIONS[name](call, volume, _object(given))
     volume.updated = now()
     return reply

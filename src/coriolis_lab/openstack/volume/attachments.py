@@ -1,6 +1,7 @@
 """/attachments (since 3.27), to read; removing them is Nova's affair."""
 
 from coriolis_lab.openstack.records import Attachment, Volume
+from coriolis_lab.openstack.volume.bodies import nova_uses
 from coriolis_lab.openstack.web import ApiError, Call, Json, Reply, Route, micros
 
 
@@ -52,8 +53,7 @@ def _show(call: Call) -> Reply:
 
 def _delete(call: Call) -> Reply:
     _volume, attachment = _find(call)
-    message = f"Detach volume from instance {attachment.server_id} using the Compute API"
-    raise ApiError(409, message, "ConflictNovaUsingAttachment")
+    raise nova_uses(attachment.server_id)
 
 
 ROUTES = [

@@ -56,6 +56,14 @@ def positive(name: str, value: Any) -> int:
     return number
 
 
+def integer(name: str, value: Any) -> int:
+    """Also below 0: quotas use -1."""
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise invalid_field(name, value, f"{value!r} is not of type 'integer'") from None
+
+
 def flag(given: Json, name: str) -> bool:
     value = given.get(name, False)
     if isinstance(value, bool):
@@ -71,3 +79,9 @@ def admin_only(call: Call, action: str) -> None:
     if not call.is_admin:
         message = f"Policy doesn't allow volume_extension:{action} to be performed."
         raise ApiError(403, message, "PolicyNotAuthorized")
+
+
+def nova_uses(server_id: str) -> ApiError:
+    """Since CVE-2023-2088 only Nova itself (a service token) may detach a server's volume."""
+    kind = "ConflictNovaUsingAttachment"
+    return ApiError(409, f"{kind}: Detach volume from instance {server_id} using the Compute API", kind)

@@ -2,7 +2,7 @@
 
 from coriolis_lab.openstack.records import Quotas, now
 from coriolis_lab.openstack.volume import quota
-from coriolis_lab.openstack.volume.bodies import admin_only
+from coriolis_lab.openstack.volume.bodies import admin_only, integer
 from coriolis_lab.openstack.web import ApiError, Call, Json, Reply, Route, micros
 
 _POOL_GIB = 10000
@@ -54,7 +54,7 @@ def _set_quota(call: Call) -> Reply:
     limits = call.cloud.quota(call.ids["project"]).volume
     for name, value in call.member("quota_set").items():
         if name in limits:
-            limits[name] = int(value)
+            limits[name] = integer(name, value)
     return Reply({"quota_set": dict(limits)})
 
 

@@ -21,6 +21,11 @@ _FORCE_IS_DEFAULT = (
     66  # the microversion since which in-use volumes are snapshotted without being asked twice
 )
 
+_NO_FORCE = (  # the misspelling is Cinder's
+    "Since microversion 3.66 the 'force' flag is invalid for this request.  For backward compatability, "
+    "however, when the 'force' flag is passed with a value evaluating to True, it is silently ignored."
+)
+
 
 def _summary(_call: Call, snapshot: Snapshot) -> Json:
     return {
@@ -91,9 +96,7 @@ def _create(call: Call) -> Reply:
     force = flag(given, "force")
     if call.at_least(_FORCE_IS_DEFAULT):
         if "force" in given and not force:
-            raise invalid_field(
-                "force", False, "The 'force' flag is no longer needed and must be True if given"
-            )
+            raise ApiError(400, _NO_FORCE)
         force = True
     allowed = {"available", "in-use"} if force else {"available"}
     if volume.status not in allowed:

@@ -79,13 +79,13 @@ def detail(call: Call, volume: Volume) -> Json:
         "replication_status": None,
         "consistencygroup_id": None,
         "multiattach": False,
-        "migration_status": None,
         "os-vol-tenant-attr:tenant_id": volume.project_id,
     }
     if volume.image_metadata:
         view["volume_image_metadata"] = dict(volume.image_metadata)
     if call.is_admin:
         view["os-vol-host-attr:host"] = "lab@ceph#RBD" if call.cloud.rbd else "lab@lvm#LVM"
+        view["migration_status"] = None
         view["os-vol-mig-status-attr:migstat"] = None
         view["os-vol-mig-status-attr:name_id"] = None
     view.update(_newer(call, volume))
