@@ -1,7 +1,7 @@
 """A cloud made of files: a directory whose files are resources, slow and failing on demand.
 
-`<kind>-<name>` is a resource; `rules/<verb>` makes a verb misbehave: its text is `fail`, `busy N` (the next N calls get
-a passing fault) or `slow SECONDS`; `log` holds one line per verb that began, with the process id.
+`<kind>-<name>` is a resource; `rules/<verb>` makes a verb misbehave: its text is `fail`, `busy N` (the next N
+calls get a passing fault) or `slow SECONDS`; `log` holds one line per verb that began, with the process id.
 """
 
 import os

@@ -1,0 +1,311 @@
+"""From the front door through flows and steps to the clouds and back, on clouds of files."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from coriolis.config import load_settings
+from coriolis.engine.service import Engine
+from coriolis.errors import AuthenticationFailed, Conflict, InvalidInput, NotFound, NotSupported
+from coriolis.model.enums import ExecutionStatus, OsType, ResourceState, Scenario, TaskStatus, TaskType
+from coriolis.model.records import Deployment, Execution
+from coriolis.steps import morph_os, replicate_disks
+from coriolis.steps.morph_os import scripts_for
+from tests.unit.steps.paper_provider import OPEN_SESSIONS, PASSWORD, PaperProvider, copy_files, morph_files
+
+OWNER = {"user_id": "u", "project_id": "p"}
+
+
+@dataclass
+class World:
+    engine: Engine
+    source: Path
+    destination: Path
+    transfer_id: str
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def execute(self, *, shutdown: bool = False) -> Execution:
+        return self.ended(
+            self.engine.frontdoor.execute_transfer(self.transfer_id, shutdown_instances=shutdown).id
+        )
+
+    def ended(self, execution_id: str) -> Execution:
+        executions = self.engine.database.executions
+        self.until(lambda: executions.get(execution_id).status.finished)
+        return executions.get(execution_id)
+
+    def deploy(self, **wishes: bool) -> Deployment:
+        deployment = self.engine.frontdoor.deploy(self.transfer_id, **OWNER, **wishes)
+        self.ended(deployment.execution.id)
+        return self.engine.database.deployments.get(deployment.id)
+
+    def fail(self, side: Path, verb: str) -> Path:
+        path = side / "fail" / verb
+        path.touch()
+        return path
+
+    def log(self, side: Path) -> list[str]:
+        return (side / "log").read_text().split() if (side / "log").exists() else []
+
+    def resources(self, side: Path) -> list[str]:
+        return sorted(p.name for p in side.iterdir() if p.is_file() and p.name != "log")
+
+    def states(self) -> set[ResourceState]:
+        return {entry.state for entry in self.engine.database.resources.list()}
+
+    def manifests(self) -> list[Path]:
+        return [p for p in self.state_dir.glob("manifests/**/*") if p.is_file()]
+
+    @property
+    def state_dir(self) -> Path:
+        return self.source.parent / "state"
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(replicate_disks, "run_copy_job", copy_files)
+    monkeypatch.setattr(morph_os, "run_morph_job", morph_files)
+    conf = tmp_path / "coriolis.conf"
+    conf.write_text(f"[DEFAULT]\nstate_dir = {tmp_path / 'state'}\n[engine]\nretry_seconds = 0.01\n")
+    sides = [tmp_path / "source", tmp_path / "destination"]
+    for side in sides:
+        (side / "fail").mkdir(parents=True)
+    (sides[0] / "vm" / "web/vda").parent.mkdir(parents=True)
+    for disk, content in (("vda", b"boot"), ("vdb", b"data")):
+        (sides[0] / "vm" / "web" / disk).write_bytes(content)
+    with Engine(load_settings(conf), find_provider=lambda _: PaperProvider()) as engine:
+        ends = [
+            engine.database.endpoints.create(
+                **OWNER,
+                name=side.name,
+                type="paper",
+                connection_info={"directory": str(side), "password": PASSWORD},
+            )
+            for side in sides
+        ]
+        transfer = engine.database.transfers.create(
+            **OWNER,
+            scenario=Scenario.REPLICA,
+            instances=["web"],
+            origin_endpoint_id=ends[0].id,
+            destination_endpoint_id=ends[1].id,
+            network_map={"net": "n1"},
+            user_scripts={"global": {"linux": "echo all"}, "instances": {}},
+        )
+        yield World(engine, sides[0], sides[1], transfer.id)
+    assert OPEN_SESSIONS == []
+
+
+def test_a_replica_is_kept_up_to_date_and_deployed(world: World) -> None:
+    first = world.execute()
+    assert first.status is ExecutionStatus.COMPLETED
+    assert {task.status for task in first.tasks} == {TaskStatus.COMPLETED}
+    assert next(task.task_type for task in first.tasks) is TaskType.GET_INSTANCE_INFO
+    copy = next(task for task in first.tasks if task.task_type is TaskType.REPLICATE_DISKS)
+    assert [(p.disk_id, p.done, p.total) for p in copy.progress_updates] == [("vda", 4, 4), ("vdb", 4, 4)]
+    assert "2 disk(s), 8 B: 8 B moved" in copy.events[-1].message
+    replicas = world.engine.database.replicas.list(world.transfer_id)
+    assert [(r.disk_id, r.generation, r.dirty) for r in replicas] == [("vda", 1, False), ("vdb", 1, False)]
+    assert world.states() == {ResourceState.REMOVED, ResourceState.KEPT}
+    assert len(world.resources(world.destination)) == 2
+    assert world.resources(world.source) == []
+    assert [p.read_text() for p in world.manifests()] == ["1 None False True"] * 2
+
+    (world.source / "vm/web/vdb").write_bytes(b"more")
+    assert world.execute().status is ExecutionStatus.COMPLETED
+    (vdb,) = [p for p in world.manifests() if "vdb" in str(p)]
+    assert vdb.name == "2"
+    assert "/vdb/1 False False" in vdb.read_text()
+
+    deployment = world.deploy()
+    assert deployment.execution.status is ExecutionStatus.COMPLETED
+    assert deployment.transfer_result is not None
+    assert deployment.transfer_result["web"]["addresses"] == ["10.0.0.1"]
+    vm = next(p for p in world.destination.iterdir() if p.name.startswith("vm-"))
+    assert "Debian GNU/Linux 12" in vm.read_text()
+    assert len(world.resources(world.destination)) == 5  # two replicas, two disks, one VM
+    assert world.states() == {ResourceState.REMOVED, ResourceState.KEPT}
+    assert not any(PASSWORD.encode() in p.read_bytes() for p in world.state_dir.iterdir() if p.is_file())
+
+
+def test_shutdown_happens_only_when_asked_and_before_the_snapshots(world: World) -> None:
+    world.execute()
+    assert "shutdown" not in world.log(world.source)
+    world.execute(shutdown=True)
+    log = world.log(world.source)
+    assert log.index("shutdown") == len(log) - 1 - log[::-1].index("deploy-source") - 1
+
+
+@pytest.mark.parametrize("verb", ["validate-source", "validate-destination"])
+def test_what_cannot_work_fails_before_anything_is_created(world: World, verb: str) -> None:
+    world.fail(world.source, verb)
+    world.fail(world.destination, verb)
+    assert world.execute().status is ExecutionStatus.ERROR
+    assert world.engine.database.resources.list() == []
+
+
+def test_an_unknown_instance_says_so(world: World) -> None:
+    (world.source / "vm/web").rename(world.source / "vm/other")
+    execution = world.execute()
+    assert "Instance 'web' was not found" in (execution.tasks[0].exception_details or "")
+    assert "coriolis endpoint instance list" in (execution.tasks[0].exception_details or "")
+
+
+@pytest.mark.parametrize("verb", ["deploy-disks", "deploy-target", "deploy-source"])
+def test_a_first_run_that_copied_nothing_leaves_nothing(world: World, verb: str) -> None:
+    world.fail(world.source, verb)
+    world.fail(world.destination, verb)
+    assert world.execute().status is ExecutionStatus.ERROR
+    assert world.resources(world.source) == world.resources(world.destination) == []
+    assert world.states() == {ResourceState.REMOVED}
+    assert world.engine.database.replicas.list(world.transfer_id) == []
+
+
+def test_a_broken_off_copy_leaves_dirty_replicas_that_the_next_run_compares(world: World) -> None:
+    world.execute()
+    rule = world.fail(world.destination, "copy")
+    assert world.execute().status is ExecutionStatus.ERROR
+    replicas = world.engine.database.replicas.list(world.transfer_id)
+    assert [(r.generation, r.dirty) for r in replicas] == [(1, True), (1, True)]
+    assert {p.name for p in world.manifests()} == {"1"}
+    assert len(world.resources(world.destination)) == 2
+    assert world.resources(world.source) == []
+    with pytest.raises(InvalidInput, match="its last run broke off"):
+        world.engine.frontdoor.deploy(world.transfer_id, **OWNER)
+    rule.unlink()
+    assert world.execute().status is ExecutionStatus.COMPLETED
+    assert {p.read_text() for p in world.manifests()} == {"2 None True False"}
+
+
+@pytest.mark.parametrize("verb", ["clone-disks", "deploy-morphing", "morph", "delete-morphing", "finalize"])
+def test_a_failed_deployment_leaves_the_replicas_as_they_were(world: World, verb: str) -> None:
+    world.execute()
+    before = {name: digest(world.destination / name) for name in world.resources(world.destination)}
+    world.fail(world.destination, verb)
+    deployment = world.deploy()
+    assert deployment.execution.status is ExecutionStatus.ERROR
+    left = {name for name in world.resources(world.destination) if name not in before}
+    expected = {name for name in left if "morph" in name} if verb == "delete-morphing" else set()
+    assert left == expected
+    assert {name: digest(world.destination / name) for name in before} == before
+    reported = {entry.name for entry in world.engine.frontdoor.leftovers()}
+    assert {f"server-{name}" for name in reported} == expected
+
+
+def test_a_leftover_is_removed_when_asked_again(world: World) -> None:
+    world.execute()
+    rule = world.fail(world.destination, "delete-morphing")
+    world.deploy()
+    (left,) = world.engine.frontdoor.leftovers()
+    rule.unlink()
+    assert [entry.name for entry in world.engine.frontdoor.retry_cleanup(left.job_id)] == [left.name]
+    world.until(lambda: not world.engine.frontdoor.leftovers())
+    assert not any("morph" in name for name in world.resources(world.destination))
+    world.until(lambda: world.engine.database.jobs.get(left.job_id).state.finished)
+    with pytest.raises(NotFound):
+        world.engine.frontdoor.retry_cleanup(left.job_id)
+
+
+def test_a_deployment_without_morphing_has_three_steps_less(world: World) -> None:
+    world.execute()
+    deployment = world.deploy(skip_os_morphing=True)
+    assert [task.task_type for task in deployment.execution.tasks] == [
+        TaskType.VALIDATE_DEPLOYMENT_INPUTS,
+        TaskType.CREATE_TRANSFER_DISK_SNAPSHOTS,
+        TaskType.FINALIZE_INSTANCE_DEPLOYMENT,
+    ]
+    assert deployment.execution.status is ExecutionStatus.COMPLETED
+
+
+def test_what_a_deployment_needs_is_refused_at_once(world: World) -> None:
+    frontdoor = world.engine.frontdoor
+    with pytest.raises(InvalidInput, match="no execution has completed"):
+        frontdoor.deploy(world.transfer_id, **OWNER)
+    with pytest.raises(InvalidInput, match="was never replicated"):
+        frontdoor.deploy(world.transfer_id, **OWNER, force=True)
+    with pytest.raises(NotSupported, match="clone_disks"):
+        frontdoor.deploy(world.transfer_id, **OWNER, clone_disks=False)
+    with pytest.raises(InvalidInput, match="no replica disks"):
+        frontdoor.delete_disks(world.transfer_id)
+    with pytest.raises(NotFound):
+        frontdoor.deploy("nowhere", **OWNER)
+
+
+def test_one_thing_at_a_time_happens_to_a_transfer(world: World) -> None:
+    world.execute()
+    world.engine.conductor.stop()
+    deployment = world.engine.frontdoor.deploy(world.transfer_id, **OWNER)
+    for call in (world.engine.frontdoor.execute_transfer, world.engine.frontdoor.delete_disks):
+        with pytest.raises(Conflict, match=deployment.execution.id):
+            call(world.transfer_id)
+    world.engine.frontdoor.cancel_deployment(deployment.id)
+    world.engine.frontdoor.delete_disks(world.transfer_id)
+    with pytest.raises(Conflict):
+        world.engine.frontdoor.execute_transfer(world.transfer_id)
+
+
+def test_replicas_and_their_lists_can_be_deleted(world: World) -> None:
+    world.execute()
+    world.ended(world.engine.frontdoor.delete_disks(world.transfer_id).id)
+    assert world.resources(world.destination) == []
+    assert world.manifests() == []
+    assert world.states() == {ResourceState.REMOVED}
+    assert world.execute().status is ExecutionStatus.COMPLETED
+
+
+def test_a_disk_that_left_the_instance_is_told_and_not_deployed(world: World) -> None:
+    world.execute()
+    (world.source / "vm/web/vdb").unlink()
+    execution = world.execute()
+    assert execution.status is ExecutionStatus.COMPLETED
+    assert any("vdb left the instance" in event.message for task in execution.tasks for event in task.events)
+    world.deploy(skip_os_morphing=True)
+    assert len([name for name in world.resources(world.destination) if "clone" in name]) == 1
+
+
+def test_inventory_goes_through_the_front_door(world: World) -> None:
+    frontdoor, database = world.engine.frontdoor, world.engine.database
+    endpoint = next(e for e in database.endpoints.list("p") if e.name == "source")
+    frontdoor.validate_endpoint(endpoint.id)
+    assert [i.name for i in frontdoor.list_instances(endpoint.id, {})] == ["web"]
+    assert len(frontdoor.get_instance(endpoint.id, {}, "web").disks) == 2
+    assert frontdoor.list_networks(endpoint.id, {})[0].name == "net"
+    assert frontdoor.list_storage(endpoint.id, {})[0].name == "store"
+    assert frontdoor.source_options(endpoint.id, {})[0].name == "o"
+    assert frontdoor.destination_options(endpoint.id, {}) == []
+    assert frontdoor.schemas("paper", 16) == {"connection_info_schema": {"title": "connection"}}
+    for number in (8, 64, 3):
+        with pytest.raises(NotSupported):
+            frontdoor.schemas("paper", number)
+    database.endpoints.update(endpoint.id, connection_info={"directory": "/", "password": "wrong"})
+    with pytest.raises(AuthenticationFailed):
+        frontdoor.validate_endpoint(endpoint.id)
+    database.endpoints.update(endpoint.id, connection_info={})
+    with pytest.raises(InvalidInput, match="directory"):
+        frontdoor.validate_endpoint(endpoint.id)
+
+
+def test_scripts_for_a_guest_come_from_both_places() -> None:
+    scripts = {
+        "global": {"linux": "all", "windows": "not this"},
+        "instances": {"web": [{"phase": "osmorphing_pre_os_mount", "payload": "one"}, {"payload": "two"}]},
+    }
+    assert scripts_for(scripts, "web", OsType.LINUX) == (
+        ("osmorphing_post_os_mount", "all"),
+        ("osmorphing_pre_os_mount", "one"),
+        ("osmorphing_post_os_mount", "two"),
+    )
+    assert scripts_for({}, "web", OsType.LINUX) == ()
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

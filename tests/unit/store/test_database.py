@@ -1,0 +1,143 @@
+"""Opening, upgrading, the clock, the key."""
+
+import stat
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from coriolis.config import Settings, load_settings
+from coriolis.errors import DatabaseTooNew, SecretsUnreadable
+from coriolis.store.clock import clock
+from coriolis.store.database import Database, open_database, open_engine
+from coriolis.store.keys import open_codec, protect, reveal
+from coriolis.store.migrate import VERSION_TABLE, upgrade
+from coriolis.store.tables import METADATA
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(state_dir=tmp_path / "state")
+
+
+def test_migrations_from_empty_give_the_tables_of_the_code(settings: Settings) -> None:
+    database = open_database(settings)
+    with database.read() as connection:
+        options = {"include_name": lambda name, kind, _: kind != "table" or name in METADATA.tables}
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, **options})
+        assert compare_metadata(context, METADATA) == []
+    database.close()
+    upgrade(open_engine(settings.database_url))  # again: nothing to do
+
+
+def test_a_database_of_a_newer_version_is_refused(settings: Settings) -> None:
+    database = open_database(settings)
+    with database.write() as connection:
+        connection.exec_driver_sql(f"update {VERSION_TABLE} set version_num = '9999'")  # noqa: S608
+    with pytest.raises(DatabaseTooNew, match="9999"):
+        open_database(settings)
+
+
+@pytest.mark.parametrize("dialect", ["mysql", "postgresql", "sqlite"])
+def test_the_tables_can_be_written_in_each_dialect(dialect: str) -> None:
+    from sqlalchemy.dialects import registry
+    from sqlalchemy.schema import CreateTable
+
+    chosen = registry.load(dialect)()
+    for table in METADATA.sorted_tables:
+        assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=chosen))
+
+
+def test_sqlite_is_durable_and_checks_foreign_keys(settings: Settings) -> None:
+    database = open_database(settings)
+    with database.read() as connection:
+        found = [
+            connection.exec_driver_sql(f"pragma {p}").scalar()
+            for p in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    assert found == ["wal", 2, 1]
+
+
+def test_the_databases_clock_has_fractions_and_is_right(settings: Settings) -> None:
+    database = open_database(settings)
+    with database.read() as connection:
+        first = connection.scalar(sa.select(clock("sqlite")))
+    assert first is not None
+    assert abs(first - time.time()) < 1
+
+
+def test_writers_wait_for_each_other(settings: Settings) -> None:
+    database = open_database(settings)
+    database.endpoints.create(user_id="u", project_id="p", name="n", type="t", connection_info={})
+
+    def write(number: int) -> None:
+        for _ in range(10):
+            database.endpoints.create(
+                user_id="u", project_id="p", name=f"{number}", type="t", connection_info={}
+            )
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(database.endpoints.list("p")) == 41
+
+
+def test_the_key_file_is_private_and_lasts(tmp_path: Path) -> None:
+    codec = open_codec(tmp_path)
+    mode = stat.S_IMODE((tmp_path / "secrets.key").stat().st_mode)
+    assert mode == 0o600
+    assert [p.name for p in tmp_path.iterdir()] == ["secrets.key"]
+    assert open_codec(tmp_path).decrypt(codec.encrypt("x")) == "x"
+    ciphertext = codec.encrypt("x")
+    (tmp_path / "secrets.key").unlink()
+    with pytest.raises(SecretsUnreadable, match="another key"):
+        open_codec(tmp_path).decrypt(ciphertext)
+    (tmp_path / "secrets.key").write_text("not a key")
+    with pytest.raises(SecretsUnreadable, match="does not hold a key"):
+        open_codec(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"password": "p", "user": "u"},
+        {"ceph": {"keyring_text": "k", "pool": "x"}, "list": [{"api_token": "t"}, 3, None]},
+        {"passwords": {"linux": "p", "windows": "q"}, "keys": ["a", "b"]},
+        {"secret": "s"},
+        {"secret": {"secret": "s", "a": "b"}},
+        {"x": {"secret": {"secret": {"secret": "s"}}}},
+        {"password": None, "key": 7, "token": ""},
+    ],
+)
+def test_secrets_of_any_shape_go_in_and_come_back(tmp_path: Path, value: dict[str, object]) -> None:
+    codec = open_codec(tmp_path)
+    stored = protect(value, codec)
+    assert reveal(stored, codec) == value
+    assert '"p"' not in repr(stored).replace("'", '"')
+
+
+def test_a_database_that_is_busy_is_waited_for(settings: Settings) -> None:
+    database = open_database(settings)
+    done = threading.Event()
+
+    def hold() -> None:
+        with database.write():
+            done.wait(1)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    time.sleep(0.2)
+    with other_database(settings).write() as connection:
+        assert connection.exec_driver_sql("select 1").scalar() == 1
+    done.set()
+    holder.join()
+
+
+def other_database(settings: Settings) -> Database:
+    return open_database(settings)
