@@ -10,8 +10,9 @@ class SshLogin:
     """How to log in to a worker VM: with `private_key` (OpenSSH PEM) or `password`, passwordless sudo.
 
     `host_key` is a known_hosts key field ("ssh-ed25519 AAAA...") where the cloud could tell it (console log);
-    otherwise the first connection's key is pinned for the life of the worker.
-    """
+    otherwise the first connection's key is pinned for the life of the worker. `ciphers` is the OpenSSH cipher
+    list that suits the worker's processor; both are what `workers.ssh.wait_for_ssh` found out, so keep the
+    login it returns."""
 
     address: str
     username: str
@@ -19,6 +20,7 @@ class SshLogin:
     private_key: Secret | None = None
     password: Secret | None = None
     host_key: str | None = None
+    ciphers: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
