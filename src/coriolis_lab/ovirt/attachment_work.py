@@ -1,7 +1,7 @@
-"""Attaching and detaching disks, hot or cold (ovirt.md §2.4).
+"""Attaching and detaching disks, hot or cold.
 
-The caller holds the engine's lock. Plugging is done before the answer, as the engine does; unplugging goes on after it,
-and the attachment's `active` tells when the guest has let go.
+The caller holds the engine's lock. Plugging is done before the answer, as the engine does; unplugging goes on
+after it, and the attachment's `active` tells when the guest has let go.
 """
 
 import threading
@@ -31,7 +31,7 @@ STEADY = (VmStatus.UP, VmStatus.DOWN)
 
 
 def read_attachment(body: Node, disk_id: str) -> Attachment:
-    """`active` defaults to false, whatever one would expect (ovirt.md §2.4)."""
+    """`active` defaults to false, whatever one would expect."""
     interface = body.choice("interface", tuple(BUSES))
     if interface is None:
         raise incomplete("DiskAttachment", "interface", "add")
@@ -59,7 +59,8 @@ def check_attachable(engine: Engine, vm: Vm, disk: Disk, attachment: Attachment)
     users = engine.vms_of_disk(disk.id)
     if users and not disk.shareable:
         raise conflict(
-            f"Cannot attach Virtual Disk. The disk is not shareable and is already attached to VM: {users[0].name}."
+            "Cannot attach Virtual Disk. The disk is not shareable and is already attached to VM: "
+            f"{users[0].name}."
         )
     center = engine.storage_domains[disk.storage_domain_id].data_center_id
     if center != engine.clusters[vm.cluster_id].data_center_id:
@@ -108,7 +109,9 @@ class Plugging:
     problem: str | None = None
 
     def wait(self) -> None:
-        """Call it without the lock. Raises the engine's 400 where the plug failed: the disk is attached, but inactive."""
+        """Call it without the lock. Raises the engine's 400 where the plug failed: the disk is attached, but
+        inactive.
+        """
         if self.ended is not None and self.ended.wait(PLUG_SECONDS) and self.problem:
             raise failed(self.problem)
 

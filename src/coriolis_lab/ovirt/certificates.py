@@ -21,7 +21,9 @@ class CertificateFiles:
 
 
 def make_certificates(directory: Path) -> CertificateFiles:
-    """Writes ca.pem, server.pem and server.key (mode 0600) for 127.0.0.1 and localhost into an existing directory."""
+    """Writes ca.pem, server.pem and server.key (mode 0600) for 127.0.0.1 and localhost into an existing
+    directory.
+    """
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = _name("Lab engine CA")
     authority = (

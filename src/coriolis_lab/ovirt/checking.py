@@ -32,7 +32,9 @@ class CheckedApp:
             nonlocal status, is_xml
             if message["type"] == "http.response.start":
                 status = message["status"]
-                is_xml = any(name == b"content-type" and b"xml" in value for name, value in message["headers"])
+                is_xml = any(
+                    name == b"content-type" and b"xml" in value for name, value in message["headers"]
+                )
             else:
                 answer.extend(message.get("body", b""))
             await send(message)

@@ -1,4 +1,4 @@
-"""The payload CD the engine makes for cloud-init: an OpenStack config drive labelled config-2 (ovirt.md §2.4)."""
+"""The payload CD the engine makes for cloud-init: an OpenStack config drive labelled config-2."""
 
 import ipaddress
 import json
@@ -6,6 +6,7 @@ import uuid
 
 from coriolis_lab.ovirt.machine_settings import Initialization, NicConfiguration
 
+DEFAULT_ROUTE = dict.fromkeys(("network", "netmask"), str(ipaddress.IPv4Address(0)))
 LATEST = "openstack/latest"
 
 
@@ -36,7 +37,8 @@ def _meta_data(vm_name: str, initialization: Initialization) -> dict[str, object
 
 
 def _user_data(initialization: Initialization) -> str:
-    """The engine's own keys, then the custom script as it is: a key in both is a duplicate, as on a real engine.
+    """The engine's own keys, then the custom script as it is: a key in both is a duplicate, as on a real
+    engine.
 
     Strings are written in JSON's quotes, which YAML reads alike.
     """
@@ -73,5 +75,5 @@ def _network(nic: NicConfiguration) -> dict[str, object]:
         "netmask": nic.netmask or str(ipaddress.ip_network(f"{nic.address}/24", strict=False).netmask),
     }
     if nic.gateway:
-        network["routes"] = [{"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": nic.gateway}]
+        network["routes"] = [{**DEFAULT_ROUTE, "gateway": nic.gateway}]
     return network

@@ -1,4 +1,4 @@
-"""Which disks a storage domain takes, and reading them from request bodies (ovirt.md §2.3)."""
+"""Which disks a storage domain takes, and reading them from request bodies."""
 
 from coriolis_lab.ovirt.document import Node
 from coriolis_lab.ovirt.engine import GIGABYTE, Engine, new_id
@@ -86,10 +86,11 @@ def check_configuration(disk: Disk, domain: StorageDomain, action: str = "add Vi
         or (raw and incremental)
     )
     if incompatible:
-        kind = "Sparse" if disk.sparse else "Preallocated"
+        sparse = "Sparse" if disk.sparse else "Preallocated"
+        configuration = f"{disk.base_format.upper()} {sparse} backup-{disk.backup.capitalize()}"
         raise conflict(
-            f"Cannot {action}. Disk configuration ({disk.base_format.upper()} {kind} backup-{disk.backup.capitalize()}) "
-            "is incompatible with the storage domain type."
+            f"Cannot {action}. Disk configuration ({configuration}) is incompatible "
+            "with the storage domain type."
         )
     if disk.provisioned_size <= 0:
         raise invalid(f"Cannot {action}. Disk size must be greater than zero.")

@@ -32,8 +32,10 @@ def check_not_plugged(engine: Engine, disk: Disk, action: str) -> None:
         vm.name for vm in engine.vms_of_disk(disk.id) if vm.is_running and vm.attachments[disk.id].active
     ]
     if users:
+        names = ", ".join(users)
         raise conflict(
-            f"Cannot {action} Virtual Disk. At least one of the VMs that the disk is plugged to is not down: {', '.join(users)}."
+            f"Cannot {action} Virtual Disk. At least one of the VMs that the disk is plugged to is not down: "
+            f"{names}."
         )
 
 

@@ -1,4 +1,6 @@
-"""`?follow=disk_attachments.disk,nics`: linked entities written in place of the links, one request instead of many."""
+"""`?follow=disk_attachments.disk,nics`: linked entities written in place of the links, one request instead of
+many.
+"""
 
 from collections.abc import Callable
 
@@ -11,7 +13,9 @@ Fetch = Callable[[str], Element]
 
 
 def expand(element: Element, follow: str, fetch: Fetch) -> Element:
-    """`fetch` gets a path below the API root. Applies to each item of a collection. Deeper than two levels is cut."""
+    """`fetch` gets a path below the API root. Applies to each item of a collection. Deeper than two levels is
+    cut.
+    """
     for path in follow.split(","):
         steps = [step.strip() for step in path.strip().split(".") if step.strip()][:MAX_DEPTH]
         if not steps:
@@ -24,7 +28,9 @@ def expand(element: Element, follow: str, fetch: Fetch) -> Element:
 
 
 def _follow(element: Element, steps: list[str], fetch: Fetch) -> Element:
-    """A link becomes a list after the links' place, a reference its whole entity; what is not linked stays as it is."""
+    """A link becomes a list after the links' place, a reference its whole entity; what is not linked stays as
+    it is.
+    """
     step, rest = steps[0], steps[1:]
     children = list(element.children)
     for position, child in enumerate(children):

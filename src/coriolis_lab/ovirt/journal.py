@@ -1,4 +1,6 @@
-"""Jobs and events: what the engine tells about its work. Both carry the correlation id of the call that caused them."""
+"""Jobs and events: what the engine tells about its work. Both carry the correlation id of the call that
+caused them.
+"""
 
 import uuid
 from dataclasses import dataclass
@@ -14,7 +16,8 @@ class EventKind:
     severity: str = "normal"
 
 
-# Numbers as in the engine's AuditLogType, from memory of the published list; clients match on severity and text.
+# Numbers as in the engine's AuditLogType, from memory of the published list: clients match on severity and
+# text.
 LOGGED_IN = EventKind(30)
 VM_STARTED = EventKind(153)
 VM_RUNNING = EventKind(32)

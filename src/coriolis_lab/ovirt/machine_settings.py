@@ -117,7 +117,9 @@ def check_settings(settings: MachineSettings, action: str) -> None:
 
 
 def read_initialization(node: Node | None) -> Initialization | None:
-    """Of an `<initialization>` element; the old `<cloud_init>` structure inside is not read (nor by the engine's v4)."""
+    """Of an `<initialization>` element; the old `<cloud_init>` structure inside is not read (nor by the
+    engine's v4).
+    """
     if node is None:
         return None
     configurations = tuple(

@@ -1,5 +1,5 @@
-"""XML as the engine writes it: standalone declaration, four spaces of indent, `<a></a>` for an empty string and `<a/>`
-for an empty structure, ids and hrefs as attributes.
+"""XML as the engine writes it: standalone declaration, four spaces of indent, `<a></a>` for an empty string
+and `<a/>` for an empty structure, ids and hrefs as attributes.
 """
 
 from collections.abc import Iterable
@@ -57,7 +57,9 @@ def leaves(tag: str, item_tag: str, values: Iterable[Scalar]) -> Element:
 
 
 def reference(tag: str, path: str, identifier: str) -> Element:
-    """A link to another entity: `<cluster href="/ovirt-engine/api/clusters/ID" id="ID"/>`; `path` has no leading slash."""
+    """A link to another entity: `<cluster href="/ovirt-engine/api/clusters/ID" id="ID"/>`; `path` has no
+    leading slash.
+    """
     return Element(tag, (("href", f"{API_ROOT}/{path}/{identifier}"), ("id", identifier)))
 
 

@@ -1,4 +1,4 @@
-"""Naming rules of the engine (ovirt.md §2.0): letters of any script, digits, dot, dash and underscore."""
+"""Naming rules of the engine: letters of any script, digits, dot, dash and underscore."""
 
 import re
 

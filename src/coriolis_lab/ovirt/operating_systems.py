@@ -1,4 +1,4 @@
-"""The engine's table of guest operating systems (ovirt.md §7.4)."""
+"""The engine's table of guest operating systems."""
 
 from dataclasses import dataclass
 

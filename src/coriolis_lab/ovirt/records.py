@@ -93,10 +93,10 @@ class Host:
 
 @dataclass
 class Disk:
-    """`base_format` is the format without snapshots: while a raw disk has one, it reports cow (ovirt.md §2.5).
+    """`base_format` is the format without snapshots: while a raw disk has one, it reports cow.
 
-    `source_image` names the hypervisor's image behind a template disk that was registered rather than copied; such a
-    disk has no hypervisor disk of its own. `made`: the hypervisor has the disk.
+    `source_image` names the hypervisor's image behind a template disk that was registered rather than copied;
+    such a disk has no hypervisor disk of its own. `made`: the hypervisor has the disk.
     """
 
     id: str
@@ -123,7 +123,9 @@ class Disk:
 
 @dataclass
 class Attachment:
-    """The disk's place in one VM (or template). `active` is what the guest sees now, or will see at the next start."""
+    """The disk's place in one VM (or template). `active` is what the guest sees now, or will see at the next
+    start.
+    """
 
     disk_id: str
     interface: str
@@ -175,7 +177,8 @@ class Snapshot:
 
 @dataclass
 class Run:
-    """What is only true while a VM runs. `ssh_addresses`: MAC -> the loopback address that leads to the guest.
+    """What is only true while a VM runs. `ssh_addresses`: MAC -> the loopback address that leads to the
+    guest.
 
     `mute`: by a fault the guest gets no address.
     """

@@ -1,4 +1,4 @@
-"""What the engine answers when it will not: HTTP codes, reasons and the printed-list form of its texts (ovirt.md §2.0)."""
+"""What the engine answers when it will not: HTTP codes, reasons and the printed-list form of its texts."""
 
 from dataclasses import dataclass
 
@@ -61,5 +61,6 @@ def disks_locked(action: str, target: str, aliases: list[str]) -> RefusalError:
     """disks_locked("attach", "Virtual Disk", ["d1"])"""
     names = ", ".join(aliases)
     return conflict(
-        f"Cannot {action} {target}: The following disks are locked: {names}. Please try again in a few minutes."
+        f"Cannot {action} {target}: The following disks are locked: {names}. "
+        "Please try again in a few minutes."
     )

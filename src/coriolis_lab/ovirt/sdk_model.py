@@ -1,7 +1,8 @@
 """The API's data model, derived at run time from the installed ovirt-engine-sdk-python.
 
-Its readers, writers and services are generated from the engine's own model and perfectly regular, so that plain patterns
-over their text give every type with its elements, every enumeration, every root tag, and the legal links and actions.
+Its readers, writers and services are generated from the engine's own model and perfectly regular, so that
+plain patterns over their text give every type with its elements, every enumeration, every root tag, and the
+legal links and actions.
 """
 
 import re
@@ -70,7 +71,9 @@ _BASE_MEMBER = re.compile(r"tag == '(\w+)':\n\s+obj\.\w+ = Reader\.read_(\w+)\((
 _RELATION = re.compile(r'rel == "(\w+)"')
 _REGISTRATION = re.compile(r"^Reader\.register\('(\w+)', (\w+)Reader\.read_(one|many)\)", re.MULTILINE)
 _WRITTEN_LIST = re.compile(r"Writer\.write_many\(obj\.\w+, writer, '(\w+)', '(\w+)'\)")
-_WRITTEN_VALUES = re.compile(r"write_start\('(\w+)'\)\n\s+for item in .*\n(?:.*\n)?\s+Writer\.write_string\(writer, '(\w+)'")
+_WRITTEN_VALUES = re.compile(
+    r"write_start\('(\w+)'\)\n\s+for item in .*\n(?:.*\n)?\s+Writer\.write_string\(writer, '(\w+)'"
+)
 _SUBSERVICE = re.compile(r"'%s/(\w+)' % self\._path")
 _ACTION = re.compile(r"_internal_action\(action, '(\w+)'")
 _SCALARS = {
@@ -130,7 +133,9 @@ def _item_tags(writers: str) -> dict[str, frozenset[str]]:
 
 
 def _add_relations(types: dict[str, TypeModel], services: str) -> None:
-    """Every service whose name ends in a type's name serves it: VmNicService and TemplateNicService serve Nic."""
+    """Every service whose name ends in a type's name serves it: VmNicService and TemplateNicService serve
+    Nic.
+    """
     bases = dict(_CLASS.findall(services))
     bodies = {f"{name}Service": body for name, body in _classes(services, "Service")}
     for service, body in bodies.items():

@@ -2,8 +2,8 @@
 
     name="x*" and status=ok or id!=7 sortby name desc page 2
 
-Keys, values and keywords are matched without regard to case (values with it on request); `*` is a wildcard, "and" binds
-tighter than "or", a bare word matches names.
+Keys, values and keywords are matched without regard to case (values with it on request); `*` is a wildcard,
+"and" binds tighter than "or", a bare word matches names.
 """
 
 import re

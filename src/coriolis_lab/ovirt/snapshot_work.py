@@ -1,4 +1,4 @@
-"""Taking, deleting and restoring snapshots of a VM (ovirt.md §2.5). The caller holds the engine's lock."""
+"""Taking, deleting and restoring snapshots of a VM. The caller holds the engine's lock."""
 
 import threading
 from collections.abc import Sequence

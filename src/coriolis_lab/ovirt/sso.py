@@ -1,4 +1,4 @@
-"""Single sign-on: tokens by user and password, their expiry, logout (ovirt.md §2.1)."""
+"""Single sign-on: tokens by user and password, their expiry, logout."""
 
 import base64
 import binascii
@@ -30,7 +30,9 @@ class Sso:
         self._lock = threading.Lock()
 
     def login(self, username: str, password: str) -> str | None:
-        """The reason for a refusal; None when the credentials are good. The profile is what follows the last @."""
+        """The reason for a refusal; None when the credentials are good. The profile is what follows the last
+        @.
+        """
         _user, at, profile = username.rpartition("@")
         if not at or profile not in PROFILES:
             return "Cannot authenticate user No valid profile found in credentials."
@@ -39,8 +41,8 @@ class Sso:
             and compare_digest(password.encode(), self._password.encode())
         ):
             return (
-                f"Cannot authenticate user '{username}': Unable to log in because the user account is disabled or "
-                "locked, or the user name or password is incorrect."
+                f"Cannot authenticate user '{username}': Unable to log in because the user account is "
+                "disabled or locked, or the user name or password is incorrect."
             )
         return None
 

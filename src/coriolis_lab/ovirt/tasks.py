@@ -1,4 +1,6 @@
-"""Asynchronous work of the engine: a delay, the hypervisor's part, then the change of state. Faults strike here."""
+"""Asynchronous work of the engine: a delay, the hypervisor's part, then the change of state. Faults strike
+here.
+"""
 
 import threading
 from collections.abc import Callable

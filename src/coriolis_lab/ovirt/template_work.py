@@ -27,6 +27,7 @@ def create_template(
     name: str,
     vm: Vm,
     settings: MachineSettings,
+    *,
     domain: StorageDomain | None,
     correlation_id: str | None,
 ) -> tuple[Template, threading.Event]:
@@ -91,6 +92,7 @@ def register_template(
     engine: Engine,
     name: str,
     image_id: str,
+    *,
     cluster_id: str,
     storage_domain_id: str,
     settings: MachineSettings,

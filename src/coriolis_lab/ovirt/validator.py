@@ -1,7 +1,7 @@
-"""Strict checking of XML documents against the model of the API (ovirt.md §4.5).
+"""Strict checking of XML documents against the model of the API.
 
-The SDK's readers skip what they do not know and turn unknown enumerated values into None; this does not: it tells every
-difference. It is used on all that the front answers and all that clients send in tests.
+The SDK's readers skip what they do not know and turn unknown enumerated values into None; this does not: it
+tells every difference. It is used on all that the front answers and all that clients send in tests.
 """
 
 import re
@@ -33,7 +33,9 @@ class Problem:
 
 
 def check(document: bytes) -> list[Problem]:
-    """All problems of a document, in its order; none means that a real engine or client might have written it."""
+    """All problems of a document, in its order; none means that a real engine or client might have written
+    it.
+    """
     try:
         root = parse(document)
     except MalformedXmlError as error:

@@ -127,10 +127,12 @@ def add_vm(
     vm: Vm,
     disks: Sequence[NewDisk],
     nics: Sequence[Nic],
+    *,
     correlation_id: str | None,
     fault: Fault | None,
 ) -> threading.Event | None:
-    """Registers the VM with copies of the given NICs. Without disks it is down at once (None); else image_locked until its disks are made.
+    """Registers the VM with copies of the given NICs. Without disks it is down at once (None); else
+    image_locked until its disks are made.
 
     A failure takes the VM and its disks away again, as the engine rolls back.
     """
@@ -211,7 +213,8 @@ def check_removable(engine: Engine, vm: Vm, *, force: bool) -> None:
     """The engine's 409s on DELETE, in its order."""
     if vm.settings.delete_protected:
         raise conflict(
-            "Cannot remove VM. Delete protection is enabled. In order to delete, disable Delete protection first."
+            "Cannot remove VM. Delete protection is enabled. "
+            "In order to delete, disable Delete protection first."
         )
     if vm.pool_id is not None:
         raise conflict("Cannot remove VM. VM is a member of a VM pool; detach it from the pool first.")

@@ -1,7 +1,7 @@
 """Calls and replies of the API below /ovirt-engine/api, and the router that joins paths and handlers.
 
-Handlers are plain functions run in a worker thread: they take a `Call`, hold `call.engine.lock` while they touch records,
-and return a `Reply` or raise a `RefusalError`.
+Handlers are plain functions run in a worker thread: they take a `Call`, hold `call.engine.lock` while they
+touch records, and return a `Reply` or raise a `RefusalError`.
 """
 
 import re

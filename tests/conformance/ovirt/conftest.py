@@ -1,4 +1,6 @@
-"""One engine for each test module, on a hypervisor in memory; every XML body is checked against the API's model."""
+"""One engine for each test module, on a hypervisor in memory; every XML body is checked against the API's
+model.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import ovirtsdk4
 import pytest
+import requests
 from ovirtsdk4 import types
 
 from coriolis_lab.faults import FaultBook
@@ -16,7 +19,7 @@ from coriolis_lab.settings import Delays, LabSettings
 from tests.conformance.ovirt.memory_hypervisor import MemoryHypervisor
 
 GIGABYTE = 1024**3
-SHORT = Delays(disk=0.1, snapshot=0.1, server=0.1, attach=0.1, delete=0.1, agent_poll=0.1, no_agent=0.5)
+SHORT = Delays(disk=0.05, snapshot=0.05, server=0.05, attach=0.05, delete=0.05, agent_poll=0.05, no_agent=0.5)
 
 
 @dataclass
@@ -49,8 +52,21 @@ class Engine:
         }
         return ovirtsdk4.Connection(**{**arguments, **changes})
 
+    def raw(self, method: str, path: str = "", token: str | None = None, **arguments) -> requests.Response:
+        """A call without the SDK; `path` is below the API root."""
+        url = self.front.url + path
+        headers = {"Accept": "application/xml", **arguments.pop("headers", {})}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        with requests.Session() as session:
+            return session.request(
+                method, url, headers=headers, verify=str(self.front.ca_file), timeout=10, **arguments
+            )
+
     def profile_id(self, name: str) -> str:
-        return next(profile.id for profile in self.system.vnic_profiles_service().list() if profile.name == name)
+        return next(
+            profile.id for profile in self.system.vnic_profiles_service().list() if profile.name == name
+        )
 
     def new_disk(self, name: str, size: int = GIGABYTE, **fields) -> types.Disk:
         """Made and ok."""
@@ -93,7 +109,7 @@ class Engine:
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, "not within the time"
-            time.sleep(0.05)
+            time.sleep(0.02)
 
     def wait_gone(self, service) -> None:
         def gone() -> bool:
@@ -106,7 +122,9 @@ class Engine:
         self.wait(gone)
 
 
-def make_front(root: Path, hypervisor: MemoryHypervisor, faults: FaultBook, checked: list[CheckedApp], **settings):
+def make_front(
+    root: Path, hypervisor: MemoryHypervisor, faults: FaultBook, checked: list[CheckedApp], **settings
+):
     def wrap(app):
         checked.append(CheckedApp(app))
         return checked[0]

@@ -1,4 +1,6 @@
-"""A hypervisor whose disks are byte strings and whose VMs run nothing: fast tests of the front's own behaviour."""
+"""A hypervisor whose disks are byte strings and whose VMs run nothing: fast tests of the front's own
+behaviour.
+"""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -146,7 +148,8 @@ class MemoryHypervisor:
             return None
         loopback = GuestNic("lo", "00:00:00:00:00:00", ["127.0.0.1", "::1"])
         nics = [
-            GuestNic(f"ens{number + 3}", nic.mac, [nic.address, "fe80::1"]) for number, nic in enumerate(vm.spec.nics)
+            GuestNic(f"ens{number + 3}", nic.mac, [nic.address, "fe80::1"])
+            for number, nic in enumerate(vm.spec.nics)
         ]
         return [loopback, *nics]
 

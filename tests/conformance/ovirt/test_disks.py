@@ -52,7 +52,11 @@ def test_own_id_is_kept_and_taken_once(engine):
         ({"backup": types.DiskBackup.INCREMENTAL}, 409, "RAW Sparse backup-Incremental"),
         ({"storage_domains": [types.StorageDomain(name="nowhere")]}, 404, "Entity not found: StorageDomain"),
         ({"storage_domains": [types.StorageDomain(name="ovirt-image-repository")]}, 409, "not attached"),
-        ({"sparse": False, "provisioned_size": 2000 * GIGABYTE}, 409, "Low disk space on Storage Domain data"),
+        (
+            {"sparse": False, "provisioned_size": 2000 * GIGABYTE},
+            409,
+            "Low disk space on Storage Domain data",
+        ),
     ],
 )
 def test_refusals(engine, change, code, text):

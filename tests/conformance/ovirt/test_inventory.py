@@ -2,7 +2,6 @@
 
 import ovirtsdk4
 import pytest
-import requests
 from ovirtsdk4 import types
 
 BLANK = "00000000-0000-0000-0000-000000000000"
@@ -73,8 +72,8 @@ def test_hosts_pools_profiles(engine):
 def test_every_link_of_a_vm_leads_somewhere(engine):
     vm = engine.new_vm("links").get()
     names = (
-        "graphics_consoles cdroms watchdogs disk_attachments snapshots applications host_devices reported_devices "
-        "sessions nics permissions affinity_labels tags statistics"
+        "graphics_consoles cdroms watchdogs disk_attachments snapshots applications host_devices "
+        "reported_devices sessions nics permissions affinity_labels tags statistics"
     )
     for name in names.split():
         assert engine.connection.follow_link(getattr(vm, name)) is not None
@@ -89,13 +88,10 @@ def test_root_links_and_summary(engine):
 
 
 def test_unknown_id_is_an_empty_404(engine):
-    service = engine.vms.vm_service("11111111-2222-3333-4444-555555555555")
+    nowhere = "11111111-2222-3333-4444-555555555555"
     with pytest.raises(ovirtsdk4.NotFoundError):
-        service.get()
-    url = f"{engine.front.url}/vms/11111111-2222-3333-4444-555555555555"
-    token = engine.connection.authenticate()
-    headers = {"Authorization": f"Bearer {token}"}
-    answer = requests.get(url, headers=headers, verify=str(engine.front.ca_file), timeout=10)
+        engine.vms.vm_service(nowhere).get()
+    answer = engine.raw("GET", f"/vms/{nowhere}", token=engine.connection.authenticate())
     assert (answer.status_code, answer.content) == (404, b"")
 
 
@@ -107,11 +103,7 @@ def test_malformed_id_is_a_400(engine):
 
 def test_malformed_body_and_content_type(engine):
     token = engine.connection.authenticate()
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/xml"}
-    post = {"verify": str(engine.front.ca_file), "timeout": 10}
-    broken = requests.post(f"{engine.front.url}/vms", data="<vm>", headers=headers, **post)
+    broken = engine.raw("POST", "/vms", token, data="<vm>", headers={"Content-Type": "application/xml"})
     assert (broken.status_code, b"Malformed XML" in broken.content) == (400, True)
-    other = requests.post(
-        f"{engine.front.url}/vms", data="{}", headers={**headers, "Content-Type": "application/json"}, **post
-    )
+    other = engine.raw("POST", "/vms", token, data="{}", headers={"Content-Type": "application/json"})
     assert other.status_code == 415

@@ -34,7 +34,9 @@ def test_pool_gives_different_macs(engine):
     assert len(macs) == 3
 
 
-@pytest.mark.parametrize(("name", "mac"), [("", None), ("n" * 51, None), ("nic1", "01:00:00:00:00:01"), ("nic1", "xx")])
+@pytest.mark.parametrize(
+    ("name", "mac"), [("", None), ("n" * 51, None), ("nic1", "01:00:00:00:00:01"), ("nic1", "xx")]
+)
 def test_bad_names_and_macs(engine, name, mac):
     service = engine.new_vm(f"bad-{abs(hash((name, mac)))}")
     with pytest.raises(ovirtsdk4.Error) as raised:

@@ -33,9 +33,17 @@ def test_real_documents_pass():
         (b"<vm nam='x'/>", "/vm", "unknown attribute nam"),
         (b"<vms><disk/></vms>", "/vms/disk[1]", "is no item of vms"),
         (b"<vm><nics><disk/></nics></vm>", "/vm/nics/disk[1]", "is no item of nics"),
-        (b"<vm><os><boot><devices><device>usb</device></devices></boot></os></vm>", "device[1]", "is no BootDevice"),
+        (
+            b"<vm><os><boot><devices><device>usb</device></devices></boot></os></vm>",
+            "device[1]",
+            "is no BootDevice",
+        ),
         (b"<vm><link rel='volumes' href='/x'/></vm>", "/vm/link", "unknown link rel 'volumes'"),
-        (b"<vm><actions><link rel='explode' href='/x'/></actions></vm>", "link[1]", "unknown link rel 'explode'"),
+        (
+            b"<vm><actions><link rel='explode' href='/x'/></actions></vm>",
+            "link[1]",
+            "unknown link rel 'explode'",
+        ),
         (b"<vm><link rel='nics'/></vm>", "/vm/link", "is no link with rel and href"),
         (b"<operating_systems/>", "/operating_systems", "unknown root element"),
         (b"<vm>", "/", "malformed"),
@@ -48,4 +56,5 @@ def test_broken_documents_are_flagged(document, path, text):
 
 
 def test_a_good_document_has_no_problems():
-    assert check(HEAD + b"<operation_systems><operating_system id='5'><name>x</name></operating_system></operation_systems>") == []
+    system = b"<operating_system id='5'><name>other_linux</name></operating_system>"
+    assert check(HEAD + b"<operation_systems>" + system + b"</operation_systems>") == []

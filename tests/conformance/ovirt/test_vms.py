@@ -33,8 +33,16 @@ def test_blank_vm_is_down_at_once_with_its_settings(engine):
     vm = engine.vms.add(final_vm("final"))
     assert vm.status == types.VmStatus.DOWN
     seen = engine.vms.vm_service(vm.id).get()
-    assert (seen.os.type, seen.bios.type, seen.type) == ("debian_9", types.BiosType.Q35_OVMF, types.VmType.SERVER)
-    assert (seen.memory, seen.memory_policy.max, seen.memory_policy.ballooning) == (512 * 1024**2, 2 * GIGABYTE, False)
+    assert (seen.os.type, seen.bios.type, seen.type) == (
+        "debian_9",
+        types.BiosType.Q35_OVMF,
+        types.VmType.SERVER,
+    )
+    assert (seen.memory, seen.memory_policy.max, seen.memory_policy.ballooning) == (
+        512 * 1024**2,
+        2 * GIGABYTE,
+        False,
+    )
     assert seen.cpu.topology.sockets == 2
     assert (seen.high_availability.enabled, seen.high_availability.priority) == (True, 50)
     assert (seen.template.id, seen.description, seen.delete_protected) == (BLANK, "migrated", False)
@@ -124,7 +132,11 @@ def test_update_of_a_running_vm_waits_for_the_next_run(engine):
     engine.start(service)
     service.update(types.Vm(memory=GIGABYTE, description="new text"))
     seen = service.get()
-    assert (seen.memory, seen.description, seen.next_run_configuration_exists) == (512 * 1024**2, "new text", True)
+    assert (seen.memory, seen.description, seen.next_run_configuration_exists) == (
+        512 * 1024**2,
+        "new text",
+        True,
+    )
     assert service.get(next_run=True).memory == GIGABYTE
     service.stop()
     engine.wait(lambda: service.get().status == types.VmStatus.DOWN)
@@ -136,7 +148,8 @@ def test_search_follow_and_all_content(engine):
     service = engine.vms.vm_service(engine.vms.add(final_vm("followed")).id)
     engine.attach(service, engine.new_disk("followed-disk").id)
     [vm] = engine.vms.list(
-        search="name=FOLLOWED and status=down and cluster=Default", follow="disk_attachments.disk,nics,cluster"
+        search="name=FOLLOWED and status=down and cluster=Default",
+        follow="disk_attachments.disk,nics,cluster",
     )
     assert vm.disk_attachments[0].disk.alias == "followed-disk"
     assert vm.cluster.name == "Default"

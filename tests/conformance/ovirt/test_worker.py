@@ -1,4 +1,6 @@
-"""The life of a temporary VM: from a template, with cloud-init, with disks attached and detached, to its removal."""
+"""The life of a temporary VM: from a template, with cloud-init, with disks attached and detached, to its
+removal.
+"""
 
 import json
 import time
@@ -14,7 +16,9 @@ from coriolis_lab.hypervisor.api import Bus, Machine
 
 def add_nic(engine, service, **fields):
     values = {"name": "nic1", "interface": types.NicInterface.VIRTIO, **fields}
-    return service.nics_service().add(types.Nic(vnic_profile=types.VnicProfile(id=engine.profile_id("ovirtmgmt")), **values))
+    return service.nics_service().add(
+        types.Nic(vnic_profile=types.VnicProfile(id=engine.profile_id("ovirtmgmt")), **values)
+    )
 
 
 def initialization(**fields) -> types.Vm:
@@ -50,7 +54,9 @@ def test_thin_clone_of_a_template(engine):
 
 def test_nothing_goes_while_the_image_is_locked(engine):
     engine.faults.plant(Fault("vm.create", "stuck", match="stuck"))
-    body = types.Vm(name="stuck", cluster=types.Cluster(name="Default"), template=types.Template(name="worker"))
+    body = types.Vm(
+        name="stuck", cluster=types.Cluster(name="Default"), template=types.Template(name="worker")
+    )
     service = engine.vms.vm_service(engine.vms.add(body).id)
     with pytest.raises(ovirtsdk4.Error, match="Image Locked") as raised:
         service.start()
@@ -331,7 +337,9 @@ def test_windows_ignores_cloud_init(engine):
 
 def test_full_clone_of_a_template(engine):
     [template] = engine.system.templates_service().list(search="name=worker")
-    [attachment] = engine.system.templates_service().template_service(template.id).disk_attachments_service().list()
+    [attachment] = (
+        engine.system.templates_service().template_service(template.id).disk_attachments_service().list()
+    )
     wish = types.DiskAttachment(
         disk=types.Disk(id=attachment.id, name="cloned-disk", format=types.DiskFormat.RAW, sparse=True)
     )

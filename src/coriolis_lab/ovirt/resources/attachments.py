@@ -69,7 +69,9 @@ def show(call: Call) -> Reply:
 
 
 def add(call: Call) -> Reply:
-    """With the id of an existing disk: 201. With the description of a new one: 202, and the disk is locked for a while."""
+    """With the id of an existing disk: 201. With the description of a new one: 202, and the disk is locked
+    for a while.
+    """
     body = call.document
     disk_node = body.find("disk")
     if disk_node is None:

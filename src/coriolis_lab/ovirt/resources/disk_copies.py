@@ -7,7 +7,9 @@ from coriolis_lab.ovirt.web import Call, Reply, action, completed
 
 
 def copy(call: Call) -> Reply:
-    """`<action><disk><name/></disk><storage_domain id/></action>`; the alias of the source where none is given."""
+    """`<action><disk><name/></disk><storage_domain id/></action>`; the alias of the source where none is
+    given.
+    """
     engine = call.engine
     with engine.lock:
         source = engine.disk(call.ids["disk"])

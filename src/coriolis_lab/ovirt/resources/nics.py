@@ -1,4 +1,4 @@
-"""NICs of a VM. They take a vNIC profile, not a network; a MAC is used once in the whole engine (ovirt.md §2.6)."""
+"""NICs of a VM. They take a vNIC profile, not a network; a MAC is used once in the whole engine."""
 
 from dataclasses import replace
 

@@ -1,4 +1,6 @@
-"""Guest operating systems. The list's tag is `<operation_systems>`: the real engine never mended the typing error."""
+"""Guest operating systems. The list's tag is `<operation_systems>`: the real engine never mended the typing
+error.
+"""
 
 from coriolis_lab.ovirt.markup import Element, entity, leaf
 from coriolis_lab.ovirt.operating_systems import OS_TYPES, OsType, tpm_support

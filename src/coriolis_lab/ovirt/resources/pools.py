@@ -1,4 +1,4 @@
-"""VM pools, read only: no REST call of any version adds an existing VM to one (ovirt.md §2.7)."""
+"""VM pools, read only: no REST call of any version adds an existing VM to one."""
 
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference

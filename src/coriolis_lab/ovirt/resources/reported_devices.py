@@ -1,7 +1,7 @@
 """What the guest agent tells of the guest's network; empty until it answers.
 
-The guest's own address on a lab network is out of the host's reach, so the VM's loopback address, whose port 22 leads to
-the guest, stands in its place. MAC and device name are the guest's.
+The guest's own address on a lab network is out of the host's reach, so the VM's loopback address, whose port
+22 leads to the guest, stands in its place. MAC and device name are the guest's.
 """
 
 import ipaddress
@@ -39,7 +39,9 @@ def render(vm: Vm, guest: GuestNic) -> Element:
 
 
 def _addresses(vm: Vm, guest: GuestNic) -> list[tuple[str, str]]:
-    """(address, "v4" or "v6"). Only the address that the network gave is translated: another one leads nowhere."""
+    """(address, "v4" or "v6"). Only the address that the network gave is translated: another one leads
+    nowhere.
+    """
     if vm.run is None:
         return []
     nic = next((nic for nic in vm.nics.values() if nic.mac == guest.mac.lower()), None)

@@ -1,4 +1,4 @@
-"""Snapshots of a VM, with their disks. Floating disks have none (ovirt.md §2.5)."""
+"""Snapshots of a VM, with their disks. Floating disks have none."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Storage domains. Their status is told only below the data centre; here an attached one shows none (ovirt.md §2.2)."""
+"""Storage domains. Their status is told only below the data centre; here an attached one shows none."""
 
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct

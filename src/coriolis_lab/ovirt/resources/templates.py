@@ -130,7 +130,9 @@ def add(call: Call) -> Reply:
         for disk in engine.attached_disks(vm):
             check_unlocked(disk, "add", "Template")
         settings = replace(vm.settings, description=body.string("description") or "", delete_protected=False)
-        template, ended = create_template(engine, name, vm, settings, domain, call.correlation_id)
+        template, ended = create_template(
+            engine, name, vm, settings, domain=domain, correlation_id=call.correlation_id
+        )
         return Reply(202, render(template), ended)
 
 

@@ -51,7 +51,8 @@ def _check_startable(engine: Engine, vm: Vm) -> None:
     if illegal:
         names = ", ".join(illegal)
         raise conflict(
-            f"Cannot run VM. The following disks are in ILLEGAL state: {names} - please remove or deactivate them."
+            f"Cannot run VM. The following disks are in ILLEGAL state: {names} - "
+            "please remove or deactivate them."
         )
     if not disks and vm.settings.boot_devices == ("hd",):
         raise conflict("Cannot run VM without at least one bootable disk.")

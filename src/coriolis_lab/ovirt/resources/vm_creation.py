@@ -1,4 +1,6 @@
-"""POST /vms: from the Blank template, from a template (thin or a clone), from a snapshot; and the clone action."""
+"""POST /vms: from the Blank template, from a template (thin or a clone), from a snapshot; and the clone
+action.
+"""
 
 from dataclasses import replace
 
@@ -66,7 +68,7 @@ def _add_from_template(call: Call, name: str, cluster: Cluster, template: Templa
     if template.id == BLANK_TEMPLATE_ID:
         base = replace(base, bios_type=cluster.bios_type)
     initialization = read_initialization(body.find("initialization")) or template.initialization
-    vm = _checked_vm(call, name, cluster, template.id, base, initialization)
+    vm = _checked_vm(call, name, cluster, template.id, base=base, initialization=initialization)
     clone = call.flag("clone")
     disks = [_template_disk(engine, body, disk, template, clone) for disk in engine.attached_disks(template)]
     if clone:
@@ -74,7 +76,7 @@ def _add_from_template(call: Call, name: str, cluster: Cluster, template: Templa
         vm.template_id = BLANK_TEMPLATE_ID
     fault = engine.admit("vm.create", name)
     nics = list(template.nics.values())
-    ended = add_vm(engine, vm, disks, nics, call.correlation_id, fault)
+    ended = add_vm(engine, vm, disks, nics, correlation_id=call.correlation_id, fault=fault)
     return Reply(201 if ended is None else 202, render(engine, vm), ended)
 
 
@@ -84,7 +86,7 @@ def _add_from_snapshot(call: Call, name: str, cluster: Cluster, snapshot: Snapsh
         raise conflict("Cannot add VM. The Snapshot is locked. Please try again in a few minutes.")
     source = engine.vms[snapshot.vm_id]
     base = replace(snapshot.settings or source.settings, description="", comment="", delete_protected=False)
-    vm = _checked_vm(call, name, cluster, BLANK_TEMPLATE_ID, base, source.initialization)
+    vm = _checked_vm(call, name, cluster, BLANK_TEMPLATE_ID, base=base, initialization=source.initialization)
     domains = {
         image_id: domain
         for item in body.all("disk_attachments/disk_attachment")
@@ -97,7 +99,7 @@ def _add_from_snapshot(call: Call, name: str, cluster: Cluster, snapshot: Snapsh
         disks.append(from_snapshot_disk(engine, entry, domain.id if domain else None))
     fault = engine.admit("vm.create", name)
     nics = list(source.nics.values())
-    ended = add_vm(engine, vm, disks, nics, call.correlation_id, fault)
+    ended = add_vm(engine, vm, disks, nics, correlation_id=call.correlation_id, fault=fault)
     return Reply(201 if ended is None else 202, render(engine, vm), ended)
 
 
@@ -106,6 +108,7 @@ def _checked_vm(
     name: str,
     cluster: Cluster,
     template_id: str,
+    *,
     base: MachineSettings,
     initialization: Initialization | None,
 ) -> Vm:
@@ -173,7 +176,8 @@ def _template_disk(engine: Engine, body: Node, source: Disk, template: Template,
         target = _apply_wish(target, wish, clone)
     if not clone and wish is not None and domain.id != source.storage_domain_id:
         raise conflict(
-            f"Cannot add VM. The Storage Domain {domain.name} does not contain the Template's disk {source.alias}."
+            f"Cannot add VM. The Storage Domain {domain.name} does not contain the Template's disk "
+            f"{source.alias}."
         )
     check_configuration(target, domain, "add VM")
     needed = (
@@ -211,7 +215,9 @@ def _apply_wish(target: Disk, wish: Node, clone: bool) -> Disk:
 
 
 def clone(call: Call) -> Reply:
-    """POST /vms/{id}/clone: full copies of the disks. A running VM is refused here; newer engines snapshot it first."""
+    """POST /vms/{id}/clone: full copies of the disks. A running VM is refused here; newer engines snapshot it
+    first.
+    """
     engine = call.engine
     with engine.lock:
         source = engine.vm(call.ids["vm"])
@@ -231,9 +237,9 @@ def clone(call: Call) -> Reply:
             from_vm_disk(engine, disk, source.attachments[disk.id]) for disk in engine.attached_disks(source)
         ]
         fault = engine.admit("vm.create", name)
-        add_vm(engine, vm, disks, list(source.nics.values()), call.correlation_id, fault)
-        job = list(engine.journal.jobs.values())[-1]
-        return completed(job)
+        nics = list(source.nics.values())
+        add_vm(engine, vm, disks, nics, correlation_id=call.correlation_id, fault=fault)
+        return completed(list(engine.journal.jobs.values())[-1])
 
 
 ROUTES = [post("vms", add), action("vms/{vm}/clone", clone)]

@@ -153,7 +153,8 @@ def check_name_free(
         same_center = engine.clusters[vm.cluster_id].data_center_id == data_center_id
         if vm is not besides and vm.name == name and same_center:
             raise conflict(
-                f"Cannot {action} VM. The VM name is already in use, please choose a unique name and try again."
+                f"Cannot {action} VM. The VM name is already in use, "
+                "please choose a unique name and try again."
             )
 
 
