@@ -214,7 +214,7 @@ def copy_disk(
 
 
 def clone_content(engine: Engine, source: Disk, disk_id: str) -> None:
-    """Makes a hypervisor disk with the content of another one; thin over the image behind a template's disk."""
+    """Makes a hypervisor disk with the content of another one; thin over a template's image."""
     if source.source_image is not None:
         engine.hypervisor.disk_from_image(disk_id, source.source_image)
     elif source.template_snapshot is not None:

@@ -136,7 +136,7 @@ class Engine:
         return max(0, domain.capacity - self.used(domain))
 
     def check_space(self, domain: StorageDomain, needed: int, action: str) -> None:
-        """`action` such as "add Virtual Disk"; refused also when the domain is below its critical threshold."""
+        """`action` such as "add Virtual Disk". Refused also below the domain's critical threshold."""
         available = self.available(domain)
         if needed > available or (needed and available < min(CRITICAL_SPACE, domain.capacity // 20)):
             raise conflict(f"Cannot {action}. Low disk space on Storage Domain {domain.name}.")

@@ -59,7 +59,7 @@ def vm_spec(
 
 
 def payload(vm: Vm, use_cloud_init: bool, once: Initialization | None) -> Initialization | None:
-    """What cloud-init gets in this run. Windows gets none: there the engine uses sysprep, whatever was asked."""
+    """What cloud-init gets in this run. Windows gets none: there the engine uses sysprep."""
     if is_windows(vm.settings.os_type):
         return None
     if use_cloud_init:

@@ -25,7 +25,7 @@ class RefusalError(Exception):
 
 
 def conflict(*messages: str) -> RefusalError:
-    """409 with the messages of a failed validation, printed by the engine as a Java list in square brackets."""
+    """409 with the messages of a failed validation: the engine prints a Java list in brackets."""
     return RefusalError(409, OPERATION_FAILED, f"[{', '.join(messages)}]")
 
 

@@ -152,7 +152,7 @@ def stop(engine: Engine, vm: Vm, *, force: bool) -> None:
 
 
 def _abandon(engine: Engine, vm: Vm, run: Run) -> None:
-    """Ends a run that hangs before its launch; one that gets launched meanwhile is stopped by its follower."""
+    """Ends a run that hangs before its launch; its follower stops one that is launched meanwhile."""
     if engine.tasks.closing.wait(2 * engine.settings.delays.server):
         return
     with engine.lock:

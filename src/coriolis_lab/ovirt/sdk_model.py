@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Member:
-    """`target`: the type or enumeration. `items`: the tags that the items of a list may have; empty for any."""
+    """`target`: the type or enumeration. `items`: the tags of a list's items; empty for any."""
 
     kind: Kind
     target: str = ""

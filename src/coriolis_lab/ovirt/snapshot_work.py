@@ -37,7 +37,7 @@ def check_idle(engine: Engine, vm: Vm, action: str) -> None:
 def take_snapshot(
     engine: Engine, vm: Vm, description: str, disks: Sequence[Disk], correlation_id: str | None
 ) -> tuple[Snapshot, threading.Event]:
-    """All disks at one instant. The disks keep their ids and get new image ids; a failed snapshot disappears."""
+    """All disks at one instant. They keep their ids and get new image ids; a failed one disappears."""
     fault = engine.admit("snapshot.create", vm.name)
     snapshot = Snapshot(
         id=new_id(),

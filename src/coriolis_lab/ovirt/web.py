@@ -68,7 +68,7 @@ class Router:
         self._routes = [(_pattern(route.template), route) for route in routes]
 
     def match(self, method: str, path: str) -> tuple[ApiRoute, dict[str, str]]:
-        """Raises the empty 404 for unknown paths and 400 for ids that are no UUIDs (snapshots/None is a 404)."""
+        """Raises an empty 404 for unknown paths, 400 for ids that are no UUIDs (snapshots/None: 404)."""
         for pattern, route in self._routes:
             match = pattern.fullmatch(path)
             if match and route.method == method:

@@ -25,7 +25,7 @@ from coriolis_lab.ovirt.web import (
 
 
 def render(vm: Vm, snapshot: Snapshot) -> Element:
-    """The entry of type "active" is the VM as it is now: it has neither disks nor a configuration of its own."""
+    """The entry of type "active" is the VM as it is now: no disks, no configuration of its own."""
     regular = snapshot.type != "active"
     return entity(
         "snapshot",

@@ -148,7 +148,7 @@ def _requested_domain(engine: Engine, disk_node: Node | None) -> StorageDomain |
 
 
 def _template_disk(engine: Engine, body: Node, source: Disk, template: Template, clone: bool) -> NewDisk:
-    """A thin disk is cow on its template's domain; a clone takes domain, format and alias from the request."""
+    """A thin disk is cow on its template's domain; a clone is what and where the request wishes."""
     wish = next(
         (
             disk
