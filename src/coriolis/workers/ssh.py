@@ -23,8 +23,12 @@ from coriolis.workers.memory_file import MemoryFile
 LOG = logging.getLogger(__name__)
 
 CIPHERS = "aes128-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes256-ctr"
-"""AES-GCM first: 2.5 CPU seconds a GiB for both ends with AES instructions, against 4.2 of the default
-ChaCha20."""
+"""AES-GCM first: 2.5 CPU seconds a GiB for both ends with AES instructions; the default ChaCha20 takes 4.2."""
+
+CIPHERS_WITHOUT_AES = (
+    "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes256-ctr"
+)
+"""Without AES instructions (qemu64 and its like) ChaCha20 is 2.6 times as fast: 31 against 12 MB/s under TCG."""
 
 CONNECTION_LOST = 255  # ssh's own exit status, whatever the remote command would have answered
 _ALIAS = "worker"  # what the host key is known under, so that it is bound to the worker and not to an address
@@ -56,7 +60,7 @@ class SshSession:
     def _build_options(self, pinned: bool) -> list[str]:
         settings = {
             "BatchMode": "yes" if self.login.password is None else "no",
-            "Ciphers": CIPHERS,
+            "Ciphers": self.login.ciphers or CIPHERS,
             "ClearAllForwardings": "yes",
             "Compression": "no",
             "ConnectTimeout": "20",
@@ -185,20 +189,19 @@ def connection_failure(name: str, said: str) -> WorkerError:
 def wait_for_ssh(
     login: SshLogin, name: str, timeout: float, check: Callable[[], None] = lambda: None
 ) -> SshLogin:
-    """Waits until the login and passwordless sudo work; gives the login with the worker's host key pinned.
+    """Waits until the login and passwordless sudo work; gives the login with the worker's host key pinned and the
+    ciphers that suit it: use that one from then on.
 
     `check` is called several times a second and may raise. Raises WorkerUnreachable after `timeout` seconds
     with what the last attempt said."""
     end = time.monotonic() + timeout
-    said = "no attempt was made."
     while True:
         # A session per attempt: first boots may replace the host key between two of them.
         with SshSession(login, name) as session:
             left = max(min(_ATTEMPT_SECONDS, end - time.monotonic()), 1.0)
-            failure = _attempt(session, left, check)
-            if failure is None:
-                return session.pinned()
-        said = failure
+            found, said = _attempt(session, left, check)
+            if found is not None:
+                return replace(session.pinned(), ciphers=found)
         LOG.debug("worker %s is not ready: %s", name, said)
         resume = time.monotonic() + _PAUSE_SECONDS
         while time.monotonic() < resume:
@@ -209,22 +212,22 @@ def wait_for_ssh(
             raise WorkerUnreachable(worker=name, reason=f"no SSH to {target} within {timeout:g} s: {said}")
 
 
-def _attempt(session: SshSession, seconds: float, check: Callable[[], None]) -> str | None:
-    """None where it worked, else what went wrong."""
-    process = session.popen("true", sudo=True)
+def _attempt(session: SshSession, seconds: float, check: Callable[[], None]) -> tuple[str | None, str]:
+    """The ciphers that suit the worker if it worked, and what went wrong otherwise."""
+    process = session.popen("grep -qsw aes /proc/cpuinfo && echo aes || true", sudo=True)
     try:
         end = time.monotonic() + seconds
         while True:
             try:
-                _, stderr = process.communicate(timeout=_POLL_SECONDS)
+                stdout, stderr = process.communicate(timeout=_POLL_SECONDS)
             except subprocess.TimeoutExpired:
                 check()
                 if time.monotonic() > end:
-                    return "the connection hangs."
+                    return None, "the connection hangs."
                 continue
             if process.returncode == 0:
-                return None
-            return _tail(stderr, ()) or f"code {process.returncode}"
+                return CIPHERS if b"aes" in stdout else CIPHERS_WITHOUT_AES, ""
+            return None, _tail(stderr, ()) or f"code {process.returncode}"
     finally:
         if process.poll() is None:
             process.kill()
