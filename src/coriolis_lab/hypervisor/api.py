@@ -1,7 +1,9 @@
-"""What the lab's cloud fronts ask of the hypervisor. `coriolis_lab.hypervisor.local.LocalHypervisor` implements it.
+"""What the lab's cloud fronts ask of the hypervisor. `coriolis_lab.hypervisor.local.LocalHypervisor`
+implements it.
 
-Disks, snapshots and images are named by ids that the fronts choose. Calls block until done and may be made from any
-thread. Nothing here is asynchronous or fails on purpose: states, delays and faults belong to the fronts.
+Disks, snapshots and images are named by ids that the fronts choose. Calls block until done and may be made
+from any thread. Nothing here is asynchronous or fails on purpose: states, delays and faults belong to the
+fronts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,7 +45,8 @@ class VmDisk:
 
 @dataclass(frozen=True)
 class VmNic:
-    """`network` is a CIDR such as 10.20.0.0/24 whose DHCP gives the guest `address`; its first host is the gateway.
+    """`network` is a CIDR such as 10.20.0.0/24 whose DHCP gives the guest `address`; its first host is the
+    gateway.
 
     `ssh_address`: a loopback address (127.x.y.z) whose port 22 leads to the guest's port 22 at `address`.
     """
@@ -57,7 +60,9 @@ class VmNic:
 
 @dataclass(frozen=True)
 class VmSpec:
-    """`config_drive` maps file names to contents on a CD labelled config-2, as cloud-init's ConfigDrive source reads."""
+    """`config_drive` maps file names to contents on a CD labelled config-2, as cloud-init's ConfigDrive
+    source reads.
+    """
 
     id: str
     name: str
@@ -117,7 +122,9 @@ class Hypervisor(Protocol):
     def disk_from_snapshot(self, disk_id: str, snapshot_id: str, size: int | None = None) -> None: ...
 
     def copy_disk(self, source_id: str, disk_id: str) -> None:
-        """A copy that shares no writable layer with its source. The source must not be attached to a running VM."""
+        """A copy that shares no writable layer with its source. The source must not be attached to a running
+        VM.
+        """
 
     def resize_disk(self, disk_id: str, size: int) -> None:
         """Grows, also while attached."""
@@ -130,8 +137,9 @@ class Hypervisor(Protocol):
         """SHA-256 (hex) of all bytes a guest would read; the disk must not be open for writing."""
 
     def snapshot_disks(self, snapshots: Mapping[str, str]) -> None:
-        """{disk id: snapshot id}: freezes the present content of all of them at one instant (also while attached to a
-        running VM: one QMP transaction a VM)."""
+        """{disk id: snapshot id}: freezes the present content of all of them at one instant (also while
+        attached to a running VM: one QMP transaction a VM).
+        """
 
     def revert_disk(self, disk_id: str, snapshot_id: str) -> None: ...
 
@@ -145,8 +153,9 @@ class Hypervisor(Protocol):
         """Kills it if it runs. Its disks stay."""
 
     def start_vm(self, vm_id: str) -> None:
-        """A VM whose boot disk is a fresh clone of an image with a prepared boot snapshot resumes from it in seconds;
-        it then takes key, host name and user data from its config drive as on a first boot."""
+        """A VM whose boot disk is a fresh clone of an image with a prepared boot snapshot resumes from it in
+        seconds; it then takes key, host name and user data from its config drive as on a first boot.
+        """
 
     def stop_vm(self, vm_id: str, *, force: bool = False) -> None:
         """ACPI power button (returns at once; watch `vm_status`), or the plug with `force`."""

@@ -12,6 +12,7 @@ import ast
 import hashlib
 import json
 import logging
+import os
 import shutil
 import tempfile
 import time
@@ -21,14 +22,14 @@ from pathlib import Path
 
 from coriolis.runner import run
 from coriolis_lab.guests.library import exclusive
-from coriolis_lab.hypervisor import blockdev, command_line, identity, network, topology
+from coriolis_lab.hypervisor import command_line, identity, network
 from coriolis_lab.hypervisor.agent import AgentSilentError, GuestAgent
 from coriolis_lab.hypervisor.api import Bus, HypervisorError, Machine, VmDisk, VmNic, VmSpec
-from coriolis_lab.hypervisor.command_line import MemoryFile, VmPaths
+from coriolis_lab.hypervisor.command_line import MemoryFile, PlacedDisk, VmPaths
 from coriolis_lab.hypervisor.layers import Layer
 from coriolis_lab.hypervisor.migration import save_state
 from coriolis_lab.hypervisor.process import Spawner
-from coriolis_lab.hypervisor.topology import CD_ID
+from coriolis_lab.hypervisor.topology import CD_ID, Topology
 from coriolis_lab.hypervisor.vm import VirtualMachine
 
 LOG = logging.getLogger(__name__)
@@ -118,19 +119,28 @@ def _fits(spec: VmSpec) -> bool:
 
 
 def _key(image: Path) -> str:
-    """The image by its name, size and time: reading 2 GiB at each start would take longer than the start."""
+    """The image goes in by its name, size and time: reading 2 GiB at each start would take longer than the start."""
     status = image.stat()
-    version = run([command_line.QEMU, "--version"]).stdout
-    digest = hashlib.sha256(version + f"{image.name} {status.st_size} {status.st_mtime_ns}".encode())
-    for file in (__file__, command_line.__file__, topology.__file__, blockdev.__file__, identity.__file__):
-        digest.update(ast.dump(ast.parse(Path(file).read_text())).encode())
-    return digest.hexdigest()[:20]
+    template, topology = _template(), Topology(Machine.PC)
+    boot_disk = PlacedDisk(
+        template.disks[0], Layer(Path("disk"), "qcow2", status.st_size), topology.virtio_disks[0]
+    )
+    paths = VmPaths(Path("run"))
+    machine = command_line.build(template, topology, paths, [boot_disk], [], config_drive=False)
+    ingredients = [
+        run([command_line.QEMU, "--version"]).text,
+        f"{image.name} {status.st_size} {status.st_mtime_ns}",
+        json.dumps(machine),
+        _WARM_UP,
+        ast.dump(ast.parse(Path(identity.__file__).read_text())),
+    ]
+    return hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:20]
 
 
 def _prepare(image: Path, target: Path) -> None:
     snapshot = BootSnapshot(target, 0)
     run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", image, "-F", "raw", snapshot.disk])
-    run_dir = Path(tempfile.mkdtemp(prefix="colab-", dir="/run"))
+    run_dir = Path(tempfile.mkdtemp(prefix=f"colab-{os.getpid()}-", dir="/run"))
     spawner = Spawner()
     machine = VirtualMachine(_template(), VmPaths(run_dir), spawner)
     try:

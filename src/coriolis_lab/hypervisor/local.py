@@ -2,13 +2,14 @@
 
 import hashlib
 import logging
+import os
 import re
 import shutil
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coriolis_lab.hypervisor.addresses import AddressPool
@@ -19,6 +20,7 @@ from coriolis_lab.hypervisor.api import (
     VmDisk,
     VmNic,
     VmSpec,
+    VmState,
     VmStatus,
 )
 from coriolis_lab.hypervisor.boot_snapshot import BootSnapshots
@@ -33,6 +35,20 @@ from coriolis_lab.settings import LabSettings
 LOG = logging.getLogger(__name__)
 
 
+_RUN_DIR = Path("/run")
+
+
+@dataclass(frozen=True)
+class VmSummary:
+    """For people who look at a lab. `console` is the serial log's file, which need not be there yet."""
+
+    id: str
+    name: str
+    state: VmState
+    ssh_addresses: Sequence[str]
+    console: Path
+
+
 class LocalHypervisor:
     """See `api.Hypervisor` for the contract. State is in memory: it ends with this object, and so do the VMs.
 
@@ -44,7 +60,8 @@ class LocalHypervisor:
         settings.root.mkdir(parents=True, exist_ok=True)
         self._layers_dir = Path(tempfile.mkdtemp(prefix="disks-", dir=settings.root))
         # not under the root: the sockets' paths must stay short
-        self._run_dir = Path(tempfile.mkdtemp(prefix="colab-", dir="/run" if Path("/run").is_dir() else None))
+        _remove_left_overs(_RUN_DIR)
+        self._run_dir = Path(tempfile.mkdtemp(prefix=f"colab-{os.getpid()}-", dir=_RUN_DIR))
         self._store = LayerStore(self._layers_dir)
         self._store_lock = threading.RLock()
         self._vms: dict[str, VirtualMachine] = {}
@@ -241,6 +258,20 @@ class LocalHypervisor:
     def guest_interfaces(self, vm_id: str) -> Sequence[GuestNic] | None:
         return self._vm(vm_id).interfaces()
 
+    def list_vms(self) -> list[VmSummary]:
+        with self._vms_lock:
+            machines = list(self._vms.values())
+        return [
+            VmSummary(
+                id=machine.spec.id,
+                name=machine.spec.name,
+                state=machine.status().state,
+                ssh_addresses=[nic.ssh_address for nic in machine.nics.values() if nic.ssh_address],
+                console=machine.paths.console,
+            )
+            for machine in machines
+        ]
+
     # addresses
 
     def allocate_address(self) -> str:
@@ -310,3 +341,11 @@ class LocalHypervisor:
             ]
         if others:
             raise HypervisorError(f"disk {disk_id} is in use by VM {others[0].spec.name}")
+
+
+def _remove_left_overs(directory: Path) -> None:
+    """Run-time files of labs that were killed, whose directories name their process."""
+    for path in directory.glob("colab-*-*"):
+        pid = path.name.split("-")[1]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            shutil.rmtree(path, ignore_errors=True)
