@@ -15,7 +15,7 @@ router = APIRouter(tags=["deployments"])
 
 @router.get("/deployments")
 def list_deployments(ctx: Ctx, paging: PagingQuery, transfer_id: str | None = None) -> dict[str, Any]:
-    found = ctx.database.deployments.list(ctx.project_id, paging, transfer_id=transfer_id)
+    found = ctx.database.deployments.list(ctx.project_id, paging, transfer_id=transfer_id, with_tasks=False)
     return {"deployments": [views.deployment_summary(item) for item in found]}
 
 

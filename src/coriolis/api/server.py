@@ -1,6 +1,7 @@
 """The embedded server: engine and API in one process, until a signal ends it."""
 
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -51,8 +52,11 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         return socket.create_server(found[0][4][:2], family=found[0][0], backlog=128)
+    except socket.gaierror as error:
+        raise InvalidInput(message=f"Cannot listen on {host}: {error.strerror}.") from error
     except OSError as error:
-        raise InvalidInput(message=f"Cannot listen on {host} port {port}: {error.strerror}.") from error
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise InvalidInput(message=f"Cannot listen on {host} port {port}: {reason}.") from error
 
 
 def _url(listener: socket.socket) -> str:

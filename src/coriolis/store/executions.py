@@ -147,7 +147,9 @@ def last_statuses(connection: sa.Connection, action_ids: Sequence[str]) -> dict[
     return {action_id: ExecutionStatus(status) for action_id, status in connection.execute(query)}
 
 
-def executions_of(connection: sa.Connection, action_ids: Sequence[str]) -> dict[str, list[Execution]]:
+def executions_of(
+    connection: sa.Connection, action_ids: Sequence[str], *, with_tasks: bool = True
+) -> dict[str, list[Execution]]:
     """By action, oldest first."""
     query = (
         sa.select(EXECUTION)
@@ -155,13 +157,13 @@ def executions_of(connection: sa.Connection, action_ids: Sequence[str]) -> dict[
         .order_by(EXECUTION.c.number)
     )
     found: dict[str, list[Execution]] = {}
-    for execution in _records(connection, list(connection.execute(query).mappings())):
+    for execution in _records(connection, list(connection.execute(query).mappings()), with_tasks):
         found.setdefault(execution.action_id, []).append(execution)
     return found
 
 
-def _records(connection: sa.Connection, rows: Sequence[Row]) -> list[Execution]:
-    tasks = tasks_of(connection, [row["id"] for row in rows])
+def _records(connection: sa.Connection, rows: Sequence[Row], with_tasks: bool = True) -> list[Execution]:
+    tasks = tasks_of(connection, [row["id"] for row in rows]) if with_tasks else {}
     return [
         Execution(
             id=row["id"],

@@ -1,4 +1,4 @@
-"""`coriolis serve` as a process: it says where it listens, holds its directory alone, and stops when told to."""
+"""`coriolis serve` as a process: says where it listens, holds its directory alone, stops when told to."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def _answers(url: str) -> bool:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:
-            return requests.get(f"{url}/healthz", timeout=5).json() == {"status": "ok"}
+            return bool(requests.get(f"{url}/healthz", timeout=5).json() == {"status": "ok"})
         except requests.ConnectionError:
             time.sleep(0.1)
     return False

@@ -31,7 +31,7 @@ class _Keystone(BaseHTTPRequestHandler):
                 401, {"error": {"code": 401, "message": "The request you have made requires authentication."}}
             )
             return
-        base = f"http://127.0.0.1:{self.server.server_address[1]}"
+        base = f"http://{self.headers['Host']}"
         catalog = [
             {
                 "type": "migration",
