@@ -23,16 +23,17 @@ from coriolis.workers.memory_file import MemoryFile
 LOG = logging.getLogger(__name__)
 
 CIPHERS = "aes128-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes256-ctr"
-"""AES-GCM first: 2.5 CPU seconds a GiB for both ends with AES instructions; the default ChaCha20 takes 4.2."""
+"""AES-GCM first: with AES instructions 2.5 CPU seconds a GiB, both ends; the default ChaCha20 takes 4.2."""
 
 CIPHERS_WITHOUT_AES = (
     "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes256-ctr"
 )
-"""Without AES instructions (qemu64 and its like) ChaCha20 is 2.6 times as fast: 31 against 12 MB/s under TCG."""
+"""Without AES instructions (qemu64) ChaCha20 is 2.6 times as fast: 31 against 12 MB/s under TCG."""
 
 CONNECTION_LOST = 255  # ssh's own exit status, whatever the remote command would have answered
 _ALIAS = "worker"  # what the host key is known under, so that it is bound to the worker and not to an address
 _ATTEMPT_SECONDS = 60.0
+_SHORTEST_ATTEMPT_SECONDS = 10.0
 _PAUSE_SECONDS = 1.0
 _POLL_SECONDS = 0.25
 _TAIL_CHARACTERS = 2000
@@ -189,16 +190,17 @@ def connection_failure(name: str, said: str) -> WorkerError:
 def wait_for_ssh(
     login: SshLogin, name: str, timeout: float, check: Callable[[], None] = lambda: None
 ) -> SshLogin:
-    """Waits until the login and passwordless sudo work; gives the login with the worker's host key pinned and the
-    ciphers that suit it: use that one from then on.
+    """Waits until the login and passwordless sudo work; gives the login with the worker's host key pinned and
+    the ciphers that suit it: use that one from then on.
 
     `check` is called several times a second and may raise. Raises WorkerUnreachable after `timeout` seconds
-    with what the last attempt said."""
+    with what the last attempt said.
+    """
     end = time.monotonic() + timeout
     while True:
         # A session per attempt: first boots may replace the host key between two of them.
         with SshSession(login, name) as session:
-            left = max(min(_ATTEMPT_SECONDS, end - time.monotonic()), 1.0)
+            left = max(min(_ATTEMPT_SECONDS, end - time.monotonic()), _SHORTEST_ATTEMPT_SECONDS)
             found, said = _attempt(session, left, check)
             if found is not None:
                 return replace(session.pinned(), ciphers=found)
