@@ -2,7 +2,8 @@
 none.
 
 zstd level 1 does 320 MB a CPU second on text and notices noise at 3 GB/s; zlib does 68 and 50, so it is never
-chosen by itself. `Policy` decides when compressing pays: only while the sender is held up by the wire."""
+chosen by itself. `Policy` decides when compressing pays: only while the sender is held up by the wire.
+"""
 
 import ctypes
 import mmap
@@ -72,7 +73,8 @@ class Compressor:
         is.
 
         After some misses only a sample from the middle is tried, since most of what does not compress comes
-        in runs."""
+        in runs.
+        """
         if codec == CODEC_NONE:
             return 0
         if self._misses >= _MISSES_BEFORE_PROBING and length > 4 * _PROBE_BYTES:
@@ -106,7 +108,8 @@ class Decompressor:
 
     def decompress(self, codec: int, source: Buffer, length: int, raw: int) -> memoryview:
         """`raw` bytes out of the first `length` of `source`. Raises ProtocolError if it is not exactly that
-        many."""
+        many.
+        """
         if codec == CODEC_ZSTD:
             context, out = self._context, self.out
             done = int(_zstd().ZSTD_decompressDCtx(context, out.address, raw, source.address, length))
@@ -134,7 +137,8 @@ class Policy:
 
     `auto` begins raw and looks at the share of the senders' time spent blocked in sends, over windows of 64
     frames: above 30 % the wire is the limit and zstd is switched on, below 5 % processors are and it is
-    switched off."""
+    switched off.
+    """
 
     WINDOW = 64
     ON_SHARE = 0.30

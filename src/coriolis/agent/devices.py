@@ -2,7 +2,8 @@
 
 Hypervisors show a disk's serial in different places and lengths: virtio-blk at most 20 characters, in
 /sys/block/X/serial; SCSI in the vital product data page 0x80; NVMe in device/serial; and udev repeats some of
-them."""
+them.
+"""
 
 import contextlib
 import ctypes
@@ -122,7 +123,8 @@ def size_of(descriptor: int) -> int:
 
 def open_for_reading(path: str) -> int:
     """Past the page cache where the file system allows it: each byte is read once, and what the disk holds
-    counts."""
+    counts.
+    """
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECT)
     except OSError as error:
@@ -179,7 +181,8 @@ def _with_children(directory: str) -> Iterator[str]:
 
 def zero_out(descriptor: int, offset: int, length: int) -> None:
     """Makes a range read as zeros: by a hole, by the device's own zeroing, else by writing. Never by a
-    discard, which promises nothing about what is read afterwards."""
+    discard, which promises nothing about what is read afterwards.
+    """
     if _punch(descriptor, offset, length):
         return
     try:
@@ -193,7 +196,8 @@ def zero_out(descriptor: int, offset: int, length: int) -> None:
 
 def _punch(descriptor: int, offset: int, length: int) -> bool:
     """FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE: files, and block devices that can zero a range (Linux
-    4.9)."""
+    4.9).
+    """
     fallocate = ctypes.CDLL(None, use_errno=True).fallocate
     fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
     return bool(fallocate(descriptor, 0x02 | 0x01, offset, length) == 0)

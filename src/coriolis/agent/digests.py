@@ -40,7 +40,8 @@ def rates() -> Dict[str, float]:
     """MB a second of each algorithm on this machine, over 64 KiB leaves; the best of three short looks.
 
     SHA-256 without SHA instructions is slower than BLAKE2b (430 against 830 MB/s measured), with them twice
-    as fast."""
+    as fast.
+    """
     leaf = bytes(65536)
     best = {}
     for name, function in ALGORITHMS.items():
@@ -56,7 +57,8 @@ def rates() -> Dict[str, float]:
 
 def is_zero(address: int, length: int) -> bool:
     """memcmp stops at the first byte that differs and runs at memory speed; slices and count() are 10 times
-    slower."""
+    slower.
+    """
     return not _memcmp(address, _ZEROS_ADDRESS, length)
 
 

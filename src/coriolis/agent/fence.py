@@ -2,7 +2,8 @@
 
 A conductor that was thought dead may still drive a writer. So each writer takes the disk's lock for its life
 and leaves its token; a later token ends the older writer first, an earlier one is refused. /run is memory: it
-lives as long as the worker does, which is as long as the disk stays attached to it."""
+lives as long as the worker does, which is as long as the disk stays attached to it.
+"""
 
 import contextlib
 import fcntl
@@ -78,7 +79,8 @@ class Fence:
 
 def _started(pid: int) -> str:
     """The process' start time in ticks, so that a reused pid is not taken for the writer; "" if there is
-    none."""
+    none.
+    """
     try:
         with open(f"/proc/{pid}/stat") as file:
             return file.read().rsplit(")", 1)[1].split()[19]

@@ -7,7 +7,8 @@ payload:
 
 `offset` and `raw` are bytes of the disk, `wire` the bytes of payload that follow. Every field is checked
 against hard limits before anything is allocated for it, so a peer that sends garbage costs neither memory nor
-a wrong write."""
+a wrong write.
+"""
 
 import json
 import struct
@@ -47,7 +48,8 @@ class ProtocolError(Exception):
 
 class Geometry(NamedTuple):
     """The disk a stream of frames is about: bytes and bytes a leaf. `size` 0: only the handshake is
-    allowed."""
+    allowed.
+    """
 
     size: int
     leaf: int

@@ -97,7 +97,8 @@ class FrameStream:
 
     def receive_leaves_into(self, header: Header, view: memoryview, have: int) -> int:
         """Takes the payload of a LEAVES frame that must start at `have`; returns where the next one
-        starts."""
+        starts.
+        """
         if header.kind != frames.LEAVES or header.offset != have or not header.raw:
             raise ProtocolError("a piece of the leaf list is missing")
         read_into(self.incoming, view[have : have + header.raw])

@@ -2,7 +2,8 @@
 
 Every heavy call (readv, hashing, memcmp, compression, writev) drops the interpreter lock, so identical
 threads that each take the next frame keep all processors busy without queues: memory is threads times
-buffers, and back-pressure is the blocking write itself."""
+buffers, and back-pressure is the blocking write itself.
+"""
 
 import contextlib
 import errno
@@ -89,7 +90,8 @@ class Scan:
 
 def read_frame(descriptor: int, offset: int, length: int, view: memoryview) -> None:
     """Fills `view[:length]`; asks for the whole buffer, as O_DIRECT wants lengths in blocks. `os.preadv` is
-    3.7+."""
+    3.7+.
+    """
     have = 0
     while have < length:
         os.lseek(descriptor, offset + have, os.SEEK_SET)

@@ -60,7 +60,8 @@ class Writer:
 
     def _next_header(self) -> Optional[Header]:
         """The next DATA or ZERO header; answers barriers in between. None at the end, or once another
-        failed."""
+        failed.
+        """
         while not self._complete and self._crew.failure is None:
             if not select.select([self._stream.incoming], [], [], IDLE_SECONDS)[0]:
                 raise StreamClosedError(f"nothing came for {IDLE_SECONDS:g} s")

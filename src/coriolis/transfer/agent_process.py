@@ -39,7 +39,8 @@ _POLL_SECONDS = 0.5
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """What an agent is started for. `disk_id` names the disk in errors; `scope` and `token` count for
-    writers."""
+    writers.
+    """
 
     role: str
     end: DiskEnd
@@ -72,7 +73,8 @@ class AgentProcess:
 
     def introduce(self, deadline: float, check: Check) -> Introduction:
         """Waits for the agent's HELLO; connects again until `deadline` (monotonic) while the worker is
-        unreachable."""
+        unreachable.
+        """
         while True:
             try:
                 return self._handshake(check)
@@ -129,7 +131,8 @@ class AgentProcess:
 
     def receive(self) -> Header:
         """The next header that is not an ERROR, which is raised. Raises TransferInterrupted if the agent is
-        gone."""
+        gone.
+        """
         with self.failures_named():
             return self._receive_raw()
 

@@ -36,7 +36,8 @@ def hash_disk(
     check: Check = lambda: None,
 ) -> DiskDigests:
     """Reads the first `disk.size_bytes` of the disk past the page cache. `timeout` is for the connection;
-    `check` is called at least twice a second and may raise. Raises TransferError and WorkerError kinds."""
+    `check` is called at least twice a second and may raise. Raises TransferError and WorkerError kinds.
+    """
     geometry = Geometry(disk.size_bytes, leaf_size)
     with AgentProcess(Assignment("hasher", DiskEnd(login, disk), disk.disk_id, geometry)) as process:
         process.introduce(time.monotonic() + timeout, check)
@@ -49,7 +50,8 @@ def verify_disk(
     login: SshLogin, disk: WorkerDisk, manifest: Path, *, timeout: float = 300.0, check: Check = lambda: None
 ) -> str:
     """The root digest, if the disk holds what its manifest says; raises VerificationFailed at the first
-    difference."""
+    difference.
+    """
     try:
         with LeafList(manifest) as leaves:
             header, expected = leaves.header, bytes(leaves.digests)

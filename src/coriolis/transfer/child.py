@@ -2,7 +2,8 @@
 
 One line of JSON on stdin is the job, secrets included; events go to stdout, one JSON object a line. It ends
 when it is told to (SIGTERM), when its parent dies (parent-death signal) or when its stdin ends, and takes its
-ssh processes with it: they are in its process group."""
+ssh processes with it: they are in its process group.
+"""
 
 import ctypes
 import os

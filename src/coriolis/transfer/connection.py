@@ -13,7 +13,8 @@ _STDERR_BYTES = 4000
 
 class Connection:
     """Starts Python on the worker. The ssh process stays in our process group, so that whoever ends the group
-    ends it too."""
+    ends it too.
+    """
 
     def __init__(self, session: SshSession) -> None:
         command = remote_python.shell_command(sudo=not session.is_root)

@@ -73,7 +73,8 @@ class DiskCopier:
 
     def _open_previous(self, stack: ExitStack) -> LeafList | None:
         """The list of what the destination holds, if there is one that fits; else the destination is
-        compared."""
+        compared.
+        """
         path = self._disk.previous
         if path is None or self._disk.compare_destination:
             return None

@@ -1,5 +1,6 @@
 """What a run of the data path is told: plain data, so that it can cross to the transfer child through a
-pipe."""
+pipe.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,8 @@ class DiskCopy:
 @dataclass(frozen=True, slots=True)
 class CopyJob:
     """All disks of one instance. `token` is the fencing token: a writer refuses one lower than it has seen
-    for the same `scope` (the transfer and instance)."""
+    for the same `scope` (the transfer and instance).
+    """
 
     copies: tuple[DiskCopy, ...]
     scope: str

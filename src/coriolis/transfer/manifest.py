@@ -3,7 +3,8 @@
 A file is one block of 4096 bytes with a line of magic and a JSON header, then the digests (16 bytes a leaf),
 so that it can be mapped into memory: 256 KiB a GiB of disk. A list is worth something only for the
 destination and generation it was made for; one that does not fit is refused. It is published by rename after
-everything in it is durable."""
+everything in it is durable.
+"""
 
 import json
 import mmap

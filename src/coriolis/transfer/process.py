@@ -36,7 +36,8 @@ def run_copy_job(
     `report` gets each disk's progress at most once a second; `check` is called at least twice a second.
     Whatever either raises ends the child (SIGTERM, then SIGKILL for its whole group) and is raised again.
     Raises TransferInterrupted where an end or the child vanished, VerificationFailed, WorkerUnreachable,
-    WriterFenced, TransferError."""
+    WriterFenced, TransferError.
+    """
     child = _Child(job)
     try:
         return child.follow(report, check)
@@ -98,7 +99,8 @@ class _Child:
 
     def _vanished(self) -> TransferError:
         """It ended without an event: killed from outside (then the run can go on later), or a fault of
-        ours."""
+        ours.
+        """
         code = self._process.wait()
         self._threads[1].join(_GRACE_SECONDS)
         said = self._said.decode(errors="replace").strip()

@@ -2,7 +2,8 @@
 
 Payloads stay compressed and never enter this process' memory. The digests pass through untouched, so what the
 writer checks is what the reader read; the list collected on the way must have the root the reader tells at
-the end."""
+the end.
+"""
 
 import os
 import threading
@@ -25,7 +26,8 @@ _REASON_SECONDS = 10.0  # for the writer's ERROR to arrive after its pipe broke
 @dataclass(frozen=True, slots=True)
 class RelayTotals:
     """Bytes; `root` is the digest of the whole content, told by the reader and confirmed by the collected
-    list."""
+    list.
+    """
 
     scanned: int
     moved: int
@@ -58,7 +60,8 @@ class Relay:
 
     def run(self, check: Check) -> RelayTotals:
         """Until the writer has answered EOF. Raises what either end reports; the ends are then to be
-        closed."""
+        closed.
+        """
         answers = threading.Thread(target=self._hear_destination, daemon=True)
         answers.start()
         try:

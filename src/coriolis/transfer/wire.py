@@ -1,5 +1,6 @@
 """How a job, its errors and its progress cross the pipes between the engine's process and the transfer
-child."""
+child.
+"""
 
 import json
 from dataclasses import asdict

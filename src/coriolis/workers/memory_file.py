@@ -11,7 +11,8 @@ class MemoryFile:
 
     Chosen for private keys over a 0600 file, which a `kill -9` leaves behind on the disk, and over an
     ssh-agent, which is one more process to end. ssh accepts it: it checks owner and mode of what it has
-    opened."""
+    opened.
+    """
 
     def __init__(self, name: str, content: bytes = b"", mode: int = 0o600) -> None:
         self._descriptor = os.memfd_create(name)

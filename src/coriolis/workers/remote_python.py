@@ -1,7 +1,8 @@
 """Running Python code of ours on a worker without putting a file there.
 
 The modules travel as one bundle through stdin: `python3 -c` is given a few fixed lines that read a length, a
-JSON text and define the modules from it. What follows on stdin belongs to the bundle's `main()`."""
+JSON text and define the modules from it. What follows on stdin belongs to the bundle's `main()`.
+"""
 
 import json
 import shlex

@@ -2,7 +2,8 @@
 
 The client process, not a Python SSH library, because bulk data goes through it: it costs 40 % of the
 processor time of paramiko and leaves our interpreter free. Nothing of the user's own configuration, keys,
-agent or known hosts counts."""
+agent or known hosts counts.
+"""
 
 import logging
 import shlex
