@@ -25,6 +25,7 @@ from tests.conformance.ovirt.memory_hypervisor import MemoryHypervisor as OvirtH
 from tests.memory_operation import MemoryOperation
 
 GIB = 1 << 30
+TEMPLATE_DISK = "debian-worker_Disk1"
 QUICK = Delays(disk=0.02, snapshot=0.02, server=0.02, attach=0.02, delete=0.02, agent_poll=0.05)
 SETTINGS = Settings(
     transfer=TransferSection(connect_timeout=0.2),
@@ -158,14 +159,17 @@ class OvirtLab:
         }
         return {**known, **change}
 
+    clouds: list[Any] = field(default_factory=list)
+
     def destination(self, **change: Any) -> Any:
-        return OvirtProvider().connect_destination(self.info(**change), "lab-ovirt", SETTINGS)
+        self.clouds.append(OvirtProvider().connect_destination(self.info(**change), "lab-ovirt", SETTINGS))
+        return self.clouds[-1]
 
     def things(self) -> dict[str, list[str]]:
         system = self.destination()._client.system
         return {
             "vms": sorted(vm.name for vm in system.vms_service().list()),
-            "disks": sorted(disk.name for disk in system.disks_service().list()),
+            "disks": sorted(n for n in (d.name for d in system.disks_service().list()) if n != TEMPLATE_DISK),
         }
 
 
@@ -187,5 +191,8 @@ def ovirt(tmp_path: Path) -> Iterator[OvirtLab]:
         "migr_template_map": {"linux": "debian-worker"},
         "network_map": {"private": "blue"},
     }
-    yield OvirtLab(front, hypervisor, faults, env)
+    lab = OvirtLab(front, hypervisor, faults, env)
+    yield lab
+    for cloud in lab.clouds:
+        cloud.close()
     front.stop()

@@ -225,7 +225,7 @@ def test_a_cloud_that_fails_is_told_and_cleaned(
     source = openstack.source()
     instance = source.get_instance({}, "web")
     openstack.faults.plant(Fault(point, "error", match="coriolis"))
-    with pytest.raises(errors.CloudError, match="(?i)error"):
+    with pytest.raises(errors.CloudError, match=r"(?i)error"):
         source.deploy_source_resources(op, openstack.env, instance)
     source.delete_source_resources(op, openstack.env, instance)
     assert openstack.things() == before
