@@ -1,12 +1,12 @@
-"""Runs the guest-side program on a disk image of this machine: `image_run IMAGE PACKAGES_DIR [bios|efi] [CHANGE...]`.
+"""Runs the guest-side program on a disk image of this machine.
 
-Started in a mount namespace of its own. Prints the events, and at the end one line with what the guest then holds. Each
-CHANGE is a shell command that is run with the guest's root as its directory before the morphing.
+`image_run IMAGE PACKAGES_DIR bios|efi [CHANGE...]`, started in a mount namespace of its own. Prints the
+events, and at the end one line with what the guest then holds. Each CHANGE is a shell command that is run
+with the guest's root as its directory before the morphing.
 """
 
 import contextlib
 import json
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -32,6 +32,7 @@ _TEXTS = (
     "etc/resolv.conf",
     "etc/initramfs-tools/modules",
     "boot/grub/grub.cfg",
+    "usr/lib/coriolis/first-boot/10-guest-agent",
 )
 
 
@@ -92,7 +93,9 @@ def describe(disk: str) -> dict[str, object]:
 
 
 def main(image: str, packages: str, firmware: str, *changes: str) -> int:
-    offered = {p.name: tuple(os.listdir(p)) for p in Path(packages).iterdir()} if packages else {}
+    offered = (
+        {p.name: tuple(f.name for f in p.iterdir()) for p in Path(packages).iterdir()} if packages else {}
+    )
     wanted = Wanted(
         _DRIVERS, ("guest-agent",), ("vmware-tools",), True, ("56:6f:00:00:00:01",), firmware == "efi"
     )

@@ -58,10 +58,11 @@ broken
 
 
 def test_old_names_become_uuids_and_everything_else_stays() -> None:
-    text = "# root\n#/dev/sda1 /x ext4\n/dev/sda1\t/ \text4 defaults 0 1\n /dev/sdb  /srv ext4\n/dev/sdz1 /gone ext4\n"
+    before = "# root\n#/dev/sda1 /x ext4\n"
+    text = before + "/dev/sda1\t/ \text4 defaults 0 1\n /dev/sdb  /srv ext4\n/dev/sdz1 /gone ext4\n"
     new, unknown = fstab.rewritten(text, DEVICES)
     assert new == (
-        "# root\n#/dev/sda1 /x ext4\nUUID=1111-root\t/ \text4 defaults 0 1\n UUID=2222-data  /srv ext4\n/dev/sdz1 /gone ext4\n"
+        before + "UUID=1111-root\t/ \text4 defaults 0 1\n UUID=2222-data  /srv ext4\n/dev/sdz1 /gone ext4\n"
     )
     assert unknown == ["/dev/sdz1"]
     assert fstab.rewritten(new, DEVICES) == (new, ["/dev/sdz1"])

@@ -38,7 +38,7 @@ def copy_of(image: Path, directory: Path) -> Path:
 def morph(
     image: Path, library: GuestLibrary | None, firmware: str = "bios", *changes: str
 ) -> list[dict[str, Any]]:
-    packages = str(library.packages_dir) if library else ""
+    packages = str(library.packages_dir.parent) if library else ""
     command = [
         sys.executable,
         "-m",
@@ -55,6 +55,7 @@ def morph(
         timeout=250,
     )
     assert done.returncode in (0, 1), done.stderr.decode()
+    assert done.stdout, done.stderr.decode()
     assert not subprocess.run(["losetup", "-j", image], capture_output=True, check=True).stdout
     return [json.loads(line) for line in done.stdout.decode().splitlines()]
 
@@ -77,37 +78,35 @@ def test_a_vmware_guest_becomes_a_virtio_guest_and_stays_one(image: Path, librar
     assert "iface eth0 inet dhcp" in found["texts"]["etc/network/interfaces"]
     assert "10.20.0.10" in found["texts"]["etc/network/interfaces.pre-coriolis"]
     assert "nameserver" not in found["texts"]["etc/resolv.conf"]
-    assert _DRIVERS <= set(found["texts"]["etc/initramfs-tools/modules"].split())
+    assert set(found["texts"]["etc/initramfs-tools/modules"].split()) >= _DRIVERS
     assert found["leftovers"] == ["etc/systemd/network/10-coriolis-eth0.link"]
     assert not found["policy"]
     changed = [event["path"] for event in events if event["event"] == "changed"]
     assert "/etc/udev/rules.d/70-persistent-net.rules" in changed
 
-    digest = subprocess.run(["sha256sum", image], capture_output=True, check=True).stdout
     again = morph(image, library)
     assert not [event for event in again if event["event"] == "changed"], "a second run finds nothing to do"
     assert again[-1] == found
-    assert digest  # mount counts and times of the file system change, so the images are not compared
 
 
 def test_without_packages_the_agent_comes_at_the_first_boot(image: Path) -> None:
-    no_mirror = "echo 'deb http://127.0.0.1:9/debian bookworm main' >etc/apt/sources.list; rm -rf etc/apt/sources.list.d/*"
+    mirror = "deb http://127.0.0.1:9/debian bookworm main"
+    no_mirror = f"echo '{mirror}' >etc/apt/sources.list; rm -rf etc/apt/sources.list.d/*"
     events = morph(image, None, "bios", no_mirror)
     found = events[-1]
     assert found["event"] == "described", events
     assert "qemu-guest-agent" not in found["packages"]
-    assert "usr/lib/coriolis/first-boot/10-guest-agent" in [
-        *found["leftovers"],
-        "usr/lib/coriolis/first-boot/10-guest-agent",
-    ]
+    assert "etc/systemd/system/coriolis-first-boot.service" in found["leftovers"]
+    assert "apt-get" in found["texts"]["usr/lib/coriolis/first-boot/10-guest-agent"]
     warnings = texts(events, "warning")
     assert "qemu-guest-agent will be installed when the guest first starts." in warnings
     assert any("package mirror" in text for text in warnings)
 
 
 def test_kernel_device_names_become_uuids(image: Path, library: GuestLibrary) -> None:
-    rename = "sed -i -E 's#^UUID=[^ \\t]+([ \\t]+/ )#/dev/sda1\\1#' etc/fstab; sed -i -E 's#root=UUID=[^ ]+#root=/dev/sda1#' boot/grub/grub.cfg"
-    found = morph(image, library, "bios", rename)[-1]
+    in_fstab = "sed -i -E 's#^UUID=[^ \\t]+([ \\t]+/ )#/dev/sda1\\1#' etc/fstab"
+    in_grub = "sed -i -E 's#root=UUID=[^ ]+#root=/dev/sda1#' boot/grub/grub.cfg"
+    found = morph(image, library, "bios", in_fstab, in_grub)[-1]
     assert found["event"] == "described", found
     assert "/dev/sda" not in found["texts"]["etc/fstab"] + found["texts"]["boot/grub/grub.cfg"]
     assert "root=UUID=" in found["texts"]["boot/grub/grub.cfg"]
@@ -116,8 +115,8 @@ def test_kernel_device_names_become_uuids(image: Path, library: GuestLibrary) ->
 def test_uefi_guest_gets_a_fallback_loader(library: GuestLibrary, tmp_path: Path) -> None:
     image = copy_of(library.image("source-uefi"), tmp_path)
     move_away = (
-        'esp=$(blkid -t TYPE=vfat -o device $(findmnt -no SOURCE -T . | sed "s/p[0-9]*$//")p*) && export MTOOLS_SKIP_CHECK=1'
-        " && mdeltree -i $esp ::/EFI/BOOT"
+        'disk=$(findmnt -no SOURCE -T . | sed "s/p[0-9]*$//"); esp=$(blkid -t TYPE=vfat -o device ${disk}p*)'
+        " && MTOOLS_SKIP_CHECK=1 mdeltree -i $esp ::/EFI/BOOT"
     )
     found = morph(image, library, "efi", move_away)[-1]
     assert found["event"] == "described", found
@@ -146,21 +145,23 @@ def test_what_cannot_be_morphed_says_why(image: Path, change: str, reason: str) 
     assert reason in failure["reason"]
 
 
+def _stamp(text: str, place: int = 0) -> str:
+    return f" && printf '{text}' | dd of={{}} bs=1 seek={place} conv=notrunc status=none"
+
+
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        ("truncate -s 64M {}", "nothing known"),
-        ("truncate -s 64M {} && mkfs.ext4 -q {}", "no file system with /etc/fstab"),
-        ("truncate -s 64M {} && mkswap -q {} && printf S1SUSPEND | dd of={} bs=1 seek=4086 conv=notrunc status=none", "was hibernated"),
-        ("truncate -s 64M {} && printf 'LUKS\\272\\276\\000\\001' | dd of={} conv=notrunc status=none", "LUKS"),
-        ("truncate -s 64M {} && printf '\\353\\122\\220NTFS    ' | dd of={} conv=notrunc status=none && mkfs.ntfs -qQF {} 2>/dev/null", "Windows"),
+        ("", "nothing known"),
+        (" && mkfs.ext4 -q {}", "no file system with /etc/fstab"),
+        (" && mkswap -q {}" + _stamp("S1SUSPEND", 4086), "was hibernated"),
+        (_stamp("LUKS\\272\\276\\000\\001"), "LUKS"),
     ],
-)  # fmt: skip
+)
 def test_disks_without_a_usable_system(make: str, reason: str, tmp_path: Path) -> None:
     image = tmp_path / "disk.raw"
-    done = subprocess.run(["sh", "-ec", make.replace("{}", str(image))], capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip(done.stderr.decode())
+    command = "truncate -s 64M {}" + make
+    subprocess.run(["sh", "-ec", command.replace("{}", str(image))], capture_output=True, check=True)
     failure = morph(image, None)[-1]
     assert failure["event"] == "failure", failure
     assert reason in failure["reason"]

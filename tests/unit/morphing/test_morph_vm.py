@@ -1,4 +1,4 @@
-"""The real thing: a server installed on VMware hardware is morphed on a worker VM and then starts on virtio."""
+"""The real thing: a server installed on VMware is morphed on a worker VM and then starts on virtio."""
 
 import json
 import shutil
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from coriolis.errors import Cancelled, MorphingError
 from coriolis.model.enums import Firmware, OsType
 from coriolis.model.morphing import MorphingProfile
 from coriolis.model.replica import DetectedOs
@@ -16,13 +15,13 @@ from coriolis.model.secret import Secret
 from coriolis.model.worker import SshLogin, WorkerDisk
 from coriolis.morphing.job import MorphJob
 from coriolis.morphing.process import run_morph_job
-from coriolis.workers.ssh import SshSession, wait_for_ssh
+from coriolis.workers.ssh import wait_for_ssh
 from coriolis_lab.guests.library import GuestLibrary
 from coriolis_lab.hypervisor.api import Bus, GuestNic, Machine, VmDisk, VmNic, VmSpec
 from coriolis_lab.hypervisor.local import LocalHypervisor
 from coriolis_lab.settings import LabSettings
 
-pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(2400)]
 
 _CACHE = Path("/var/cache/coriolis-lab")
 _NEW_MAC = "56:6f:1a:2b:00:01"
@@ -67,7 +66,7 @@ class Bench:
         login = SshLogin(
             address=address, username="debian", private_key=Secret(self.library.private_key.read_text())
         )
-        return wait_for_ssh(login, "w1", timeout=400)
+        return wait_for_ssh(login, "w1", timeout=900)
 
     def morph(
         self,
@@ -87,7 +86,7 @@ class Bench:
                 os_type=OsType.LINUX,
                 firmware=firmware,
                 profile=MorphingProfile(mac_addresses=(_NEW_MAC,)),
-                offline_packages_dir=self.library.packages_dir,
+                offline_packages_dir=self.library.packages_dir.parent,
                 user_scripts=tuple(scripts),
             )
             return run_morph_job(job, report=report or print, check=check)

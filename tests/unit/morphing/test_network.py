@@ -60,7 +60,7 @@ def after(before: Facts, actions: list) -> Facts:
 def test_ifupdown_goes_to_dhcp_and_keeps_the_name() -> None:
     files = {
         "/etc/network/interfaces": _STATIC,
-        "/etc/network/interfaces.d/50-cloud-init": "auto ens192\niface ens192 inet static\n address 1.2.3.4/8\n",
+        "/etc/network/interfaces.d/50-cloud-init": "auto ens192\niface ens192 inet static\n",
         "/etc/network/interfaces.d/local": "# nothing here\n",
         "/etc/resolv.conf": "nameserver 10.0.0.2\n",
     }
@@ -118,7 +118,7 @@ def test_netplan() -> None:
 
 def test_network_manager() -> None:
     path = "/etc/NetworkManager/system-connections/ens192.nmconnection"
-    old = "[connection]\nid=ens192\ntype=ethernet\ninterface-name=ens192\n[ipv4]\nmethod=manual\naddress1=10.0.0.5/24\n"
+    old = "[connection]\nid=ens192\ntype=ethernet\ninterface-name=ens192\n[ipv4]\nmethod=manual\n"
     found = facts({path: old}, "network-manager")
     wanted = Wanted(mac_addresses=(_MAC,))
     actions = plan_network(found, wanted)
@@ -160,7 +160,7 @@ def test_kept_static_network_still_gets_its_names() -> None:
     [
         ("iface eth0 inet static\niface eth0 inet6 auto\niface eth1 inet dhcp\n", ["eth0", "eth1"]),
         (
-            "iface eth0:1 inet static\niface eth0.5 inet static\niface br0 inet dhcp\niface wlan0 inet dhcp\n",
+            "iface eth0:1 inet static\niface eth0.5 inet dhcp\niface br0 inet dhcp\niface wlan0 inet auto\n",
             [],
         ),
     ],

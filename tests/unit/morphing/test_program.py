@@ -37,7 +37,7 @@ def test_grammar_and_imports(file: Path) -> None:
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0
             top = str(node.module)
-            assert top.startswith(PACKAGE) or top.split(".")[0] in sys.stdlib_module_names
+            assert top.startswith(PACKAGE) or top.split(".", maxsplit=1)[0] in sys.stdlib_module_names
         elif isinstance(node, ast.Import):
             assert all(alias.name.split(".")[0] in sys.stdlib_module_names for alias in node.names)
         if isinstance(node, ast.Attribute):

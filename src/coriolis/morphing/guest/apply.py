@@ -169,7 +169,6 @@ def _replace_initrd(path: str, old: bytes, new: bytes) -> None:
         fresh = path + ".coriolis-new"
         with open(fresh, "wb") as output:
             output.write(new)
-            os.fsync(output.fileno())
         os.chmod(fresh, os.stat(path).st_mode & 0o777)
         if not os.path.exists(path + ".pre-coriolis"):
             os.link(path, path + ".pre-coriolis")
@@ -179,4 +178,3 @@ def _replace_initrd(path: str, old: bytes, new: bytes) -> None:
         raise MorphFailure(f"no space for {len(new) - len(old)} bytes of drivers in {os.path.dirname(path)}")
     with open(path, "ab") as output:
         output.write(new[len(old) :])
-        os.fsync(output.fileno())

@@ -108,7 +108,6 @@ def morph(disk_paths: "list[str]", job: GuestJob, channel: Channel) -> None:
         release = _morph_mounted(chroot, devices, job, scratch, channel)
         channel.enter("unmount")
         _ignore_signals()
-        os.sync()
     for path in disk_paths:
         run([find_tool("blockdev") or "blockdev", "--flushbufs", path])
     channel.succeed(
