@@ -1,7 +1,7 @@
 """The two embedded clouds: an old OpenStack with a server in it, and a new, empty oVirt.
 
-OpenStack  project demo; networks old-net (10.20.0.0/24) and public; images debian-12-worker, debian-12-source,
-           debian-12-source-uefi, web-data; flavors m1.worker, m1.small; server web-1
+OpenStack  project demo; networks old-net (10.20.0.0/24) and public; images debian-12-worker, -source,
+           -source-uefi, web-data; flavors m1.worker, m1.small; server web-1
 oVirt      data centre and cluster Default; storage domains data and small; network new-net (10.30.0.0/24);
            template debian-12-worker
 """

@@ -36,7 +36,7 @@ class VmState(StrEnum):
 
 @dataclass(frozen=True)
 class VmDisk:
-    """The guest sees `disk_id` as the serial (20 characters of it with virtio). The lowest boot_index boots."""
+    """The guest sees `disk_id` as serial (20 characters of it with virtio). The lowest boot_index boots."""
 
     disk_id: str
     bus: Bus

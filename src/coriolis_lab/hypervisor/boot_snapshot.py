@@ -119,7 +119,7 @@ def _fits(spec: VmSpec) -> bool:
 
 
 def _key(image: Path) -> str:
-    """The image goes in by its name, size and time: reading 2 GiB at each start would take longer than the start."""
+    """The image goes in by name, size and time: reading 2 GiB would take longer than the start."""
     status = image.stat()
     template, topology = _template(), Topology(Machine.PC)
     boot_disk = PlacedDisk(
