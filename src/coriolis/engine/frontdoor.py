@@ -119,9 +119,9 @@ class FrontDoor:
     # Work
 
     def update_transfer(self, transfer_id: str, **changes: Any) -> Execution:
-        """Sets what `store.transfers` lets a user change, and answers with the run that clients expect for it:
-        of type transfer_update, without tasks, completed. Raises NotFound, InvalidInput, Conflict while the
-        transfer is in use."""
+        """Sets what `store.transfers` lets a user change, and answers with the run that clients expect for
+        it: of type transfer_update, without tasks, completed. Raises NotFound, InvalidInput, Conflict while
+        the transfer is in use."""
         execution_id = submissions.update_transfer(self._database, transfer_id, changes)
         return self._database.executions.get(execution_id)
 

@@ -22,7 +22,7 @@ from coriolis.store.database import Database
 
 LOG = logging.getLogger(__name__)
 _PARALLEL_STEPS = 4  # of one job: wider than any flow of ours
-_ENDED = (states.SUCCESS, states.REVERTED, states.FAILURE)
+_ENDED = (states.SUCCESS, states.REVERTED)
 
 
 def run_job(
@@ -34,19 +34,35 @@ def run_job(
 ) -> None:
     """Takes the job as far as it goes. When the claim or the database is lost it is left as last
     committed."""
-    job = claim.job
-    plan = load_plan(job.plan)
     sessions = Sessions(database, settings, find_provider)
     try:
-        steps = plan.load_steps(registry, database.codec)
-        guarded(claim, lambda: _JobRun(Run(database, settings, claim, plan, steps, sessions)).go())
-    except UnknownStep as error:
-        LOG.error("job %s needs an operator: %s", job.id, error)  # noqa: TRY400 -- no fault here to trace
-        database.jobs.needs_operator(claim.fence, str(error))
+        guarded(claim, lambda: _load(database, settings, registry, claim, sessions).go())
     except LeaseLost as loss:
-        LOG.warning("left job %s: %s", job.id, loss)
+        LOG.warning("left job %s: %s", claim.job.id, loss)
+    except UnknownStep as error:
+        _hand_over(database, claim, str(error))
+    except Exception as error:
+        # A fault of ours outside any step: trying again and again would look like work and be none.
+        LOG.exception("job %s met a fault of the engine", claim.job.id)
+        _hand_over(database, claim, f"Unexpected {type(error).__name__} in the engine: {error}")
     finally:
         sessions.close()
+
+
+def _load(
+    database: Database, settings: Settings, registry: StepRegistry, claim: Claim, sessions: Sessions
+) -> "_JobRun":
+    plan = load_plan(claim.job.plan)
+    steps = plan.load_steps(registry, database.codec)
+    return _JobRun(Run(database, settings, claim, plan, steps, sessions))
+
+
+def _hand_over(database: Database, claim: Claim, reason: str) -> None:
+    LOG.error("job %s needs an operator: %s", claim.job.id, reason)
+    try:
+        database.jobs.needs_operator(claim.fence, reason)
+    except LeaseLost as loss:
+        LOG.warning("left job %s: %s", claim.job.id, loss)
 
 
 class _JobRun:
@@ -62,6 +78,8 @@ class _JobRun:
         if job.state is JobState.QUEUED and job.wish is not Wish.NONE:
             self._jobs.finish(self._fence, JobState.CANCELLED)
             return
+        if job.state is JobState.COMPENSATING:
+            self._run.claim.abort()  # whatever TaskFlow still holds for runnable must not begin
         book, details = open_flow(self._backend, job.id)
         if job.state is JobState.COMPENSATING and details.state in (None, *_ENDED):
             self._clean_leftovers()

@@ -33,7 +33,7 @@ class DeploymentRepository(Repository):
         with_tasks: bool = True,
     ) -> Sequence[Deployment]:
         """`paging.status` is the status of the deployment's execution. Without its tasks a deployment costs a
-        tenth to read, which counts where a client polls a list of thousands."""
+        seventh to read, which counts where a client polls a list of thousands."""
         conditions = [DEPLOYMENT.c.project_id == project_id]
         if transfer_id is not None:
             conditions.append(DEPLOYMENT.c.transfer_id == transfer_id)

@@ -75,6 +75,14 @@ class JobRepository(Repository):
             held = sa.update(JOB).where(JOB.c.owner.is_not(None))
             connection.execute(held.values(owner=None, lease_until=0.0, token=JOB.c.token + 1))
 
+    def retry_stuck(self) -> None:
+        """At a start, perhaps of another version: jobs that needed an operator are tried again."""
+        with self._database.write() as connection:
+            stuck = sa.select(JOB.c.id, JOB.c.outcome).where(JOB.c.state == JobState.NEEDS_OPERATOR)
+            for job_id, outcome in connection.execute(stuck).all():
+                state = JobState.RUNNING if outcome is None else JobState.COMPENSATING
+                _set_state(connection, job_id, state, reason=None)
+
     # Life cycle, in the name of a claim
 
     def begin(self, fence: "Fence") -> None:

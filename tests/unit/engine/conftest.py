@@ -84,7 +84,7 @@ class World:
         deadline = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < deadline, "it did not come true in time"
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     def began(self, verb: str) -> None:
         self.until(lambda: verb in self.cloud.log())

@@ -3,11 +3,15 @@
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
+from coriolis.engine.conductor import Conductor
 from coriolis.engine.plan import FlowStep, PlannedStep, load_plan, new_job
+from coriolis.engine.registry import StepRegistry
 from coriolis.errors import Conflict, NotFound
 from coriolis.model.enums import ExecutionStatus, ExecutionType, ResourceState, TaskStatus
 from coriolis.model.records import JobState
+from coriolis.store.tables import JOB
 from tests.unit.engine.conftest import World, completed
 from tests.unit.engine.paper_cloud import MakeLogin, UseLogin
 
@@ -218,6 +222,34 @@ def test_a_step_of_another_version_needs_an_operator(world: World) -> None:
         world.database.jobs.cancel(execution_id, force=False)
     world.database.jobs.cancel(execution_id, force=True)
     assert world.execution(execution_id).status is ExecutionStatus.CANCELED
+
+
+def test_a_job_that_needed_an_operator_goes_on_where_its_steps_are_known(world: World) -> None:
+    world.cloud.rule("made-worker", "slow 60")
+    execution_id = world.submit(world.make("disk"), world.make("worker", "make-disk"))
+    first = world.conductor()
+    world.began("made-worker")
+    first.stop()
+    other = Conductor(world.database, world.settings, StepRegistry([]))
+    other.start()
+    assert world.ended(execution_id).status is ExecutionStatus.DEADLOCKED
+    other.stop()
+    world.cloud.forgive("made-worker")
+    world.database.jobs.retry_stuck()
+    world.conductor()
+    assert completed(world.ended(execution_id))
+    assert world.cloud.log().count("make-disk") == 1
+
+
+def test_a_fault_of_the_engine_itself_is_shown_and_not_repeated_for_ever(world: World) -> None:
+    execution_id = world.submit(world.make("disk"))
+    job = world.job(execution_id)
+    broken = {**job.plan, "steps": [{**job.plan["steps"][0], "parameters": {}}]}
+    with world.database.write() as connection:
+        connection.execute(sa.update(JOB).where(JOB.c.id == job.id).values(plan=broken))
+    world.conductor()
+    assert world.ended(execution_id).status is ExecutionStatus.DEADLOCKED
+    assert "Unexpected ValidationError" in (world.job(execution_id).reason or "")
 
 
 def test_results_pass_typed_and_no_secret_reaches_the_file_in_clear(world: World) -> None:

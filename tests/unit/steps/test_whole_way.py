@@ -31,7 +31,7 @@ class World:
         deadline = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < deadline
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     def execute(self, *, shutdown: bool = False) -> Execution:
         return self.ended(
