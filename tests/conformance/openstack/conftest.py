@@ -17,6 +17,7 @@ from tests.conformance.openstack.memory_hypervisor import MemoryHypervisor
 
 QUICK = Delays(disk=0.02, snapshot=0.02, server=0.02, attach=0.02, delete=0.02, agent_poll=0.05)
 GIB = 1024**3
+PASSWORD = "secret"  # of user demo
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Lab:
     private: str
     external: str
 
-    def connect(self, username: str = "demo", password: str = "secret", project: str = "demo") -> Connection:
+    def connect(self, username: str = "demo", password: str = PASSWORD, project: str = "demo") -> Connection:
         return openstack.connect(
             auth_url=self.front.auth_url,
             username=username,
@@ -56,7 +57,7 @@ def make_lab(root: Path, *, rbd: bool = True, token_seconds: float = 3600.0) -> 
         front=front,
         hypervisor=hypervisor,
         faults=faults,
-        project=front.add_project("demo", "demo", "secret"),
+        project=front.add_project("demo", "demo", PASSWORD),
         image=front.add_image("debian", "base-debian", "qcow2", 2 * GIB, 2, {"os_type": "linux"}),
         flavor=front.add_flavor("small", 1, 512, 4),
         volume_flavor=front.add_flavor("volume-only", 1, 256, 0),

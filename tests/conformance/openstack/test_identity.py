@@ -10,10 +10,10 @@ from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
 from openstack.connection import Connection
 
-from tests.conformance.openstack.conftest import Lab, make_lab
+from tests.conformance.openstack.conftest import PASSWORD, Lab, make_lab
 
 
-def password_body(lab: Lab, password: str = "secret", **scope: object) -> dict[str, object]:
+def password_body(lab: Lab, password: str = PASSWORD, **scope: object) -> dict[str, object]:
     user = {"name": "demo", "domain": {"name": "Default"}, "password": password}
     auth: dict[str, object] = {"identity": {"methods": ["password"], "password": {"user": user}}}
     if scope:

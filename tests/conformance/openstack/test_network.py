@@ -4,7 +4,8 @@ import pytest
 from openstack import exceptions
 from openstack.connection import Connection
 
-from tests.conformance.openstack.conftest import Lab
+from coriolis_lab.faults import Fault
+from tests.conformance.openstack.conftest import Lab, until
 
 
 def refusal(error: exceptions.HttpException) -> str:
@@ -81,7 +82,7 @@ def test_floating_ip_is_a_loopback_address_and_given_back(cloud: Connection, lab
     cloud.network.delete_port(port.id)
     assert cloud.network.get_ip(fip.id).port_id is None
     cloud.network.delete_ip(fip.id, ignore_missing=False)
-    lab.front.cloud.jobs.submit("address/none", lambda: None)
+    until(lambda: lab.hypervisor.held, lambda held: not held)
     assert cloud.network.find_ip(fip.id) is None
 
 
@@ -119,8 +120,6 @@ def test_quota(cloud: Connection, lab: Lab) -> None:
 
 
 def test_fault_leaves_no_floating_ip(cloud: Connection, lab: Lab) -> None:
-    from coriolis_lab.faults import Fault
-
     before = set(lab.hypervisor.held)
     lab.faults.plant(Fault("floating_ip.create", "refuse"))
     with pytest.raises(exceptions.ConflictException):

