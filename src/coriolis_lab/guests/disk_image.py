@@ -49,7 +49,9 @@ def build_system_disk(disk: SystemDisk, root: Path, command_line: str, image: Pa
     ]
     for platform in platforms:
         configure(root, root_uuid, command_line, platform)
-    (root / "etc/fstab").write_text(_fstab(root_uuid, volume_id if plan.esp else None, root))
+    (root / "etc/fstab").write_text(
+        _fstab(root_uuid, volume_id if disk.layout == Layout.UEFI_GPT else None, root)
+    )
     _create_sparse(image, disk.size)
     table = [f"label: {plan.label}"]
     table += [f"start={p.start // SECTOR}, size={p.size // SECTOR}, type={p.kind}" for p in plan.partitions]
@@ -94,9 +96,10 @@ def _fstab(root_uuid: str, esp_volume_id: str | None, root: Path) -> str:
     lines = [f"UUID={root_uuid} / ext4 rw,discard,errors=remount-ro 0 1"]
     if esp_volume_id:
         (root / "boot/efi").mkdir(exist_ok=True)
-        lines.append(f"UUID={esp_volume_id[:4]}-{esp_volume_id[4:]} /boot/efi vfat umask=0077 0 1")
+        # nofail: a busy host shows the device later than systemd waits, which ends in a rescue shell
+        lines.append(f"UUID={esp_volume_id[:4]}-{esp_volume_id[4:]} /boot/efi vfat umask=0077,nofail 0 1")
     if (root / "srv/data").is_dir():
-        lines.append("LABEL=data /srv/data ext4 defaults,nofail,x-systemd.device-timeout=10s 0 2")
+        lines.append("LABEL=data /srv/data ext4 defaults,nofail 0 2")
     return "\n".join(lines) + "\n"
 
 
