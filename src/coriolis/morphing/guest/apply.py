@@ -149,9 +149,8 @@ def _index(shop: Workshop, version: str, files: "dict[str, bytes]") -> "dict[str
             os.makedirs(os.path.dirname(target), exist_ok=True)
             with open(target, "wb") as output:
                 output.write(data)
-        if shop.chroot.has("depmod"):
-            shop.chroot.run(["depmod", "-b", "/tmp/" + os.path.basename(base), version])
-        else:
+        inside = ["depmod", "-b", "/tmp/" + os.path.basename(base), version]
+        if not shop.chroot.has("depmod") or shop.chroot.run(inside, check=False).returncode:
             run([find_tool("depmod") or "depmod", "-b", base, version])
         made = {}
         for name in os.listdir(place):
