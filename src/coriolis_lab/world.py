@@ -143,7 +143,7 @@ class World:
         described: dict[str, Any] = {
             "root": str(self.settings.root),
             "key": str(self.library.private_key),
-            "packages_dir": str(self.library.packages_dir),
+            "packages_dir": str(self.library.packages_dir.parent),
         }
         if self.openstack:
             described["openstack"] = self._describe_openstack(self.openstack)
