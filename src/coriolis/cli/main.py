@@ -3,7 +3,8 @@
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -66,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments:
         arguments = ["--help"]
     try:
-        return Coriolis().run(arguments)
+        with _own_logging():
+            return Coriolis().run(arguments)
     except CoriolisError as error:
         # reached with --debug only, after the traceback was printed
         sys.stderr.write(told(error))
@@ -74,6 +76,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         # how argparse ends on a wrong option (2) and after --help (nothing)
         return end.code if isinstance(end.code, int) else 0
+
+
+@contextmanager
+def _own_logging() -> Iterator[None]:
+    """cliff and `serve` set up the process' logging; a caller of `main` in the same process gets its own back."""
+    root, product = logging.getLogger(), logging.getLogger("coriolis")
+    handlers, levels = list(root.handlers), (root.level, product.level)
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(levels[0])
+        product.setLevel(levels[1])
 
 
 def _version() -> str:

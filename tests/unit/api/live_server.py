@@ -25,7 +25,7 @@ from tests.unit.api.directory_cloud import PLATFORM, DirectoryProvider, connecti
 
 PROJECT = "p1"
 HOLD = "hold"
-"""A file of this name in the state directory keeps every copy from ending."""
+"""A file of this name in the state directory keeps every copy and morphing from ending."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class LiveServer:
         self.url = ""
         self._resources = ExitStack()
         monkeypatch.setattr("coriolis.steps.replicate_disks.run_copy_job", self._copy)
-        monkeypatch.setattr("coriolis.steps.morph_os.run_morph_job", _morph)
+        monkeypatch.setattr("coriolis.steps.morph_os.run_morph_job", self._morph)
 
     def __enter__(self) -> Self:
         self.engine = self._resources.enter_context(Engine(self.settings, find_provider=find_provider))
@@ -122,7 +122,7 @@ class LiveServer:
         return last
 
     def hold(self) -> Path:
-        """Copies go on until this file is removed."""
+        """Copies and morphings go on until this file is removed."""
         path = self.state_dir / HOLD
         path.touch()
         return path
@@ -136,9 +136,7 @@ class LiveServer:
             report(
                 DiskProgress(copy.disk_id, size, size // 2, size // 4, rate=1024.0, eta_seconds=size / 2048)
             )
-            while (self.state_dir / HOLD).exists():
-                check()
-                time.sleep(0.02)
+            self._wait(check)
             shutil.copyfile(copy.source.disk.serial, copy.destination.disk.serial)
             copy.manifest.write_bytes(b"")
             report(DiskProgress(copy.disk_id, size, size, size // 4))
@@ -147,11 +145,18 @@ class LiveServer:
             )
         return results
 
+    def _morph(
+        self, job: MorphJob, *, report: Callable[[str], None], check: Callable[[], None]
+    ) -> DetectedOs:
+        report("Mounted the root file system")
+        self._wait(check)
+        return DetectedOs("linux", "debian", "12", "Debian GNU/Linux 12 (bookworm)")
 
-def _morph(job: MorphJob, *, report: Callable[[str], None], check: Callable[[], None]) -> DetectedOs:
-    check()
-    report("Mounted the root file system")
-    return DetectedOs("linux", "debian", "12", "Debian GNU/Linux 12 (bookworm)")
+    def _wait(self, check: Callable[[], None]) -> None:
+        check()
+        while (self.state_dir / HOLD).exists():
+            check()
+            time.sleep(0.02)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from tests.unit.api.directory_cloud import PLATFORM, connection
-from tests.unit.api.live_server import Clouds, LiveServer
+from tests.unit.api.live_server import Clouds, LiveServer, wait_for
 from tests.unit.api.shapes import assert_shape
 
 
@@ -207,6 +207,27 @@ def test_a_cancel(server: LiveServer, clouds: Clouds, body: dict[str, Any]) -> N
     again = server.call("POST", f"{path}/actions", body, expect=409)
     assert_shape(again["error"], "{error}")
     assert server.call("GET", f"/transfers/{transfer}")["transfer"]["last_execution_status"] == "CANCELED"
+
+
+def test_a_cancelled_deployment_leaves_the_replica_as_it_was(server: LiveServer, clouds: Clouds) -> None:
+    transfer = server.transfer(clouds)
+    server.execution_ended(transfer, server.execute(transfer))
+    replica = clouds.destination / "volumes" / server.call("GET", "/resources")["resources"][0]["cloud_id"]
+    before = replica.read_bytes()
+    hold = server.hold()
+    deployment = server.call("POST", "/deployments", {"deployment": {"transfer_id": transfer}})["deployment"][
+        "id"
+    ]
+    wait_for(lambda: len(list((clouds.destination / "workers").iterdir())) == 1)
+    assert server.call("DELETE", f"/deployments/{deployment}", expect=409)["error"]["code"] == 409
+    server.call("POST", f"/deployments/{deployment}/actions", {"cancel": {"force": False}}, expect=204)
+    assert server.deployment_ended(deployment)["last_execution_status"] == "CANCELED"
+    hold.unlink()
+    assert replica.read_bytes() == before
+    assert (
+        list((clouds.destination / "workers").iterdir()) == list((clouds.destination / "vms").iterdir()) == []
+    )
+    assert [item["kind"] for item in server.call("GET", "/resources")["resources"]] == ["disk"]
 
 
 def test_services_regions_pools_schedules_and_diagnostics(server: LiveServer, clouds: Clouds) -> None:
