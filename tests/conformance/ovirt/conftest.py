@@ -13,6 +13,7 @@ import requests
 from ovirtsdk4 import types
 
 from coriolis_lab.faults import FaultBook
+from coriolis_lab.hypervisor.local import LocalHypervisor
 from coriolis_lab.ovirt.checking import CheckedApp
 from coriolis_lab.ovirt.front import OvirtFront
 from coriolis_lab.settings import Delays, LabSettings
@@ -27,7 +28,7 @@ class Engine:
     """The front with its hypervisor and faults, and short ways to what most tests need."""
 
     front: OvirtFront
-    hypervisor: MemoryHypervisor
+    hypervisor: MemoryHypervisor | LocalHypervisor
     faults: FaultBook
     connection: ovirtsdk4.Connection
 
