@@ -64,9 +64,8 @@ class HttpFaults:
     """ASGI middleware for the point "http"; a fault's `match` is sought in "METHOD /path".
 
     Kinds: "503" (a proxy's HTML page), "slow" (`seconds` late), "drop" (the connection is cut without an
-    answer; needs
-    `http_server.ServerThread`), "expire_token" (`expire_token` gets the scope and spoils the caller's
-    token, then the request goes on and fails as it would in a real cloud).
+    answer; needs `http_server.ServerThread`), "expire_token" (`expire_token` gets the scope and spoils the
+    caller's token, then the request goes on and fails as it would in a real cloud).
     """
 
     def __init__(self, app: ASGIApp, book: FaultBook, expire_token: Callable[[Scope], None]) -> None:

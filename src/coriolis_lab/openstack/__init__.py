@@ -8,6 +8,6 @@ Shapes, states, messages and limits follow the Zed release (Nova 2.93, Cinder 3.
 - One package a service, one module a resource; `build` and `tasks` modules hold the asynchronous halves.
 
 One lock guards all state. A handler runs wholly under it and never asks the hypervisor; jobs and handlers
-of a route
-marked `unlocked` ask the hypervisor without it and take it for each look at, or change of, the state.
+of a route marked `unlocked` ask the hypervisor without it and take it for each look at, or change of, the
+state.
 """

@@ -242,9 +242,8 @@ class Snapshot:
 @dataclass
 class Server:
     """`root_disk` is the ephemeral disk of a server booted from an image. `image_properties` (hw_*) decide
-    the hardware:
-    those of the image, or of the boot volume's image metadata. `ssh` is what the hypervisor was last told:
-    MAC to loopback address."""
+    the hardware: those of the image, or of the boot volume's image metadata. `reserved` are volumes to boot
+    from. `ssh` is what the hypervisor was last told: MAC to loopback address."""
 
     id: str
     name: str
@@ -262,6 +261,7 @@ class Server:
     availability_zone: str = "nova"
     root_disk: str | None = None
     attachments: list[Attachment] = field(default_factory=list)
+    reserved: list[str] = field(default_factory=list)
     ports: list[str] = field(default_factory=list)
     vm_state: str = "building"
     task_state: str | None = "scheduling"

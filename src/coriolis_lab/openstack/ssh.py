@@ -5,10 +5,13 @@ ports and a security group of that port lets TCP 22 in, as in a real cloud.
 """
 
 import ipaddress
+import logging
 
 from coriolis_lab.hypervisor.api import HypervisorError, VmState
 from coriolis_lab.openstack.cloud import Cloud
 from coriolis_lab.openstack.records import Port, SecurityGroupRule, Server
+
+LOG = logging.getLogger(__name__)
 
 
 def update_ssh(cloud: Cloud, server_id: str) -> None:
@@ -39,7 +42,9 @@ def apply_ssh(cloud: Cloud, server_id: str) -> None:
         try:
             cloud.hypervisor.set_ssh_address(server_id, mac, address)
         except HypervisorError as error:
-            raise RuntimeError(f"SSH address {address} of server {server_id}: {error}") from error
+            # As with Neutron's L3 agent, only the log tells; the next change of addresses tries again.
+            LOG.warning("SSH address %s of server %s: %s", address, server_id, error)
+            continue
         with cloud.lock:
             server.ssh[mac] = address
 

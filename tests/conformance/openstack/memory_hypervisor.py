@@ -20,8 +20,9 @@ from coriolis_lab.hypervisor.api import (
 class MemoryHypervisor:
     """Implements `coriolis_lab.hypervisor.api.Hypervisor`.
 
-    `broken_vms` names VMs whose start fails; a VM named in `deaf_vms` does not heed the power button; `stuck_disks`
-    are never let go by the guest."""
+    `broken_vms` names VMs whose start fails; a VM named in `deaf_vms` does not heed the power button; the
+    guest never lets `stuck_disks` go.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

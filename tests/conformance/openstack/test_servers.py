@@ -340,6 +340,15 @@ def test_failures_of_a_build(cloud: Connection, lab: Lab) -> None:
     unlucky = cloud.compute.create_server(name="unlucky", **wanted)
     failed = until_status(lambda: cloud.compute.get_server(unlucky.id), "ERROR")
     assert "No valid host was found" in failed.fault["message"]
+    boot = volume(cloud, size=3, image_id=lab.image)
+    lab.faults.plant(Fault("server.create", "error"))
+    mapping = {"boot_index": 0, "uuid": boot.id, "source_type": "volume", "destination_type": "volume"}
+    made = cloud.compute.create_server(
+        name="v", flavor_id=lab.volume_flavor, networks="none", block_device_mapping=[mapping]
+    )
+    until_status(lambda: cloud.compute.get_server(made.id), "ERROR")
+    cloud.compute.delete_server(made)
+    until_status(lambda: cloud.block_storage.get_volume(boot.id), "available")
     lab.faults.plant(Fault("server.create", "refuse"))
     with pytest.raises(exceptions.ConflictException):
         cloud.compute.create_server(name="refused", **wanted)

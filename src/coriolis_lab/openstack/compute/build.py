@@ -49,8 +49,8 @@ def _build(call: Call, server: Server, boot: Boot, fault: Fault | None) -> None:
         start_fault = cloud.faults.strike("server.start", server.name) or fault
         with cloud.lock:
             spec = hardware.vm_spec(cloud, server, with_nics=not _is(start_fault, "no_address"))
-            server.defined = True
         cloud.hypervisor.define_vm(spec)
+        server.defined = True
         cloud.hypervisor.start_vm(server.id)
     except (HypervisorError, _BuildError) as error:
         LOG.warning("server %s (%s): %s", server.name, server.id, error)
@@ -217,7 +217,12 @@ def _delete(cloud: Cloud, server: Server, fault: str | None) -> None:
 
 
 def _release_volumes(cloud: Cloud, server: Server) -> None:
-    """Detached volumes become available, or go with the server when they were said to."""
+    """Detached volumes become available, or go with the server when they were said to; so do those that were
+    reserved for a build that never came to attach them."""
+    for volume_id in server.reserved:
+        volume = cloud.volumes.get(volume_id)
+        if volume and volume.status == "reserved":
+            volume.status, volume.updated = "available", now()
     for attachment in list(server.attachments):
         volume = cloud.volumes.get(attachment.volume_id)
         cloud.forget_attachment(attachment)

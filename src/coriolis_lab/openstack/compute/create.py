@@ -73,6 +73,7 @@ def _create(call: Call) -> Reply:
         metadata=string_map(given.get("metadata")),
         tags=[str(tag) for tag in given.get("tags") or ()],
         description=given.get("description"),
+        reserved=[device.uuid or "" for device in boot.devices if device.source_type == "volume"],
         ports=[port.id for port in ports],
         reservation_id=f"r-{secrets.token_hex(4)}",
     )

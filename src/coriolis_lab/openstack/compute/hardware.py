@@ -1,8 +1,8 @@
 """From a server's flavor, ports, volumes and image properties to a VM.
 
 hw_disk_bus, hw_scsi_model, hw_vif_model, hw_machine_type and hw_firmware_type are those of the image or,
-booted from a
-volume, of the boot volume's image metadata; as in Nova they hold for every disk and NIC of the server.
+booted from a volume, of the boot volume's image metadata; as in Nova they hold for every disk and NIC of
+the server.
 """
 
 from coriolis_lab.hypervisor.api import Bus, Machine, VmDisk, VmNic, VmSpec
