@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _own_logging() -> Iterator[None]:
-    """cliff and `serve` set up the process' logging; a caller of `main` in the same process gets its own back."""
+    """cliff and `serve` set up the process' logging; a caller of `main` gets its own back."""
     root, product = logging.getLogger(), logging.getLogger("coriolis")
     handlers, levels = list(root.handlers), (root.level, product.level)
     try:
