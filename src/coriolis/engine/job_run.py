@@ -115,7 +115,14 @@ class _JobRun:
             LOG.info("job %s was undone", self._job.id)
 
     def _must_undo(self) -> bool:
-        return self._job.state is JobState.COMPENSATING or self._job.wish is not Wish.NONE
+        if self._job.state is JobState.COMPENSATING:
+            return True
+        return self._job.wish is not Wish.NONE and not self._all_finished()
+
+    def _all_finished(self) -> bool:
+        """The process died between the last step and the job's end: a wish to cancel came too late."""
+        steps = self._run.database.steps
+        return all(steps.get(self._job.id, step.name).finished for step in self._run.plan.steps)
 
     def _clean_leftovers(self) -> None:
         """Another try at what an earlier clean-up could not remove."""

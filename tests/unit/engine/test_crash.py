@@ -111,6 +111,21 @@ def test_kill_9_before_and_after_each_cloud_call(world: World, moment: str) -> N
     assert world.cloud.log().count(moment) == 2
 
 
+def test_a_cancel_after_the_last_step_comes_too_late(world: World) -> None:
+    execution_id = world.submit(world.make("disk"), world.remove("disk", "make-disk"))
+    job = world.database.jobs.claim_next("dead", lease_seconds=0.01)
+    assert job is not None
+    fence = Fence(job.id, job.token)
+    world.database.jobs.begin(fence)
+    for step in ("make-disk", "remove-disk"):
+        world.database.steps.begin(fence, step, host="dead", process_id=1)
+        world.database.steps.finish(fence, step, None)
+    world.database.jobs.cancel(execution_id, force=False)
+    world.conductor()
+    assert completed(world.ended(execution_id))
+    assert world.cloud.log() == []
+
+
 def test_a_stopped_conductor_leaves_its_jobs_to_the_next_one(world: World) -> None:
     world.cloud.rule("made-worker", "slow 60")
     execution_id = world.submit(world.make("worker"))
