@@ -16,7 +16,6 @@ import hashlib
 import json
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -98,8 +97,7 @@ class GuestLibrary:
         logs = self.cache / "logs"
         for directory in (images, logs, self.packages_dir.parent):
             directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{maker.name}-", dir=images) as scratch_name:
-            scratch = Path(scratch_name)
+        with scratch_directory(images / f".new-{maker.name}") as scratch:
             order = scratch / "order.json"
             order.write_text(json.dumps(dataclasses.asdict(maker)))
             # mounts of the build must not be copied into namespaces that other programs create meanwhile
@@ -140,6 +138,17 @@ def exclusive(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def scratch_directory(path: Path) -> Iterator[Path]:
+    """A new directory that goes afterwards; what a killed predecessor left there goes before."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _image_names(maker: RootRecipe | DataDisk) -> list[str]:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coriolis.runner import run
-from coriolis_lab.guests.library import exclusive
+from coriolis_lab.guests.library import exclusive, scratch_directory
 from coriolis_lab.hypervisor import command_line, identity, network
 from coriolis_lab.hypervisor.agent import AgentSilentError, GuestAgent
 from coriolis_lab.hypervisor.api import Bus, HypervisorError, Machine, VmDisk, VmNic, VmSpec
@@ -88,12 +88,11 @@ class BootSnapshots:
                 return
             report(f"booting {image.name} once to keep a boot snapshot")
             began = time.monotonic()
-            self._directory.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".new-", dir=self._directory) as scratch_name:
-                scratch = Path(scratch_name) / key
-                scratch.mkdir()
-                _prepare(image, scratch)
-                scratch.rename(self._directory / key)
+            with scratch_directory(self._directory / f".new-{key}") as scratch:
+                made = scratch / key
+                made.mkdir()
+                _prepare(image, made)
+                made.rename(self._directory / key)
             report(f"boot snapshot kept after {time.monotonic() - began:.0f} s")
 
     @staticmethod
@@ -184,6 +183,11 @@ def _boot(machine: VirtualMachine) -> int:
     while True:
         try:
             with GuestAgent(machine.paths.agent, timeout=5) as agent:
+                if (
+                    agent.run(["sh", "-c", "systemctl is-active emergency.service || true"]).strip()
+                    == "active"
+                ):
+                    raise HypervisorError("the boot ended in a rescue shell")
                 agent.run(["cloud-init", "status", "--wait"], timeout=_BOOT_SECONDS)
                 agent.run(["sh", "-c", _WARM_UP + "exit 0"], timeout=120)
                 return _start_identity(agent)
