@@ -30,7 +30,9 @@ class ServerThread:
     def __init__(
         self, app: Any, port: int = 0, *, ssl_certfile: str | None = None, ssl_keyfile: str | None = None
     ) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # asyncio turns Nagle's algorithm off only where the protocol is named: without it every answer takes
+        # 40 ms longer
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
