@@ -183,8 +183,8 @@ def _boot_order(attached: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
 
 
 def _image_id(server: Any) -> str:
-    """Empty for a server that was booted from a volume: Nova then answers with an empty string as image, which
-    the SDK gives as an empty dict."""
+    """Empty for a server that was booted from a volume: Nova then answers with an empty string as image,
+    which the SDK gives as an empty dict."""
     return str(server.image.id) if server.image else ""
 
 

@@ -81,7 +81,7 @@ class Vms:
     def attach(
         self, op: Operation, vm_id: str, disk_id: str, interface: Any, *, bootable: bool = False
     ) -> None:
-        """Plugs the disk in; returns once it is active. `active` is said since the engine's default is false."""
+        """Plugs the disk in; returns once it is active, which has to be asked for."""
         service = self.service(vm_id).disk_attachments_service()
         attachment = types.DiskAttachment(
             disk=types.Disk(id=disk_id), interface=interface, bootable=bootable, active=True
