@@ -34,7 +34,7 @@ IMAGE_FORMAT = "raw"
 
 _BUILD_SECONDS = 1800.0
 _KEEP_OUTDATED_SECONDS = 24 * 3600.0
-_BUILDER_MODULES = (recipes, tree, bootloader, disk_image)
+_BUILDER_MODULES = (tree, bootloader, disk_image)
 
 Report = Callable[[str], None]
 

@@ -188,7 +188,8 @@ def _boot(machine: VirtualMachine) -> int:
                     == "active"
                 ):
                     raise HypervisorError("the boot ended in a rescue shell")
-                agent.run(["cloud-init", "status", "--wait"], timeout=_BOOT_SECONDS)
+                # its own verdict does not count: a module that failed would have failed at any boot
+                agent.wait(agent.start(["cloud-init", "status", "--wait"]), _BOOT_SECONDS)
                 agent.run(["sh", "-c", _WARM_UP + "exit 0"], timeout=120)
                 return _start_identity(agent)
         except AgentSilentError:

@@ -24,9 +24,7 @@ def build(spec: VmSpec, bus: Bus = Bus.VIRTIO, memory: MemoryFile | None = None)
 
 
 def devices(command: list[str]) -> dict[str, dict[str, object]]:
-    values = [
-        json.loads(value) for option, value in pairwise(command) if option == "-device"
-    ]
+    values = [json.loads(value) for option, value in pairwise(command) if option == "-device"]
     return {value.get("id", value["driver"]): value for value in values}
 
 
