@@ -100,8 +100,14 @@ GRUB_DISABLE_OS_PROBER=true
 """
 # What wakes up after boot and would burn minutes of an emulated CPU.
 _QUIET = "systemctl -q disable " + " ".join(
-    ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer")
-    + ("e2scrub_reap.service", "fstrim.timer")
+    [
+        "apt-daily.timer",
+        "apt-daily-upgrade.timer",
+        "dpkg-db-backup.timer",
+        "e2scrub_all.timer",
+        "e2scrub_reap.service",
+        "fstrim.timer",
+    ]
 )
 _CONSOLE = "console=tty0 console=ttyS0,115200"
 # Retpolines double the price of each indirect call under TCG, and protect nobody there.
@@ -131,7 +137,8 @@ WORKER = RootRecipe(
             "datasource_list: [ ConfigDrive, OpenStack, NoCloud, None ]\n"
         ),
         "/etc/cloud/cloud.cfg.d/01_debian_cloud.cfg": GuestFile(
-            "apt: { preserve_sources_list: true }\nmanage_etc_hosts: true\nlocale: C.UTF-8\nssh_genkeytypes: [ ed25519, ecdsa ]\n"
+            "apt: { preserve_sources_list: true }\nmanage_etc_hosts: true\nlocale: C.UTF-8\n"
+            "ssh_genkeytypes: [ ed25519, ecdsa ]\n"
             "system_info:\n  network:\n    renderers: [ networkd ]\n"
         ),
     },
