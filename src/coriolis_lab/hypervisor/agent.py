@@ -105,6 +105,14 @@ class GuestAgent:
         finally:
             self.call("guest-file-close", {"handle": handle})
 
+    def file_exists(self, path: str) -> bool:
+        try:
+            handle = self.call("guest-file-open", {"path": path, "mode": "r"})
+        except HypervisorError:
+            return False
+        self.call("guest-file-close", {"handle": handle})
+        return True
+
     def interfaces(self) -> Sequence[GuestNic]:
         answer = self.call("guest-network-get-interfaces")
         return [

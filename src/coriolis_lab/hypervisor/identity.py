@@ -3,8 +3,8 @@
 Standard library and the guest's own cloud-init only. It is started while the snapshot is made, loads
 cloud-init (which takes seconds on an emulated CPU) and waits at a named pipe. After the resume it reads
 one line of JSON from there: {"time": seconds since the epoch, "seed": base64 of random bytes,
-"machine_id": 32 hex digits, "mac": the first NIC's or null}. It ends with 0 when one can log in;
-cloud-init's last stages then go on in the background, as they do at a boot.
+"machine_id": 32 hex digits, "mac": the first NIC's or null}. It makes the file READY when one can log in, and goes on with cloud-init's last
+stages, as a boot would. /run/first-boot.log tells how long each step took.
 """
 
 import base64
@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 PIPE = "/run/first-boot"
+READY = "/run/first-boot-ready"
 _RNDADDENTROPY = 0x40085203
 _RNDRESEEDCRNG = 0x5207
 _NIC_SECONDS = 20.0
@@ -43,9 +44,9 @@ def first_boot() -> None:
     run_stage(main, "init")
     # sshd runs with the snapshot's host keys
     subprocess.run(["systemctl", "reload", "ssh"], check=False)
-    trace("ready")
-    if os.fork() == 0:
-        finish_in_background(main)
+    Path(READY).touch()
+    run_stage(main, "modules", "--mode", "config")
+    run_stage(main, "modules", "--mode", "final")
 
 
 def take_identity(order: dict[str, str | float | None]) -> None:
@@ -86,15 +87,6 @@ def run_stage(main: Main, *arguments: str) -> None:
     trace(" ".join(arguments))
 
 
-def finish_in_background(main: Main) -> None:
-    os.setsid()
-    null = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(null, stream)
-    run_stage(main, "modules", "--mode", "config")
-    run_stage(main, "modules", "--mode", "final")
-
-
 def preload() -> None:
     """Loads what the stages import only when they need it."""
     for name in _SOURCES:
@@ -105,7 +97,9 @@ def preload() -> None:
 
 
 def trace(what: str) -> None:
-    print(f"{time.monotonic():.2f} {what}", flush=True)
+    # cloud-init redirects the standard output
+    with Path("/run/first-boot.log").open("a") as log:
+        log.write(f"{time.monotonic():.2f} {what}\n")
 
 
 if __name__ == "__main__":

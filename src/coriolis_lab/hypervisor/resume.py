@@ -2,7 +2,6 @@
 
 import base64
 import json
-import logging
 import secrets
 import time
 
@@ -16,10 +15,9 @@ from coriolis_lab.hypervisor.migration import load_state
 from coriolis_lab.hypervisor.topology import CD_ID
 from coriolis_lab.hypervisor.vm import VirtualMachine
 
-LOG = logging.getLogger(__name__)
-
 _AGENT_SECONDS = 30.0
 _IDENTITY_SECONDS = 120.0
+_POLL_SECONDS = 0.2  # each question costs the guest what it needs to get ready
 
 
 def resume(machine: VirtualMachine, snapshot: BootSnapshot, disks: list[Disk], boot_disk_size: int) -> None:
@@ -64,7 +62,15 @@ def _give_identity(machine: VirtualMachine, pid: int) -> None:
     }
     with GuestAgent(machine.paths.agent, _AGENT_SECONDS) as agent:
         agent.write_file(identity.PIPE, json.dumps(order).encode() + b"\n")
-        status = agent.wait(pid, _IDENTITY_SECONDS)
-    LOG.debug("VM %s: %s", machine.spec.name, status.output.strip().replace("\n", "; "))
-    if status.code != 0:
-        raise HypervisorError(f"the guest did not take its identity: {status.errors or status.output}")
+        _await_ready(agent, pid)
+
+
+def _await_ready(agent: GuestAgent, pid: int) -> None:
+    deadline = time.monotonic() + _IDENTITY_SECONDS
+    while not agent.file_exists(identity.READY):
+        status = agent.status(pid)
+        if status.ended:
+            raise HypervisorError(f"the guest did not take its identity: {status.errors or status.output}")
+        if time.monotonic() > deadline:
+            raise HypervisorError(f"the guest did not take its identity within {_IDENTITY_SECONDS:g} s")
+        time.sleep(_POLL_SECONDS)
