@@ -3,8 +3,8 @@
 Standard library and the guest's own cloud-init only. It is started while the snapshot is made, loads
 cloud-init (which takes seconds on an emulated CPU) and waits at a named pipe. After the resume it reads
 one line of JSON from there: {"time": seconds since the epoch, "seed": base64 of random bytes,
-"machine_id": 32 hex digits, "mac": the first NIC's or null}. It makes the file READY when one can log in, and goes on with cloud-init's last
-stages, as a boot would. /run/first-boot.log tells how long each step took.
+"machine_id": 32 hex digits, "mac": the first NIC's or null}. It makes the file READY when one can log in, and
+goes on with cloud-init's last stages, as a boot would. /run/first-boot.log tells how long each step took.
 """
 
 import base64
