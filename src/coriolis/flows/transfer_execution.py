@@ -42,7 +42,9 @@ def steps(what: TransferExecution) -> list[FlowStep]:
     flow = [
         FlowStep(INSTANCE_STEP, GetInstanceInfo(*source, what.instance_name)),
         FlowStep("validate_source", ValidateTransferSource(*source), (INSTANCE_STEP,)),
-        FlowStep("validate_destination", ValidateTransferDestination(*destination), ("validate_source",)),
+        FlowStep(
+            "validate_destination", ValidateTransferDestination(*destination, *subject), ("validate_source",)
+        ),
         FlowStep("deploy_disks", DeployTransferDisks(*destination, *subject), ("validate_destination",)),
     ]
     frozen = deployed

@@ -17,6 +17,10 @@ class ValidateTransferDestination(Step):
 
     endpoint_id: str
     environment: Mapping[str, Any]
+    transfer_id: str
+    instance_name: str
 
     def execute(self, op: StepContext, instance: Instance) -> None:
-        op.destination(self.endpoint_id).validate_destination(self.environment, instance)
+        """A later run is told which replicas are there: they need no space again."""
+        replicas = op.database.replicas.disks(self.transfer_id, self.instance_name)
+        op.destination(self.endpoint_id).validate_destination(self.environment, instance, replicas)

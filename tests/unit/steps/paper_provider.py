@@ -135,7 +135,9 @@ class PaperDestination(PaperCloud, DestinationCloud):
     def destination_options(self, env: Environment, names: Sequence[str] = ()) -> Sequence[ProviderOption]:
         return []
 
-    def validate_destination(self, env: Environment, instance: Instance) -> None:
+    def validate_destination(
+        self, env: Environment, instance: Instance, replicas: Sequence[ReplicaDisk] = ()
+    ) -> None:
         self.does("validate-destination")
 
     def validate_deployment(
