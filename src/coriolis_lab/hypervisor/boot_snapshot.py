@@ -38,6 +38,7 @@ MEMORY_MB = 1024
 CPUS = 2
 _BOOT_SECONDS = 900.0
 _SETTLE_SECONDS = 3.0
+_KEEP_OUTDATED_SECONDS = 7 * 24 * 3600.0
 _DISK_ID = "boot-snapshot"
 _META_DATA = {"uuid": "boot-snapshot", "hostname": "debian", "name": "debian", "launch_index": 0}
 # Programs that the first boot or the first login runs: their pages are then in the snapshot's memory.
@@ -86,6 +87,7 @@ class BootSnapshots:
         with exclusive(self._locks / f"boot-snapshot-{key}"):
             if self._load(self._directory / key):
                 return
+            self._remove_outdated()
             report(f"booting {image.name} once to keep a boot snapshot")
             began = time.monotonic()
             with scratch_directory(self._directory / f".new-{key}") as scratch:
@@ -94,6 +96,12 @@ class BootSnapshots:
                 _prepare(image, made)
                 made.rename(self._directory / key)
             report(f"boot snapshot kept after {time.monotonic() - began:.0f} s")
+
+    def _remove_outdated(self) -> None:
+        """Each takes half a gigabyte. A younger one may still be used or made by another lab."""
+        for directory in self._directory.glob("*"):
+            if time.time() - directory.stat().st_mtime > _KEEP_OUTDATED_SECONDS:
+                shutil.rmtree(directory, ignore_errors=True)
 
     @staticmethod
     def _load(directory: Path) -> BootSnapshot | None:
