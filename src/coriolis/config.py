@@ -18,7 +18,8 @@ class Section(BaseModel):
 
 class DefaultSection(Section):
     state_dir: Path = Field(
-        Path("/var/lib/coriolis"), description="Database, key file and manifests live here; one process at a time."
+        Path("/var/lib/coriolis"),
+        description="Database, key file and manifests live here; one process at a time.",
     )
     debug: bool = Field(False, description="Log what the product does in detail; never secrets.")
 
@@ -36,18 +37,25 @@ class EngineSection(Section):
     max_parallel_jobs: int = Field(4, ge=1, description="Instances copied or deployed at the same time.")
     lease_seconds: float = Field(30.0, gt=0, description="How long a claim on a job lasts without renewal.")
     heartbeat_seconds: float = Field(
-        1.0, gt=0, description="How often a claim is renewed and a wish to cancel is seen; below a third of the lease."
+        1.0,
+        gt=0,
+        description="How often a claim is renewed and a wish to cancel is seen; below a third of the lease.",
     )
     retry_seconds: float = Field(
-        2.0, gt=0, description="First wait before a step is tried again after a passing fault; doubles each time."
+        2.0,
+        gt=0,
+        description="First wait before a step is tried again after a passing fault; doubles each time.",
     )
 
 
 class TransferSection(Section):
     leaf_size: int = Field(
-        65536, description="Bytes hashed as one; 64 KiB moves 1 % where 1 % of the blocks changed (1 MiB: 15 %)."
+        65536,
+        description="Bytes hashed as one; 64 KiB moves 1 % where 1 % of the blocks changed (1 MiB: 15 %).",
     )
-    compression: str = Field("auto", pattern="^(auto|none|zstd)$", description="Codec of the payload on the wire.")
+    compression: str = Field(
+        "auto", pattern="^(auto|none|zstd)$", description="Codec of the payload on the wire."
+    )
     parallel_disks: int = Field(2, ge=1, description="Disks of one instance copied at once.")
     connect_timeout: float = Field(300.0, gt=0, description="Seconds to wait for a worker VM's SSH.")
 
@@ -63,8 +71,12 @@ class OsMorphingSection(Section):
 class OpenStackSection(Section):
     """[openstack_migration_provider]: defaults of the source and destination environments."""
 
-    timeout: float = Field(600.0, gt=0, description="Seconds to wait for a server, volume or snapshot to change state.")
-    poll_interval: float = Field(1.0, gt=0, description="Seconds between looks at an object that changes state.")
+    timeout: float = Field(
+        600.0, gt=0, description="Seconds to wait for a server, volume or snapshot to change state."
+    )
+    poll_interval: float = Field(
+        1.0, gt=0, description="Seconds between looks at an object that changes state."
+    )
 
 
 class OvirtSection(Section):
@@ -80,9 +92,12 @@ class OvirtSection(Section):
     default_optimized_for: str = Field("server", description="desktop, server or high_performance.")
     default_delete_protected: bool = Field(False, description="Deletion protection of migrated VMs.")
     default_leave_migrated_vms_off: bool = Field(False, description="Do not start migrated VMs.")
-    default_migr_minion_cluster: str = Field("", description="Cluster of worker VMs; empty: the main cluster.")
+    default_migr_minion_cluster: str = Field(
+        "", description="Cluster of worker VMs; empty: the main cluster."
+    )
     default_migr_template_map: dict[str, str] = Field(
-        default_factory=dict, description="OS type to name or id of the worker template, e.g. linux: debian-12."
+        default_factory=dict,
+        description="OS type to name or id of the worker template, e.g. linux: debian-12.",
     )
     default_migr_template_username_map: dict[str, str] = Field(
         default_factory=dict, description="OS type to the user preset in the worker template."
@@ -90,10 +105,16 @@ class OvirtSection(Section):
     default_migr_template_password_map: dict[str, str] = Field(
         default_factory=dict, description="OS type to the password preset in the worker template."
     )
-    default_migr_minion_storage_domain: str = Field("", description="Storage domain of worker VMs' own disks.")
+    default_migr_minion_storage_domain: str = Field(
+        "", description="Storage domain of worker VMs' own disks."
+    )
     windows_virtio_zip_url: str = Field("", description="URL of the zip that holds winvirtio.iso.")
-    timeout: float = Field(900.0, gt=0, description="Seconds to wait for a disk, VM or snapshot to change state.")
-    poll_interval: float = Field(2.0, gt=0, description="Seconds between looks at an object that changes state.")
+    timeout: float = Field(
+        900.0, gt=0, description="Seconds to wait for a disk, VM or snapshot to change state."
+    )
+    poll_interval: float = Field(
+        2.0, gt=0, description="Seconds between looks at an object that changes state."
+    )
     request_timeout: int = Field(120, gt=0, description="Seconds one HTTP request to the engine may take.")
 
 
@@ -140,12 +161,14 @@ def load_settings(path: Path | None = None, **default_overrides: Any) -> Setting
         raise InvalidInput(message=f"Settings{f' in {path}' if path else ''}: {error}") from error
 
 
+def _sections() -> list[tuple[str, type[Section]]]:
+    found = [(name, field.annotation) for name, field in Settings.model_fields.items()]
+    return [(name, model) for name, model in found if isinstance(model, type) and issubclass(model, Section)]
+
+
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     conf = cfg.ConfigOpts()
-    for section, field in Settings.model_fields.items():
-        model = field.annotation
-        assert isinstance(model, type)
-        assert issubclass(model, Section)
+    for section, model in _sections():
         group = None if section == "default" else section
         conf.register_opts([_option(k, f.annotation) for k, f in model.model_fields.items()], group=group)
     try:
@@ -153,10 +176,7 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
     except cfg.Error as error:
         raise InvalidInput(message=f"Settings in {path}: {error}") from error
     values: dict[str, dict[str, Any]] = {}
-    for section, field in Settings.model_fields.items():
-        model = field.annotation
-        assert isinstance(model, type)
-        assert issubclass(model, Section)
+    for section, model in _sections():
         source = conf if section == "default" else conf[section]
         found = {key: source[key] for key in model.model_fields}
         values[section] = {k: v for k, v in found.items() if v is not None and v != {}}

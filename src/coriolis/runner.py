@@ -8,7 +8,7 @@ import logging
 import os
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,9 @@ from coriolis.errors import CommandFailed
 from coriolis.model.secret import MASK, Secret
 
 LOG = logging.getLogger(__name__)
-_TAIL_BYTES = 2000  # of the output in an error: enough for a compiler-like message, short enough for a log line
+_TAIL_BYTES = (
+    2000  # of the output in an error: enough for a compiler-like message, short enough for a log line
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,8 @@ def run(
         )
         result = Completed(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
     except subprocess.TimeoutExpired as expired:
-        output = (expired.stderr or expired.stdout or b"")[-_TAIL_BYTES:]
-        reason = f"no end after {timeout:g} s. {output.decode(errors='replace')}"
+        said = (expired.stderr or expired.stdout or b"")[-_TAIL_BYTES:].decode(errors="replace")
+        reason = f"no end after {timeout:g} s. {said}"
         raise _failure(command, -1, reason, redact) from None
     except OSError as error:
         raise _failure(command, 127, str(error), redact) from error
@@ -78,9 +80,8 @@ def spawn(
     stderr: int = subprocess.PIPE,
     pass_fds: Sequence[int] = (),
     new_session: bool = True,
-    preexec: Callable[[], None] | None = None,
 ) -> "subprocess.Popen[bytes]":
-    """Starts a long-running command; the caller waits for it. In its own session, so that its group can be killed."""
+    """Starts a long-running command; the caller waits for it. In its own session: its group can be killed."""
     command = [os.fspath(a) for a in args]
     LOG.debug("starting %s", " ".join(command[:6]))
     return subprocess.Popen(
@@ -91,7 +92,6 @@ def spawn(
         env={**os.environ, **(env or {})},
         pass_fds=tuple(pass_fds),
         start_new_session=new_session,
-        preexec_fn=preexec,
         bufsize=0,
     )
 

@@ -15,7 +15,8 @@ class Fault:
 
     http: "503" (an HTML page of a proxy), "expire_token", "slow" (`seconds`), "drop" (connection closed);
     any create or change: "error" (ends in the error or illegal state), "stuck" (never leaves the transitional state),
-    "refuse" (409); server.start: "no_address" (boots without network), "die" (`seconds` after the start QEMU is killed).
+    "refuse" (409);
+    server.start: "no_address" (boots without network), "die" (`seconds` after the start QEMU is killed).
     """
 
     point: str

@@ -5,10 +5,11 @@ from typing import Any
 
 import openstack
 import ovirtsdk4
-from coriolis_lab.world import World
 from demo.destination import OvirtSide
 from demo.guest import Guest
 from demo.source import LabSource, left_behind
+
+from coriolis_lab.world import World
 
 
 class Clouds:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coriolis_lab.world import World
 
 from coriolis_lab.settings import LabSettings
+from coriolis_lab.world import World
 from tests.e2e.clouds import Clouds
 from tests.e2e.product import Product
 
