@@ -45,7 +45,9 @@ class Secret:
         return hash(self._text)
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
         return core_schema.with_info_plain_validator_function(
             cls._load,
             serialization=core_schema.plain_serializer_function_ser_schema(cls._dump, info_arg=True),

@@ -83,7 +83,7 @@ def gather(
         paths=frozenset(found) | present,
         devices=tuple(devices),
         esp_files=_esp_files(devices) if wanted.efi else None,
-        enabled_units=frozenset(unit for unit in watched.units if _is_enabled(chroot, unit)),
+        enabled_units=frozenset(unit for unit in watched.units if is_enabled(chroot, unit)),
     )
 
 
@@ -134,7 +134,7 @@ def _is_text(chroot: "Chroot", path: str) -> bool:
     return not os.path.islink(place) and os.path.isfile(place) and os.path.getsize(place) <= _LARGEST_TEXT
 
 
-def _is_enabled(chroot: "Chroot", unit: str) -> bool:
+def is_enabled(chroot: "Chroot", unit: str) -> bool:
     """By a link in any target or device's .wants, or by a udev rule that wants it when its device appears."""
     root = chroot.root
     for directory in root.names("/etc/systemd/system"):
