@@ -21,7 +21,7 @@ from coriolis.morphing.guest.actions import (
 from coriolis.morphing.guest.commands import find_tool, run
 from coriolis.morphing.guest.errors import MorphFailure
 from coriolis.morphing.guest.esp import find_esp, opened_esp
-from coriolis.morphing.guest.facts import unpacker
+from coriolis.morphing.guest.facts import is_enabled, unpacker
 from coriolis.morphing.guest.initrd import read_initrd, with_files
 from coriolis.morphing.guest.kernel_modules import KernelModules, entries_with_drivers
 
@@ -105,9 +105,9 @@ def _(action: InstallPackages, shop: Workshop) -> None:
 @perform.register(EnableUnit)
 def _(action: EnableUnit, shop: Workshop) -> None:
     root = shop.chroot.root
-    if any(
-        root.exists(directory + action.unit) for directory in ("/lib/systemd/system/", "/etc/systemd/system/")
-    ):
+    places = ("/lib/systemd/system/", "/etc/systemd/system/")
+    by_its_package = is_enabled(shop.chroot, action.unit)
+    if not by_its_package and any(root.exists(directory + action.unit) for directory in places):
         shop.chroot.run(["systemctl", "--quiet", "enable", action.unit])
         shop.channel.changed(action.unit, "enabled")
 
