@@ -12,6 +12,7 @@ import fcntl
 import importlib
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -39,11 +40,13 @@ def first_boot() -> None:
     Path(PIPE).unlink()
     trace("order read")
     take_identity(order)
-    clean(remove_logs=False)
+    clean(remove_logs=True)
     run_stage(main, "init", "--local")
+    # at a boot, networkd starts between these two stages; the address comes while the second one runs
+    subprocess.run(["networkctl", "reload"], check=True)
     run_stage(main, "init")
-    # sshd runs with the snapshot's host keys
-    subprocess.run(["systemctl", "reload", "ssh"], check=False)
+    # sshd still has the snapshot's host keys
+    os.kill(int(Path("/run/sshd.pid").read_text()), signal.SIGHUP)
     Path(READY).touch()
     run_stage(main, "modules", "--mode", "config")
     run_stage(main, "modules", "--mode", "final")
