@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.vm, pytest.mark.timeout(1800)]
 MIB = 2**20
 VM = "9d1c5f0e-0000-4000-8000-0000000000aa"
 META = {"uuid": VM, "hostname": "minion-7", "name": "minion-7", "launch_index": 0}
-USER_DATA = b"#cloud-config\nwrite_files:\n- {path: /etc/told, content: yes}\n"
+USER_DATA = b"#cloud-config\nwrite_files:\n- {path: /etc/told, content: heard}\n"
 NIC = VmNic(mac="fa:16:3e:12:34:56", network="10.20.0.0/24", address="10.20.0.77")
 
 
@@ -99,7 +99,7 @@ def test_it_starts_with_its_own_identity(lab: Lab) -> None:
     assert lab.ssh("hostname; sudo -n id -u").split() == ["minion-7", "0"]
     print(f"started after {started:.1f} s, logged in after {time.monotonic() - began:.1f} s")
     assert started > 1, "the boot snapshot was not used: a resume includes the first boot"
-    assert lab.ssh("cat /etc/told") == "yes"
+    assert lab.ssh("cat /etc/told") == "heard"
     assert abs(int(lab.ssh("date +%s")) - time.time()) < 15
     status = lab.hypervisor.vm_status(VM)
     assert status.state == VmState.RUNNING
@@ -168,7 +168,7 @@ def test_the_power_button_ends_it(lab: Lab) -> None:
 
 def test_the_second_start_is_a_real_boot_of_the_same_disk(lab: Lab) -> None:
     lab.hypervisor.start_vm(VM)
-    assert lab.ssh("hostname; cat /etc/told", seconds=600).split() == ["minion-7", "yes"]
+    assert lab.ssh("hostname; cat /etc/told", seconds=600).split() == ["minion-7", "heard"]
     assert "Linux version" in lab.hypervisor.console_log(VM)
 
 
