@@ -40,11 +40,19 @@ SMALL_STORAGE_DOMAIN = "small"
 _Thing = TypeVar("_Thing")
 
 _GIB = 2**30
-# the disk of the machine that the source guest was installed on; its initramfs knows no other
+# The hardware of the machine that the source guest was installed on: its initramfs knows no other.
 _OLD_HARDWARE = {
     "hw_disk_bus": "scsi",
     "hw_scsi_model": "vmpvscsi",
     "hw_vif_model": "virtio",
+    "os_distro": "debian",
+}
+
+# Debian's OVMF has no driver for PVSCSI: the other controller of VMware's machines
+_OLD_UEFI_HARDWARE = {
+    "hw_disk_bus": "ide",
+    "hw_vif_model": "virtio",
+    "hw_firmware_type": "uefi",
     "os_distro": "debian",
 }
 
@@ -61,9 +69,7 @@ class _CloudImage:
 _IMAGES = (
     _CloudImage(WORKER, guests.WORKER_IMAGE, {"os_distro": "debian"}),
     _CloudImage("debian-12-source", guests.SOURCE_IMAGE, _OLD_HARDWARE),
-    _CloudImage(
-        "debian-12-source-uefi", guests.SOURCE_UEFI_IMAGE, {**_OLD_HARDWARE, "hw_firmware_type": "uefi"}
-    ),
+    _CloudImage("debian-12-source-uefi", guests.SOURCE_UEFI_IMAGE, _OLD_UEFI_HARDWARE),
     _CloudImage("web-data", guests.SOURCE_DATA_IMAGE, _OLD_HARDWARE),
 )
 

@@ -176,9 +176,9 @@ SOURCE = RootRecipe(
     ),
     kernel_command_line=_SOURCE_COMMAND_LINE,
     early_files={
-        # what MODULES=dep leaves on VMware: the drivers of that machine's disk and nothing else
+        # what MODULES=dep leaves on VMware: the drivers of its PVSCSI and PIIX controllers and nothing else
         "/etc/initramfs-tools/conf.d/driver-policy": GuestFile("MODULES=list\n"),
-        "/etc/initramfs-tools/modules": GuestFile("vmw_pvscsi\nsd_mod\next4\n"),
+        "/etc/initramfs-tools/modules": GuestFile("vmw_pvscsi\nata_piix\nsd_mod\next4\n"),
     },
     files={
         "/etc/hostname": GuestFile("web-1\n"),
