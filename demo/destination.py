@@ -38,8 +38,10 @@ class OvirtSide:
             while time.monotonic() < deadline:
                 for vm in vms.list(search=f'name="{name}"'):
                     devices = vms.vm_service(vm.id).reported_devices_service().list()
+                    # the agent tells of the loopback device too
+                    nics = [device for device in devices if device.name != "lo"]
                     addresses = [
-                        (d.name, ip.address) for d in devices for ip in d.ips or [] if ":" not in ip.address
+                        (n.name, ip.address) for n in nics for ip in n.ips or [] if ":" not in ip.address
                     ]
                     if addresses:
                         told = [

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -116,17 +117,10 @@ class Product:
         tasks = self.get(f"transfers/{transfer}/executions/{execution}")["execution"]["tasks"]
         copy = next(task for task in tasks if task["task_type"] == "REPLICATE_DISKS")
         disks = {p["disk_id"]: p for p in copy["progress_updates"] if p.get("disk_id")}
-        seconds = sum(p.get("seconds") or 0 for p in disks.values()) or _seconds(copy)
+        began = min(datetime.fromisoformat(p["created_at"]) for p in disks.values())
+        ended = max(datetime.fromisoformat(p["updated_at"]) for p in disks.values())
         return Figures(
             size=sum(p["total_bytes"] for p in disks.values()),
             moved=sum(p["moved_bytes"] for p in disks.values()),
-            seconds=seconds,
+            seconds=(ended - began).total_seconds(),
         )
-
-
-def _seconds(task: dict[str, Any]) -> float:
-    from datetime import datetime
-
-    return (
-        datetime.fromisoformat(task["updated_at"]) - datetime.fromisoformat(task["created_at"])
-    ).total_seconds()

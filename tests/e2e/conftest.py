@@ -39,7 +39,9 @@ def world(directory: Path) -> Iterator[World]:
 
 @pytest.fixture(scope="session")
 def clouds(world: World) -> Clouds:
-    return Clouds(world)
+    made = Clouds(world)
+    made.guest.wait()
+    return made
 
 
 @pytest.fixture(scope="session")

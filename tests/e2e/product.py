@@ -12,6 +12,7 @@ from typing import Any
 
 import requests
 
+FINISHED = ("COMPLETED", "ERROR", "CANCELED", "DEADLOCKED")
 COPY, DEPLOY = 900.0, 1200.0  # seconds: bounds against hanging, far above what TCG needs
 
 
@@ -101,7 +102,7 @@ class Product:
         deadline = time.monotonic() + seconds
         while True:
             found = read()
-            if found[key] in ("COMPLETED", "ERROR", "CANCELED"):
+            if found[key] in FINISHED:
                 assert found[key] == wanted, explain(found)
                 return found
             assert time.monotonic() < deadline, f"still {found[key]}: {explain(found)}"
@@ -112,7 +113,8 @@ class Product:
         deadline = time.monotonic() + COPY
         while moved(self.execution(transfer, execution)) <= count:
             assert time.monotonic() < deadline
-            assert self.execution(transfer, execution)["status"] == "RUNNING"
+            found = self.execution(transfer, execution)
+            assert found["status"] not in FINISHED, explain(found)
             time.sleep(0.2)
 
     def leftovers(self) -> list[dict[str, Any]]:
