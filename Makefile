@@ -21,10 +21,11 @@ demo-down: ## stop what `make demo` left running for you to look at
 
 test: setup lint ## lint, unit, conformance and end-to-end tests
 	@$(BIN)/coriolis-lab images
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 3 -m "not vm and not e2e"
+	@$(BIN)/pytest -m "vm or e2e"
 
 test-fast: setup ## the tests that boot no virtual machine
-	@$(BIN)/pytest -m "not vm and not e2e"
+	@$(BIN)/pytest -n 3 -m "not vm and not e2e"
 
 lint: setup ## ruff, mypy --strict and the walls between the packages
 	@$(BIN)/ruff check .
