@@ -272,14 +272,6 @@ class DatabaseTooNew(EngineError):
     hint = "Start the version of Coriolis that upgraded it, or restore a backup."
 
 
-class LeftBehind(EngineError):
-    """A clean-up could not remove a resource. Fields: kind, name, reason."""
-
-    code = "CORI-8005"
-    template = "The {kind} {name!r} was left behind: {reason}"
-    hint = "Remove what holds it, then start the clean-up again."
-
-
 class Cancelled(BaseException):
     """The user wished the job away; raised by OperationContext.check()."""
 

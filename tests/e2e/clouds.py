@@ -7,7 +7,7 @@ import openstack
 import ovirtsdk4
 from demo.destination import OvirtSide
 from demo.guest import Guest
-from demo.source import LabSource, left_behind
+from demo.source import OURS, LabSource, left_behind
 
 from coriolis_lab.world import World
 
@@ -44,10 +44,11 @@ class Clouds:
         )
 
     def disk_digests(self, only: set[str] | None = None) -> dict[str, str]:
-        """SHA-256 of every oVirt disk (or those of the given aliases) by alias."""
+        """SHA-256 of the oVirt disks that Coriolis made (or those of the given aliases) by alias."""
         with self.ovirt() as connection:
             disks = connection.system_service().disks_service().list()
-        wanted = [d for d in disks if only is None or d.alias in only]
+        ours = [d for d in disks if d.alias.startswith(OURS)]  # the worker template has one of its own
+        wanted = [d for d in ours if only is None or d.alias in only]
         return {disk.alias: self._world.ovirt_hypervisor.disk_digest(disk.id) for disk in wanted}
 
     def source_digests(self) -> list[str]:

@@ -235,7 +235,7 @@ class Job(Stamps):
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerEntry(Stamps):
-    """A resource in a cloud, as `coriolis leftovers` shows it. `step` is the name of the step that made
+    """A resource in a cloud, as `coriolis resource list` shows it. `step` is the name of the step that made
     it."""
 
     id: str
