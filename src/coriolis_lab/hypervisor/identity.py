@@ -74,7 +74,8 @@ def wait_for_nic(mac: str) -> None:
     deadline = time.monotonic() + _NIC_SECONDS
     while time.monotonic() < deadline:
         for nic in Path("/sys/class/net").iterdir():
-            if (nic / "address").read_text().strip() == mac.lower() and not nic.name.startswith("eth"):
+            # eth0 may be gone a moment after it was listed: only the lasting name is read
+            if not nic.name.startswith("eth") and (nic / "address").read_text().strip() == mac.lower():
                 return
         time.sleep(0.05)
     raise SystemExit(f"no NIC with address {mac} appeared")
