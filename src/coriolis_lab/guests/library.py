@@ -1,7 +1,7 @@
 """The cache of guest images: what is there, and building what is not.
 
     <cache>/images/<name>-<fingerprint>.raw    system and data disks
-    <cache>/packages/debian-12/*.deb           what the source guest lacks, for OSMorphing without a mirror
+    <cache>/packages/debian-12/*.deb           the guest agent and what it needs, for OSMorphing without a mirror
     <cache>/keys/id_ed25519                    logs in to the source guest as root
     <cache>/logs/<recipe>.log
 

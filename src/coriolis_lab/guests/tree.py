@@ -20,15 +20,17 @@ _SLIM = (
 # directories that are there (/root) keep their modes
 _COPY = 'tar -C {tree} -c . | tar -C "$1" -x --no-overwrite-dir'
 _DOWNLOAD = (
+    "mkdir -p {target}/partial && "
     'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -q -y --no-install-recommends --download-only '
-    "install {packages}"
+    "-o Dir::Cache::archives={target} install {packages} && rm -r {target}/partial {target}/lock"
 )
 
 
 def install_tree(recipe: RootRecipe, root: Path, packages_dir: Path) -> None:
     """Fills the new directory `root`. Debian's mirror is the one that this machine's apt uses.
 
-    The recipe's offline packages land in `packages_dir` with everything they need that the tree has not.
+    The recipe's offline packages land in `packages_dir` with everything they need that is not essential
+    to Debian: what another installation of the release may lack.
     """
     early = root.with_name(root.name + ".early")
     write_files(early, recipe.early_files)
@@ -36,10 +38,9 @@ def install_tree(recipe: RootRecipe, root: Path, packages_dir: Path) -> None:
     write_files(overlay, recipe.files)
     hooks = [f"--essential-hook={_COPY.format(tree=early)}", f"--customize-hook={_COPY.format(tree=overlay)}"]
     if recipe.offline_packages:
-        packages_dir.mkdir(parents=True, exist_ok=True)
-        fetch = _DOWNLOAD.format(packages=" ".join(recipe.offline_packages))
-        hooks.append(f'--customize-hook=rm -f "$1"/var/cache/apt/archives/*.deb && {fetch}')
-        hooks.append(f'--customize-hook=mv "$1"/var/cache/apt/archives/*.deb {packages_dir}/')
+        # the essential hook sees an installation of the essential packages only
+        fetch = _DOWNLOAD.format(target=packages_dir, packages=" ".join(recipe.offline_packages))
+        hooks.append(f"--essential-hook={fetch}")
     hooks += [f"--customize-hook=chroot \"$1\" sh -ec '{command}'" for command in recipe.commands]
     mirror = [str(_HOST_SOURCES)] if _HOST_SOURCES.exists() else []
     run(

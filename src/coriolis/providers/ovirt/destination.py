@@ -4,6 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
+from ovirtsdk4 import types
+
 from coriolis.errors import NotSupported
 from coriolis.model.enums import EventLevel, OsType, ResourceKind
 from coriolis.model.instance import Instance, Network, ProviderOption, StorageBackend
@@ -223,13 +225,20 @@ class OvirtDestination(DestinationCloud):
         self._client.close()
 
     def _present(self, op: Operation, replica: ReplicaDisk | None) -> ReplicaDisk | None:
-        """None too for one that somebody deleted: it has to be made and filled again."""
-        if replica is None or self._disks.get(replica.volume_id) is not None:
+        """None too for one that somebody deleted or that the engine declares illegal: it has to be made and
+        filled again."""
+        if replica is None:
+            return None
+        disk = self._disks.settled(op, replica.volume_id)
+        if disk is not None and disk.status != types.DiskStatus.ILLEGAL:
             return replica
+        state = "gone from" if disk is None else "illegal on"
         op.event(
             EventLevel.WARNING,
-            f"Replica disk {replica.volume_name} is gone from {self._client.cloud}: it is created anew.",
+            f"Replica disk {replica.volume_name} is {state} {self._client.cloud}: it is created anew.",
         )
+        if disk is not None:
+            self._disks.remove(op, replica.volume_id, replica.volume_name)
         op.ledger.removed(ResourceKind.DISK, replica.volume_name)
         return None
 

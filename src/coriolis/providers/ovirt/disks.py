@@ -26,6 +26,18 @@ class Disks:
         """None where it is gone."""
         return self._client.optional(f"read disk {disk_id}", self._service.disk_service(disk_id).get)
 
+    def settled(self, op: Operation, disk_id: str) -> Any | None:
+        """The disk once no task holds it any more; None where it is gone, or goes while we wait: the engine
+        answers a removal at once and lists the disk, locked, until it is done."""
+
+        def look() -> tuple[Any | None] | None:
+            disk = self.get(disk_id)
+            return None if disk is not None and disk.status == types.DiskStatus.LOCKED else (disk,)
+
+        action = f"wait for the task that holds disk {disk_id}"
+        (disk,) = wait_until(op, look, self._client.patience, cloud=self._client.cloud, action=action)
+        return disk
+
     def create(self, op: Operation, name: str, size: int, domain: Domain, *, thin: bool) -> str:
         """Begins to create an empty disk of at least `size` bytes; wait with `wait_ok`. Returns its id."""
         disk = _new_disk(name, size, domain, thin=thin)

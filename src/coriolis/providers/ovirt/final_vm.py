@@ -1,5 +1,7 @@
 """The VM that a deployment leaves."""
 
+import ipaddress
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +25,7 @@ MIB = 1 << 20
 DISK_INTERFACE = types.DiskInterface.VIRTIO_SCSI
 """Discard reaches the storage, any number of disks fits, and they can be unplugged while the guest runs."""
 _AGENT_SECONDS = 300.0  # a deployment is done when the VM is up; its addresses are told if they come soon
+_DHCP_SECONDS = 45.0  # a busy guest took 30 s from its first IPv6 address to its lease
 
 
 class FinalVm:
@@ -168,19 +171,28 @@ class FinalVm:
             min(_AGENT_SECONDS, self._client.patience.timeout), self._client.patience.interval
         )
         try:
-            return wait_until(
-                op,
-                lambda: reported_addresses(self._client, self._vms, vm_id) or None,
-                patience,
-                cloud=self._client.cloud,
-                action="hear of the guest agent",
-            )
+            return self._wait_for_addresses(op, vm_id, patience)
         except CloudTimeout:
             op.event(
                 EventLevel.WARNING,
                 f"VM {instance.name} is up, but its guest agent told no address in {patience.timeout:g} s.",
             )
             return ()
+
+    def _wait_for_addresses(self, op: Operation, vm_id: str, patience: Patience) -> tuple[str, ...]:
+        """Guests configure IPv6 by themselves at once; an IPv4 address that DHCP gives comes a little later."""
+        first_seen: float | None = None
+
+        def look() -> tuple[str, ...] | None:
+            nonlocal first_seen
+            addresses = reported_addresses(self._client, self._vms, vm_id)
+            if not addresses:
+                return None
+            first_seen = time.monotonic() if first_seen is None else first_seen
+            complete = any(ipaddress.ip_address(address).version == 4 for address in addresses)
+            return addresses if complete or time.monotonic() - first_seen > _DHCP_SECONDS else None
+
+        return wait_until(op, look, patience, cloud=self._client.cloud, action="hear of the guest agent")
 
     def _warn_of_pool(self, op: Operation, environment: DestinationEnvironment, vm_id: str) -> None:
         """No engine that is known takes an existing VM into a pool: it ignores the request without a word."""
