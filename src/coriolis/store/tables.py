@@ -24,6 +24,7 @@ WORD = sa.String(64)
 MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 # Of a clock: a single-precision FLOAT, as MySQL would make of sa.Float, is off by minutes.
 SECONDS: sa.types.TypeEngine[float] = sa.Double()
+ANYWHERE = "any"  # the demand of jobs that any conductor may run
 
 
 def _stamps() -> tuple[sa.Column[Any], ...]:
@@ -123,8 +124,22 @@ JOB = sa.Table(
     sa.Column("lease_until", SECONDS, nullable=False),
     sa.Column("priority", sa.Integer, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("demand_id", WORD, nullable=False, server_default=ANYWHERE),
+    sa.Column("origin_endpoint_id", UUID),
+    sa.Column("destination_endpoint_id", UUID),
+    sa.Column("host", NAME),
     *_stamps(),
     sa.Index(None, "state", "priority", "position"),
+)
+
+# What a conductor must have to run a job: one of each group of regions, and every capability. Jobs share few
+# of these, so a conductor looks for jobs by the ids that it meets.
+JOB_DEMAND = sa.Table(
+    "job_demand",
+    METADATA,
+    sa.Column("id", WORD, primary_key=True),
+    sa.Column("regions", sa.JSON, nullable=False),
+    sa.Column("capabilities", sa.JSON, nullable=False),
 )
 
 TASK = sa.Table(
@@ -189,6 +204,7 @@ STEP_STATE = sa.Table(
     sa.Column("finished", sa.Boolean, nullable=False),
     sa.Column("result", sa.JSON(none_as_null=True)),
     sa.Column("checkpoint", sa.JSON(none_as_null=True)),
+    sa.Column("reverted", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("updated_at", MOMENT, nullable=False),
 )
 
@@ -225,4 +241,42 @@ REPLICA_DISK = sa.Table(
     sa.Column("manifest", sa.String(1024)),
     *_stamps(),
     sa.Index(None, "transfer_id", "instance"),
+)
+
+REGION = sa.Table(
+    "region",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column("name", NAME, nullable=False),
+    sa.Column("description", sa.Text),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    *_stamps(),
+    sa.UniqueConstraint("name", "deleted"),
+)
+
+SERVICE = sa.Table(
+    "service",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column("host", NAME, nullable=False),
+    sa.Column("binary", WORD, nullable=False),
+    sa.Column("topic", NAME, nullable=False),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("mapped_regions", sa.JSON, nullable=False),
+    sa.Column("providers", sa.JSON, nullable=False),
+    sa.Column("specs", sa.JSON, nullable=False),
+    sa.Column("seen_at", SECONDS, nullable=False),
+    *_stamps(),
+    sa.UniqueConstraint("host", "binary", "topic", "deleted"),
+)
+
+# A creation that a client repeats with the same key answers with what the first one made.
+IDEMPOTENCY_KEY = sa.Table(
+    "idempotency_key",
+    METADATA,
+    sa.Column("project_id", WORD, primary_key=True),
+    sa.Column("key", NAME, primary_key=True),
+    sa.Column("request_digest", WORD, nullable=False),
+    sa.Column("object_id", UUID, nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False),
 )

@@ -1,0 +1,72 @@
+"""Many conductors: regions, services, demands of jobs; keys of repeated requests"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import mysql
+
+revision = "0002"
+down_revision = "0001"
+
+_MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+
+
+def _stamps() -> tuple[sa.Column[Any], ...]:
+    return (
+        sa.Column("created_at", _MOMENT, nullable=False),
+        sa.Column("updated_at", _MOMENT),
+        sa.Column("deleted_at", _MOMENT),
+        sa.Column("deleted", sa.String(36), nullable=False),
+    )
+
+
+def upgrade() -> None:
+    op.add_column("job", sa.Column("demand_id", sa.String(64), nullable=False, server_default="any"))
+    op.add_column("job", sa.Column("origin_endpoint_id", sa.String(36)))
+    op.add_column("job", sa.Column("destination_endpoint_id", sa.String(36)))
+    op.add_column("job", sa.Column("host", sa.String(255)))
+    op.add_column("step_state", sa.Column("reverted", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.create_table(
+        "job_demand",
+        sa.Column("id", sa.String(64), nullable=False),
+        sa.Column("regions", sa.JSON, nullable=False),
+        sa.Column("capabilities", sa.JSON, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_job_demand")),
+    )
+    op.create_table(
+        "region",
+        sa.Column("id", sa.String(36), nullable=False),
+        sa.Column("name", sa.String(255), nullable=False),
+        sa.Column("description", sa.Text),
+        sa.Column("enabled", sa.Boolean, nullable=False),
+        *_stamps(),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_region")),
+        sa.UniqueConstraint("name", "deleted", name=op.f("uq_region_name_deleted")),
+    )
+    op.create_table(
+        "service",
+        sa.Column("id", sa.String(36), nullable=False),
+        sa.Column("host", sa.String(255), nullable=False),
+        sa.Column("binary", sa.String(64), nullable=False),
+        sa.Column("topic", sa.String(255), nullable=False),
+        sa.Column("enabled", sa.Boolean, nullable=False),
+        sa.Column("mapped_regions", sa.JSON, nullable=False),
+        sa.Column("providers", sa.JSON, nullable=False),
+        sa.Column("specs", sa.JSON, nullable=False),
+        sa.Column("seen_at", sa.Double(), nullable=False),
+        *_stamps(),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_service")),
+        sa.UniqueConstraint(
+            "host", "binary", "topic", "deleted", name=op.f("uq_service_host_binary_topic_deleted")
+        ),
+    )
+    op.create_table(
+        "idempotency_key",
+        sa.Column("project_id", sa.String(64), nullable=False),
+        sa.Column("key", sa.String(255), nullable=False),
+        sa.Column("request_digest", sa.String(64), nullable=False),
+        sa.Column("object_id", sa.String(36), nullable=False),
+        sa.Column("created_at", _MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "key", name=op.f("pk_idempotency_key")),
+    )
