@@ -1,6 +1,6 @@
 """The database: connections, transactions, its clock, and the repositories by noun."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ from coriolis.errors import LeaseLost
 from coriolis.model.secret import SecretCodec
 from coriolis.store.deployments import DeploymentRepository
 from coriolis.store.endpoints import EndpointRepository
-from coriolis.store.executions import ExecutionRepository
+from coriolis.store.executions import STATUS_CHANGES, ExecutionRepository, StatusChange
 from coriolis.store.jobs import JobRepository
 from coriolis.store.keys import open_codec
 from coriolis.store.migrate import upgrade
@@ -49,6 +49,7 @@ class Database:
         self.engine = engine
         self.writing_engine = engine.execution_options(**{_IMMEDIATE: True})
         self.codec = codec
+        self.listeners: list[Callable[[StatusChange], None]] = []  # told after a commit; must not block
 
     def close(self) -> None:
         self.engine.dispose()
@@ -60,8 +61,13 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
+        changes: list[StatusChange] = []
         with self.writing_engine.begin() as connection:
+            connection.info[STATUS_CHANGES] = changes
             yield connection
+        for change in changes:
+            for listener in self.listeners:
+                listener(change)
 
     @contextmanager
     def fenced(self, fence: Fence) -> Iterator[sa.Connection]:

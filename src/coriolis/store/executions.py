@@ -34,6 +34,17 @@ class NewJob:
     tasks: tuple[NewTask, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """What the listeners of a database are told once it is committed."""
+
+    execution_id: str
+    status: ExecutionStatus
+
+
+STATUS_CHANGES = "coriolis_status_changes"  # where a transaction's changes wait in `connection.info`
+
+
 class ExecutionRepository(Repository):
     def get(self, execution_id: str) -> Execution:
         with self._database.read() as connection:
@@ -135,7 +146,10 @@ def refresh_status(connection: sa.Connection, execution_id: str) -> None:
         for state, wish, outcome in connection.execute(query)
     ]
     status = execution_status(jobs)
-    change(connection, EXECUTION, execution_id, {"status": status})
+    before = connection.scalar(sa.select(EXECUTION.c.status).where(EXECUTION.c.id == execution_id))
+    if before != status:
+        change(connection, EXECUTION, execution_id, {"status": status})
+        connection.info.setdefault(STATUS_CHANGES, []).append(StatusChange(execution_id, status))
 
 
 def last_statuses(connection: sa.Connection, action_ids: Sequence[str]) -> dict[str, ExecutionStatus]:
