@@ -3,13 +3,26 @@
 A file in oslo.config's ini format (`coriolis.conf`) overrides the defaults. Sections are the fields of `Settings`.
 """
 
+import socket
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from oslo_config import cfg
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from coriolis.errors import InvalidInput
+from coriolis.model.secret import Secret
+
+
+def _as_names(value: Any) -> Any:
+    """An ini file has "eu, us"."""
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_names)]
 
 
 class Section(BaseModel):
@@ -22,11 +35,91 @@ class DefaultSection(Section):
         description="Database, key file and manifests live here; one process at a time.",
     )
     debug: bool = Field(False, description="Log what the product does in detail; never secrets.")
+    host: str = Field(
+        "",
+        description="Name of this host among the services; empty: its host name. Two processes of one kind on one "
+        "host need two names.",
+    )
 
 
 class ApiSection(Section):
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(7667, ge=0, le=65535, description="TCP port of the API; 0 picks a free one.")
+    regions: Names = Field(
+        (), description="Regions whose clouds coriolis-api reaches itself, by name; set at its first start."
+    )
+    allow_unauthenticated: bool = Field(
+        False,
+        description="Listen beyond loopback without [keystone_authtoken]: whoever reaches it may do all.",
+    )
+
+
+class ConductorSection(Section):
+    regions: Names = Field(
+        (),
+        description="Regions that this conductor works for, by name; set at its first start, then by "
+        "`coriolis service update`.",
+    )
+
+
+class ServiceSection(Section):
+    """[service]: how processes tell that they live."""
+
+    heartbeat_seconds: float = Field(5.0, gt=0, description="How often a process says that it lives.")
+    down_seconds: float = Field(
+        20.0, gt=0, description="A service that was silent for so long is DOWN; some heartbeats long."
+    )
+
+
+class MessagingSection(Section):
+    transport_url: Secret | None = Field(
+        None,
+        description="rabbit://user:password@host:5672/vhost; empty: no broker, conductors look for work every second.",
+    )
+    ssl: bool = Field(False, description="Speak TLS with RabbitMQ.")
+    ssl_ca_file: Path | None = Field(
+        None, description="Certificate authorities that RabbitMQ is checked against."
+    )
+    call_timeout: float = Field(
+        60.0,
+        gt=0,
+        description="Seconds that a conductor of another region may take to answer about its clouds.",
+    )
+    notification_topics: Names = Field(
+        (),
+        description="Topics (queues) that notifications are sent to, e.g. notifications. None by default: a queue "
+        "that nobody reads grows for ever.",
+    )
+
+
+class KeystoneAuthtokenSection(Section):
+    """[keystone_authtoken], as keystonemiddleware knows it. Without auth_url there is no authentication."""
+
+    auth_url: str = Field("", description="URL of Keystone; empty: no authentication, loopback only.")
+    www_authenticate_uri: str = Field("", description="Keystone's URL as clients know it; empty: auth_url.")
+    auth_type: str = Field("password", description="keystoneauth plugin that Coriolis itself logs in with.")
+    username: str = Field("coriolis", description="Service user that checks tokens.")
+    password: Secret | None = Field(None, description="Its password.")
+    user_domain_name: str = Field("Default", description="Domain of the service user.")
+    project_name: str = Field("service", description="Project of the service user.")
+    project_domain_name: str = Field("Default", description="Domain of that project.")
+    region_name: str = Field("", description="Region of the Keystone to use; empty: any.")
+    interface: str = Field(
+        "internal", description="Interface of Keystone in the catalog: internal or public."
+    )
+    cafile: Path | None = Field(None, description="Certificate authorities that Keystone is checked against.")
+    insecure: bool = Field(False, description="Do not check Keystone's certificate.")
+    memcached_servers: Names = Field((), description="host:port of memcached to keep checked tokens in.")
+    token_cache_time: int = Field(
+        300, description="Seconds a checked token is believed; -1: checked every time."
+    )
+    http_connect_timeout: int = Field(10, gt=0, description="Seconds to wait for a connection to Keystone.")
+
+
+class OsloPolicySection(Section):
+    """[oslo_policy]: who may do what, beyond the defaults (see docs/how-to/run-distributed.md)."""
+
+    policy_file: Path | None = Field(None, description="YAML file of rules that replace the defaults.")
 
 
 class DatabaseSection(Section):
@@ -121,6 +214,11 @@ class OvirtSection(Section):
 class Settings(Section):
     default: DefaultSection = DefaultSection()
     api: ApiSection = ApiSection()
+    conductor: ConductorSection = ConductorSection()
+    service: ServiceSection = ServiceSection()
+    messaging: MessagingSection = MessagingSection()
+    keystone_authtoken: KeystoneAuthtokenSection = KeystoneAuthtokenSection()
+    oslo_policy: OsloPolicySection = OsloPolicySection()
     database: DatabaseSection = DatabaseSection()
     engine: EngineSection = EngineSection()
     transfer: TransferSection = TransferSection()
@@ -131,6 +229,10 @@ class Settings(Section):
     @property
     def state_dir(self) -> Path:
         return self.default.state_dir
+
+    @property
+    def host_name(self) -> str:
+        return self.default.host or socket.gethostname()
 
     @property
     def embedded(self) -> bool:
@@ -146,19 +248,31 @@ def _option(key: str, annotation: Any) -> cfg.Opt:
     return cfg.DictOpt(key) if "dict" in str(annotation) else cfg.StrOpt(key)
 
 
-def load_settings(path: Path | None = None, **default_overrides: Any) -> Settings:
-    """Reads `path` (None: defaults only). `default_overrides` set keys of [DEFAULT], as command-line flags do.
+def load_settings(path: Path | Sequence[Path] | None = None, **default_overrides: Any) -> Settings:
+    """Reads `path`, of several the later ones win (None: defaults only). `default_overrides` set keys of
+    [DEFAULT], as command-line flags do.
 
-    Raises InvalidInput naming the section and key that cannot be used.
+    Raises InvalidInput naming the section and key that cannot be used, never the value: it may be secret.
     """
-    values: dict[str, dict[str, Any]] = {"default": dict(default_overrides)}
-    if path is not None:
-        values = _read(path)
-        values["default"] |= default_overrides
+    paths = [] if path is None else [path] if isinstance(path, Path) else list(path)
+    values: dict[str, dict[str, Any]] = _read(paths) if paths else {"default": {}}
+    values["default"] |= default_overrides
     try:
         return Settings.model_validate(values)
-    except ValueError as error:
-        raise InvalidInput(message=f"Settings{f' in {path}' if path else ''}: {error}") from error
+    except ValidationError as error:
+        where = f" in {_listed(paths)}" if paths else ""
+        complaints = "; ".join(_complaint(item["loc"], item["msg"]) for item in error.errors())
+        raise InvalidInput(message=f"Settings{where}: {complaints}.") from None
+
+
+def _complaint(location: tuple[int | str, ...], message: str) -> str:
+    section, *rest = (str(part) for part in location)
+    name = "DEFAULT" if section == "default" else section
+    return f"[{name}] {'.'.join(rest)}: {message}"
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    return ", ".join(str(path) for path in paths)
 
 
 def _sections() -> list[tuple[str, type[Section]]]:
@@ -166,18 +280,28 @@ def _sections() -> list[tuple[str, type[Section]]]:
     return [(name, model) for name, model in found if isinstance(model, type) and issubclass(model, Section)]
 
 
-def _read(path: Path) -> dict[str, dict[str, Any]]:
+def _read(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
     conf = cfg.ConfigOpts()
     for section, model in _sections():
         group = None if section == "default" else section
         conf.register_opts([_option(k, f.annotation) for k, f in model.model_fields.items()], group=group)
     try:
-        conf(args=[], default_config_files=[str(path)], project="coriolis")
+        conf(args=[], default_config_files=[str(path) for path in paths], project="coriolis")
     except cfg.Error as error:
-        raise InvalidInput(message=f"Settings in {path}: {error}") from error
+        raise InvalidInput(message=f"Settings in {_listed(paths)}: {error}") from error
     values: dict[str, dict[str, Any]] = {}
     for section, model in _sections():
         source = conf if section == "default" else conf[section]
-        found = {key: source[key] for key in model.model_fields}
+        found = {key: _value(source, section, key) for key in model.model_fields}
         values[section] = {k: v for k, v in found.items() if v is not None and v != {}}
     return values
+
+
+def _value(source: cfg.ConfigOpts | cfg.ConfigOpts.GroupAttr, section: str, key: str) -> Any:
+    """Without the value in the complaint: what looks like a variable may be a part of a password."""
+    try:
+        return source[key]
+    except cfg.Error:
+        raise InvalidInput(
+            message=f"Settings: {_complaint((section, key), 'not a known $variable; $$ stands for one $')}."
+        ) from None

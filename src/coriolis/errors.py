@@ -272,6 +272,72 @@ class DatabaseTooNew(EngineError):
     hint = "Start the version of Coriolis that upgraded it, or restore a backup."
 
 
+class NoRegion(EngineError):
+    """Fields: endpoint (its name), regions (names or ids)."""
+
+    code = "CORI-8010"
+    http_status = 503
+    template = "None of the regions of endpoint {endpoint!r} is there and enabled: {regions}."
+    hint = "See `coriolis region list`, or map others with `coriolis endpoint update --coriolis-region`."
+
+
+class NoWorkerService(EngineError):
+    """Fields: endpoint (its name), regions (their names)."""
+
+    code = "CORI-8011"
+    http_status = 503
+    retryable = True
+    template = "No conductor that is up serves a region of endpoint {endpoint!r}: {regions}."
+    hint = "See `coriolis service list`; start a coriolis-conductor there, or map one with `coriolis service update`."
+
+
+class ConductorSilent(EngineError):
+    """Fields: region, seconds."""
+
+    code = "CORI-8012"
+    http_status = 503
+    retryable = True
+    template = "No conductor of region {region!r} answered within {seconds:g} s."
+    hint = "See `coriolis service list`, and the log of that region's conductors."
+
+
+class BrokerUnavailable(EngineError):
+    """Fields: reason."""
+
+    code = "CORI-8013"
+    http_status = 503
+    retryable = True
+    template = "The message broker cannot be reached: {reason}"
+    hint = "Jobs are run without it; what a cloud of another region has can be asked once it is back."
+
+
+class AuthenticationRequired(CoriolisError):
+    """A request to Coriolis without a token that Keystone knows."""
+
+    code = "CORI-1401"
+    http_status = 401
+    template = "The request you have made requires authentication."
+    hint = "Get a token from Keystone and send it as X-Auth-Token."
+
+
+class NotAllowed(CoriolisError):
+    """Fields: rule (of the policy)."""
+
+    code = "CORI-1403"
+    http_status = 403
+    template = "Policy doesn't allow {rule} to be performed."
+    hint = "It takes another role, or a token of that project."
+
+
+class KeystoneUnavailable(CoriolisError):
+    """Keystone could not be asked about a token. Fields: reason."""
+
+    code = "CORI-1503"
+    http_status = 503
+    retryable = True
+    template = "Keystone cannot be asked about the token: {reason}"
+
+
 class Cancelled(BaseException):
     """The user wished the job away; raised by OperationContext.check()."""
 
