@@ -124,6 +124,14 @@ class ProviderType(IntEnum):
     SOURCE_ENDPOINT_OPTIONS = 131072
 
 
+class ServiceStatus(StrEnum):
+    """UNKNOWN: written down, but no process of it has come yet."""
+
+    UP = "UP"
+    DOWN = "DOWN"
+    UNKNOWN = "UNKNOWN"
+
+
 class EventLevel(StrEnum):
     INFO = "INFO"
     WARNING = "WARNING"

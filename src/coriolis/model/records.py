@@ -18,6 +18,7 @@ from coriolis.model.enums import (
     ResourceKind,
     ResourceState,
     Scenario,
+    ServiceStatus,
     TaskStatus,
     TaskType,
 )
@@ -265,6 +266,36 @@ class ReplicaRecord(Stamps):
     dirty: bool = False
     manifest: str | None = None
     position: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Region(Stamps):
+    """Where clouds are, and conductors near them: `mapped_services` and `mapped_endpoints` are their ids. While
+    it is not enabled, nobody works for it."""
+
+    id: str
+    name: str
+    description: str | None = None
+    enabled: bool = True
+    mapped_services: tuple[str, ...] = ()
+    mapped_endpoints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service(Stamps):
+    """A process of this installation. `mapped_regions` are ids of regions; `providers` maps a platform to the
+    numbers of `ProviderType` it offers there; `specs` describes the host. A conductor that is not enabled
+    finishes what it has and takes nothing new."""
+
+    id: str
+    host: str
+    binary: str
+    topic: str
+    enabled: bool
+    status: ServiceStatus
+    mapped_regions: tuple[str, ...] = ()
+    providers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    specs: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
 """The database: connections, transactions, its clock, and the repositories by noun."""
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,8 +18,10 @@ from coriolis.store.executions import STATUS_CHANGES, ExecutionRepository, Statu
 from coriolis.store.jobs import JobRepository
 from coriolis.store.keys import open_codec
 from coriolis.store.migrate import upgrade
+from coriolis.store.regions import RegionRepository
 from coriolis.store.replicas import ReplicaRepository
 from coriolis.store.resources import ResourceRepository
+from coriolis.store.services import ServiceRepository
 from coriolis.store.steps import StepRepository
 from coriolis.store.tables import JOB
 from coriolis.store.tasks import TaskRepository
@@ -47,7 +50,9 @@ class Database:
     def __init__(self, engine: sa.Engine, codec: SecretCodec) -> None:
         """`engine` from `open_engine`; tables must be there (see `open_database`)."""
         self.engine = engine
-        self.writing_engine = engine.execution_options(**{_IMMEDIATE: True})
+        self._writing_engine = engine.execution_options(**{_IMMEDIATE: True})
+        # SQLite lets one writer in and makes the others poll, up to 100 ms apart: threads of ours queue here instead.
+        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
         self.codec = codec
         self.listeners: list[Callable[[StatusChange], None]] = []  # told after a commit; must not block
 
@@ -62,7 +67,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         changes: list[StatusChange] = []
-        with self.writing_engine.begin() as connection:
+        with self._turn, self._writing_engine.begin() as connection:
             connection.info[STATUS_CHANGES] = changes
             yield connection
         for change in changes:
@@ -112,6 +117,14 @@ class Database:
     @cached_property
     def replicas(self) -> ReplicaRepository:
         return ReplicaRepository(self)
+
+    @cached_property
+    def regions(self) -> RegionRepository:
+        return RegionRepository(self)
+
+    @cached_property
+    def services(self) -> ServiceRepository:
+        return ServiceRepository(self)
 
 
 def open_database(settings: Settings) -> Database:
