@@ -17,7 +17,9 @@ Answer = TypeVar("Answer")
 
 ATTEMPTS = 5  # with the pauses below about 8 s in all: longer outages are the engine's to sit out
 FIRST_PAUSE = 0.5  # seconds, doubled each time
+JITTER = 0.5  # seconds at most, added to each: callers that failed together must not come back together
 LONGEST_PAUSE = 60.0  # a server may ask for more through Retry-After; then it is the engine's turn as well
+_BACK_OFF = tenacity.wait_exponential(FIRST_PAUSE, max=LONGEST_PAUSE) + tenacity.wait_random(0, JITTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,16 @@ class Fault:
     """A client library's exception, understood.
 
     `refused`: the server certainly did not carry the call out, so even a creation may be repeated.
-    `retry_after`: seconds that the server asked for.
     """
 
     error: CoriolisError
     refused: bool = False
-    retry_after: float | None = None
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the server asked for; the error carries them on to the engine."""
+        asked: float | None = self.error.fields.get("retry_after")
+        return asked
 
 
 class _Failed(Exception):  # noqa: N818 - carries a Fault through tenacity, never leaves this module
@@ -88,8 +94,8 @@ class Caller:
 
 def _pause(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    pause: float = FIRST_PAUSE * 2 ** (state.attempt_number - 1)
+    pause: float = _BACK_OFF(state)
     if isinstance(error, _Failed):
         LOG.info("attempt %d of a cloud call: %s", state.attempt_number, error.fault.error)
         pause = max(pause, error.fault.retry_after or 0)
-    return min(pause, LONGEST_PAUSE)
+    return pause

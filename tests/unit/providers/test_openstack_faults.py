@@ -1,3 +1,6 @@
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
 import pytest
 import requests
 from keystoneauth1 import exceptions as auth
@@ -44,7 +47,33 @@ def test_a_busy_service_is_refused_for_now() -> None:
     assert fault.refused
     assert fault.retry_after == 12
     assert fault.error.retryable
-    assert (answered(429, "x", **{"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}).retry_after or 0) == 0
+    assert fault.error.fields["retry_after"] == 12
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("120", 120.0), ("soon", None), ("", None)],
+)
+def test_retry_after_is_seconds_or_a_date(header: str, seconds: float | None) -> None:
+    assert answered(429, "x", **{"Retry-After": header}).retry_after == seconds
+
+
+def test_retry_after_as_a_date_of_the_future() -> None:
+    then = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    assert 60 < (answered(503, "x", **{"Retry-After": then}).retry_after or 0) <= 90
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Cannot 'detach_volume' instance i while it is in task_state image_snapshot",
+        "Port p could not be updated, another request is at work on it. Please try again.",
+    ],
+)
+def test_a_409_of_a_busy_object_passes(text: str) -> None:
+    fault = answered(409, text)
+    assert type(fault.error) is errors.CloudUnavailable
+    assert fault.refused
 
 
 def test_unreachable_names_the_url() -> None:

@@ -1,5 +1,6 @@
 """What the exceptions of openstacksdk and keystoneauth1 mean for us."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -23,6 +24,8 @@ CAUGHT: tuple[type[Exception], ...] = (sdk.SDKException, auth.ClientException)
 
 # Statuses with which a service says "not now" before doing anything. 500, 502 and 504 leave it open.
 _REFUSED_FOR_NOW = frozenset({429, 503})
+# The services' words for "the object is busy just now": the same 409 as for states that last.
+_BUSY = re.compile(r"while it is in task_state|try again|please retry", re.IGNORECASE)
 _PASSING = _REFUSED_FOR_NOW | {500, 502, 504}
 
 
@@ -59,8 +62,12 @@ def _unreachable(cloud: str, action: str, error: Exception) -> Fault:
 def _answered(cloud: str, action: str, error: Exception, status: int) -> Fault:
     text = _text(error)
     if status in _PASSING:
-        unavailable = CloudUnavailable(cloud=cloud, action=action, reason=text)
-        return Fault(unavailable, refused=status in _REFUSED_FOR_NOW, retry_after=_retry_after(error))
+        unavailable = CloudUnavailable(
+            cloud=cloud, action=action, reason=text, retry_after=_retry_after(error)
+        )
+        return Fault(unavailable, refused=status in _REFUSED_FOR_NOW)
+    if status == 409 and _BUSY.search(text):
+        return Fault(CloudUnavailable(cloud=cloud, action=action, reason=text), refused=True)
     return Fault(_lasting(cloud, action, status, text))
 
 
