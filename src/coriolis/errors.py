@@ -87,7 +87,8 @@ class CloudError(CoriolisError):
 
 
 class CloudUnavailable(CloudError):
-    """A fault that passes by itself: 429, 5xx, a locked object, a lost connection."""
+    """A fault that passes by itself: 429, 5xx, a locked object, a lost connection. Fields: cloud, action, reason,
+    retry_after (seconds that the cloud asked for, or None or missing)."""
 
     code = "CORI-2503"
     http_status = 503
@@ -261,6 +262,22 @@ class UnknownStep(EngineError):
 
     code = "CORI-8003"
     template = "A stored job holds step {step!r} in version {version}, which this installation does not know."
+    hint = "Start the version of Coriolis that queued the job, or cancel the job with force and clean up what it left."
+
+
+class UnknownPlan(EngineError):
+    """Fields: format, known."""
+
+    code = "CORI-8010"
+    template = "The stored job's plan is of format {format}; this installation reads format {known}."
+    hint = "Start the version of Coriolis that queued the job, or cancel the job with force and clean up what it left."
+
+
+class UnreadableStep(EngineError):
+    """Fields: name (in the plan), step, version, reason."""
+
+    code = "CORI-8011"
+    template = "The parameters of {name!r}, step {step!r} in version {version}, are not as this version wants: {reason}."
     hint = "Start the version of Coriolis that queued the job, or cancel the job with force and clean up what it left."
 
 
