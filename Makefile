@@ -5,7 +5,7 @@ BIN := .venv/bin
 STATE_DIR ?= /var/lib/coriolis
 LAB_ROOT ?= /var/lib/coriolis-lab
 
-.PHONY: help setup demo demo-down test test-fast lint fmt serve lab lab-down lock
+.PHONY: help setup demo demo-down test test-fast chaos bench-engine lint fmt serve lab lab-down lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,9 @@ test: setup lint ## lint, unit, conformance and end-to-end tests
 
 test-fast: setup ## the tests that boot no virtual machine
 	@$(BIN)/pytest -n 3 -m "not vm and not e2e"
+
+bench-engine: setup ## jobs a minute, start latency and statements a step, beside their targets
+	@$(BIN)/python -m bench.engine --profile
 
 lint: setup ## ruff, mypy --strict and the walls between the packages
 	@$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""Benchmarks: tools that tell what the product costs, and where."""
