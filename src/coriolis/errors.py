@@ -21,6 +21,7 @@ Each class has a stable `code` (documented in docs/reference/errors.md), a messa
 Cancelled and LeaseLost stand outside: they are not faults and no `except CoriolisError` may swallow them.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
@@ -292,7 +293,7 @@ class DatabaseTooNew(EngineError):
 class NoRegion(EngineError):
     """Fields: endpoint (its name), regions (names or ids)."""
 
-    code = "CORI-8010"
+    code = "CORI-8020"
     http_status = 503
     template = "None of the regions of endpoint {endpoint!r} is there and enabled: {regions}."
     hint = "See `coriolis region list`, or map others with `coriolis endpoint update --coriolis-region`."
@@ -301,7 +302,7 @@ class NoRegion(EngineError):
 class NoWorkerService(EngineError):
     """Fields: endpoint (its name), regions (their names)."""
 
-    code = "CORI-8011"
+    code = "CORI-8021"
     http_status = 503
     retryable = True
     template = "No conductor that is up serves a region of endpoint {endpoint!r}: {regions}."
@@ -311,7 +312,7 @@ class NoWorkerService(EngineError):
 class ConductorSilent(EngineError):
     """Fields: region, seconds."""
 
-    code = "CORI-8012"
+    code = "CORI-8022"
     http_status = 503
     retryable = True
     template = "No conductor of region {region!r} answered within {seconds:g} s."
@@ -321,7 +322,7 @@ class ConductorSilent(EngineError):
 class BrokerUnavailable(EngineError):
     """Fields: reason."""
 
-    code = "CORI-8013"
+    code = "CORI-8023"
     http_status = 503
     retryable = True
     template = "The message broker cannot be reached: {reason}"
@@ -361,3 +362,25 @@ class Cancelled(BaseException):
 
 class LeaseLost(BaseException):
     """Another conductor owns the job now: stop at once, write nothing, touch nothing."""
+
+
+def to_wire(error: CoriolisError) -> dict[str, Any]:
+    """JSON for another process of ours: see `from_wire`."""
+    fields = {
+        name: value if isinstance(value, int | float | None) else str(value)
+        for name, value in error.fields.items()
+    }
+    return {"code": error.code, "fields": fields, "message": error.message}
+
+
+def from_wire(told: Mapping[str, Any]) -> CoriolisError:
+    """The same error, of the same class; of one that this release does not know, its message and code."""
+    known = {found.code: found for found in _classes(CoriolisError)}.get(told["code"])
+    if known is None:
+        return CoriolisError(message=f"{told['message']} ({told['code']})")
+    return known(**told["fields"])
+
+
+def _classes(base: type[CoriolisError]) -> list[type[CoriolisError]]:
+    """Bases last, so that they win where a subclass has their code."""
+    return [found for child in base.__subclasses__() for found in _classes(child)] + [base]

@@ -3,19 +3,19 @@
 They reach nothing else than this and the store. Every method raises errors of `coriolis.errors` only.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from coriolis.config import Settings
 from coriolis.engine import submissions
+from coriolis.engine.inventory import Inventory, LocalInventory
 from coriolis.engine.sessions import FindProvider
 from coriolis.errors import NotSupported
 from coriolis.model.enums import ProviderType, ResourceState
 from coriolis.model.instance import Instance, InstanceSummary, Network, ProviderOption, StorageBackend
 from coriolis.model.records import Deployment, Execution, LedgerEntry
 from coriolis.providers import registry
-from coriolis.providers.base import DestinationCloud, Provider, SourceCloud
+from coriolis.providers.base import Provider
 from coriolis.store.database import Database
 
 
@@ -28,13 +28,19 @@ class FrontDoor:
         *,
         find_provider: FindProvider = registry.provider,
         all_providers: Callable[[], Mapping[str, Provider]] = registry.providers,
+        inventory: Callable[[str], Inventory] | None = None,
+        require_conductor: Callable[[Sequence[str]], None] | None = None,
     ) -> None:
-        """`wake` tells the conductor to look for work now."""
+        """`wake` tells the conductors to look for work now. `inventory`: who asks the cloud of that endpoint
+        (None: this process). `require_conductor` raises where nobody who is up could work on these endpoints."""
         self._database = database
         self._settings = settings
         self._wake = wake
         self._find_provider = find_provider
         self._all_providers = all_providers
+        local = LocalInventory(database, settings, find_provider)
+        self._inventory: Callable[[str], Inventory] = inventory or (lambda _endpoint_id: local)
+        self._require_conductor = require_conductor or (lambda _endpoint_ids: None)
 
     # What the platforms are
 
@@ -66,16 +72,11 @@ class FrontDoor:
         """Raises InvalidInput naming the field; does not touch the network."""
         self._find_provider(platform).check_connection_info(connection_info)
 
-    # What an endpoint has
+    # What an endpoint has. Asked from here, or by a conductor of the endpoint's region
 
     def validate_endpoint(self, endpoint_id: str) -> None:
         """Logs in. Raises AuthenticationFailed, CloudError, InvalidInput…"""
-        endpoint = self._database.endpoints.get(endpoint_id)
-        plugin = self._find_provider(endpoint.type)
-        plugin.check_connection_info(endpoint.connection_info)
-        is_source = ProviderType.TRANSFER_EXPORT in plugin.capabilities
-        with self._source(endpoint_id) if is_source else self._destination(endpoint_id) as cloud:
-            cloud.validate_connection()
+        self._inventory(endpoint_id).validate_endpoint(endpoint_id)
 
     def list_instances(
         self,
@@ -86,35 +87,28 @@ class FrontDoor:
         limit: int | None = None,
         name: str | None = None,
     ) -> Sequence[InstanceSummary]:
-        with self._source(endpoint_id) as cloud:
-            return cloud.list_instances(env, marker=marker, limit=limit, name=name)
+        inventory = self._inventory(endpoint_id)
+        return inventory.list_instances(endpoint_id, env, marker=marker, limit=limit, name=name)
 
     def get_instance(self, endpoint_id: str, env: Mapping[str, Any], name_or_id: str) -> Instance:
-        with self._source(endpoint_id) as cloud:
-            return cloud.get_instance(env, name_or_id)
+        return self._inventory(endpoint_id).get_instance(endpoint_id, env, name_or_id)
 
     def list_networks(self, endpoint_id: str, env: Mapping[str, Any]) -> Sequence[Network]:
         """Of a platform that is a destination those that VMs can be put on; else those that a source has."""
-        plugin = self._find_provider(self._database.endpoints.get(endpoint_id).type)
-        is_destination = ProviderType.TRANSFER_IMPORT in plugin.capabilities
-        with self._destination(endpoint_id) if is_destination else self._source(endpoint_id) as cloud:
-            return cloud.list_networks(env)
+        return self._inventory(endpoint_id).list_networks(endpoint_id, env)
 
     def list_storage(self, endpoint_id: str, env: Mapping[str, Any]) -> Sequence[StorageBackend]:
-        with self._destination(endpoint_id) as cloud:
-            return cloud.list_storage(env)
+        return self._inventory(endpoint_id).list_storage(endpoint_id, env)
 
     def source_options(
         self, endpoint_id: str, env: Mapping[str, Any], names: Sequence[str] = ()
     ) -> Sequence[ProviderOption]:
-        with self._source(endpoint_id) as cloud:
-            return cloud.source_options(env, names)
+        return self._inventory(endpoint_id).source_options(endpoint_id, env, names)
 
     def destination_options(
         self, endpoint_id: str, env: Mapping[str, Any], names: Sequence[str] = ()
     ) -> Sequence[ProviderOption]:
-        with self._destination(endpoint_id) as cloud:
-            return cloud.destination_options(env, names)
+        return self._inventory(endpoint_id).destination_options(endpoint_id, env, names)
 
     # Work
 
@@ -192,19 +186,3 @@ class FrontDoor:
         self._database.jobs.reopen_for_cleanup(job_id)
         self._wake()
         return self._database.resources.list(job_id=job_id, states=[ResourceState.LEFTOVER])
-
-    @contextmanager
-    def _source(self, endpoint_id: str) -> Iterator[SourceCloud]:
-        endpoint = self._database.endpoints.get(endpoint_id)
-        plugin = self._find_provider(endpoint.type)
-        with closing(plugin.connect_source(endpoint.connection_info, endpoint.name, self._settings)) as cloud:
-            yield cloud
-
-    @contextmanager
-    def _destination(self, endpoint_id: str) -> Iterator[DestinationCloud]:
-        endpoint = self._database.endpoints.get(endpoint_id)
-        plugin = self._find_provider(endpoint.type)
-        with closing(
-            plugin.connect_destination(endpoint.connection_info, endpoint.name, self._settings)
-        ) as cloud:
-            yield cloud
