@@ -12,6 +12,7 @@ from oslo_config import cfg
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from coriolis.errors import InvalidInput
+from coriolis.model.queue import Limits
 from coriolis.model.secret import Secret
 
 
@@ -127,18 +128,49 @@ class DatabaseSection(Section):
 
 
 class EngineSection(Section):
-    max_parallel_jobs: int = Field(4, ge=1, description="Instances copied or deployed at the same time.")
+    max_parallel_jobs: int = Field(
+        4,
+        ge=1,
+        description="Instances that one conductor copies or deploys at the same time; as many again may be undone.",
+    )
+    max_jobs: int = Field(
+        0,
+        ge=0,
+        description="Jobs at work at the same time in the whole installation; 0: no limit. The same on all hosts, "
+        "like the next two.",
+    )
+    max_jobs_per_endpoint: int = Field(
+        16, ge=0, description="Jobs at work at the same time from or to one endpoint; 0: no limit."
+    )
+    max_jobs_per_host: int = Field(
+        0,
+        ge=0,
+        description="Jobs at work at the same time in all conductors of one host together; 0: no limit.",
+    )
+    poll_seconds: float = Field(
+        0.25,
+        gt=0,
+        description="How often a conductor with room looks for jobs that no message told it of: two queries on an "
+        "index. With [messaging] and many conductors, 2 or more.",
+    )
     lease_seconds: float = Field(30.0, gt=0, description="How long a claim on a job lasts without renewal.")
     heartbeat_seconds: float = Field(
+        10.0, gt=0, description="How often claims are renewed; at most a third of the lease is used."
+    )
+    watch_seconds: float = Field(
         1.0,
         gt=0,
-        description="How often a claim is renewed and a wish to cancel is seen; below a third of the lease.",
+        description="How often a conductor reads whether its jobs are to be cancelled or were lost; one query.",
     )
     retry_seconds: float = Field(
         2.0,
         gt=0,
         description="First wait before a step is tried again after a passing fault; doubles each time.",
     )
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.max_jobs, self.max_jobs_per_endpoint, self.max_jobs_per_host)
 
 
 class TransferSection(Section):

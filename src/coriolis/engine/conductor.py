@@ -1,22 +1,30 @@
-"""The conductor: claims jobs and runs them, several at once, until it is stopped."""
+"""The conductor: claims jobs from the board and runs them, several at once, until it is stopped."""
 
 import logging
 import os
+import secrets
 import socket
 import threading
+import time
+from collections.abc import Callable
 
 import sqlalchemy as sa
+from taskflow import exceptions
 
 from coriolis.config import Settings
-from coriolis.engine.claims import Claim, ClaimKeeper
+from coriolis.engine.board.heartbeat import Heartbeat
+from coriolis.engine.board.job import SqlJob
+from coriolis.engine.board.sql import SqlJobBoard
+from coriolis.engine.claims import Claim
 from coriolis.engine.job_run import run_job
 from coriolis.engine.registry import StepRegistry
 from coriolis.engine.sessions import FindProvider
+from coriolis.model.queue import Served, everything
 from coriolis.providers import registry as providers
 from coriolis.store.database import Database
 
 LOG = logging.getLogger(__name__)
-_POLL_SECONDS = 1.0  # between looks for jobs that another process queued or lost; our own wake us
+_REFUSALS = 8  # in one look: others are claiming too, and what we read of the queue is old by then
 
 
 class Conductor:
@@ -27,83 +35,123 @@ class Conductor:
         steps: StepRegistry,
         *,
         find_provider: FindProvider = providers.provider,
+        served: Callable[[], Served] = everything,
     ) -> None:
+        """`served` is asked at each look for jobs: the regions and capabilities of this conductor."""
         self._database = database
         self._settings = settings
         self._steps = steps
         self._find_provider = find_provider
-        self._stopping = threading.Event()
-        self._awake = threading.Event()
-        self._free = threading.Semaphore(settings.engine.max_parallel_jobs)
-        self._workers: set[threading.Thread] = set()
-        self._workers_lock = threading.Lock()
-        self._keeper = ClaimKeeper(
+        host = socket.gethostname()
+        self._owner = f"{host}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._board = SqlJobBoard(
+            "coriolis",
             database,
-            f"{socket.gethostname()}:{os.getpid()}",
+            host=host,
+            limits=settings.engine.limits,
+            lease_seconds=settings.engine.lease_seconds,
+            served=served,
+        )
+        self._heartbeat = Heartbeat(
+            database,
+            self._owner,
             lease_seconds=settings.engine.lease_seconds,
             heartbeat_seconds=settings.engine.heartbeat_seconds,
+            watch_seconds=settings.engine.watch_seconds,
         )
+        self._stopping = threading.Event()
+        self._awake = threading.Event()
+        self._working: dict[threading.Thread, bool] = {}  # to whether its job only has to be undone
+        self._lock = threading.Lock()
         self._loop = threading.Thread(target=self._run, name="conductor", daemon=True)
 
     def start(self) -> None:
-        self._keeper.start()
+        self._heartbeat.start()
         self._loop.start()
 
     def wake(self) -> None:
         """Something was queued or wished: look now."""
-        self._keeper.look_now()
+        self._heartbeat.look_now()
         self._awake.set()
 
     def stop(self, timeout: float = 30.0) -> None:
-        """Leaves the jobs as they stand, for the next start to go on with. Waits for the steps to notice, at
-        most `timeout` seconds."""
+        """Gives the jobs back as they stand, for others or the next start to go on with at once. Waits for the
+        steps to notice, at most `timeout` seconds; what has not by then is lost with its lease."""
+        deadline = time.monotonic() + timeout
         self._stopping.set()
         self._awake.set()
-        self._keeper.stop()
         if self._loop.is_alive():
             self._loop.join(timeout)
-        with self._workers_lock:
-            workers = list(self._workers)
+        self._heartbeat.lose_all()
+        with self._lock:
+            workers = list(self._working)
         for worker in workers:
-            worker.join(timeout)
+            worker.join(max(deadline - time.monotonic(), 0.0))
+        self._heartbeat.stop()
+        self._board.close()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            if not self._free.acquire(timeout=_POLL_SECONDS):
-                continue
-            claim = self._take()
-            if claim is None:
-                self._free.release()
-                self._awake.wait(_POLL_SECONDS)
-                self._awake.clear()
-                continue
-            worker = threading.Thread(
-                target=self._work, args=(claim,), name=f"job-{claim.job.id[:8]}", daemon=True
-            )
-            with self._workers_lock:
-                self._workers.add(worker)
-            worker.start()
+            self._awake.clear()
+            try:
+                if not self._board.connected:
+                    self._board.connect()
+                self._look()
+            except (exceptions.JobFailure, sa.exc.SQLAlchemyError) as error:
+                LOG.warning("could not look for jobs: %s", error)
+            self._awake.wait(self._settings.engine.poll_seconds)
 
-    def _take(self) -> Claim | None:
+    def _look(self) -> None:
+        """Claims what there is room for. Jobs to be undone come first and have room of their own: a cancel does
+        not wait until a copy of hours has ended."""
+        refusals = 0
+        for job in self._board.iterjobs(only_unclaimed=True, only_undoing=not self._has_room(undoing=False)):
+            if self._stopping.is_set() or refusals >= _REFUSALS:
+                return
+            if not self._has_room(undoing=job.undoing):
+                if job.undoing:
+                    continue
+                return
+            if not self._take(job):
+                refusals += 1
+
+    def _has_room(self, *, undoing: bool) -> bool:
+        with self._lock:
+            return list(self._working.values()).count(undoing) < self._settings.engine.max_parallel_jobs
+
+    def _take(self, job: SqlJob) -> bool:
+        began = time.monotonic()
         try:
-            return self._keeper.take()
-        except sa.exc.SQLAlchemyError as error:
-            LOG.warning("could not look for jobs: %s", error)
-            return None
+            self._board.claim(job, self._owner)
+        except (exceptions.UnclaimableJob, exceptions.NotFound) as refusal:
+            LOG.debug("%s", refusal)
+            return False
+        claim = Claim(job.claimed_record, valid_until=began + self._settings.engine.lease_seconds)
+        self._heartbeat.keep(claim)
+        name = f"job-{job.uuid[:8]}"
+        worker = threading.Thread(target=self._work, args=(job, claim), name=name, daemon=True)
+        with self._lock:
+            self._working[worker] = job.undoing
+        worker.start()
+        return True
 
-    def _work(self, claim: Claim) -> None:
+    def _work(self, job: SqlJob, claim: Claim) -> None:
         try:
             run_job(self._database, self._settings, self._steps, claim, self._find_provider)
             if claim.lost and self._stopping.is_set():
-                self._database.jobs.release(claim.fence)
+                self._give_back(job)
         except Exception:
-            # A fault of ours outside any step. The claim is not released: after the lease somebody tries
-            # again,
-            # and a fault that stays does not turn into a busy loop.
+            # A fault of ours outside any step. The claim is not given back: after the lease somebody tries
+            # again, and a fault that stays does not turn into a busy loop.
             LOG.exception("job %s was left after a fault of the engine", claim.job.id)
         finally:
-            self._keeper.drop(claim)
-            with self._workers_lock:
-                self._workers.discard(threading.current_thread())
-            self._free.release()
+            self._heartbeat.drop(claim)
+            with self._lock:
+                self._working.pop(threading.current_thread(), None)
             self._awake.set()
+
+    def _give_back(self, job: SqlJob) -> None:
+        try:
+            self._board.abandon(job, self._owner)
+        except (exceptions.JobFailure, exceptions.NotFound) as error:
+            LOG.info("not given back: %s", error)

@@ -35,7 +35,7 @@ class Engine:
 
     def __enter__(self) -> Self:
         if self._lock is not None:
-            self.database.jobs.void_all_claims()
+            self.database.queue.void_all_claims()
         self.database.jobs.retry_stuck()
         self.conductor.start()
         return self

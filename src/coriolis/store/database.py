@@ -18,6 +18,7 @@ from coriolis.store.executions import STATUS_CHANGES, ExecutionRepository, Statu
 from coriolis.store.jobs import JobRepository
 from coriolis.store.keys import open_codec
 from coriolis.store.migrate import upgrade
+from coriolis.store.queue import QueueRepository
 from coriolis.store.regions import RegionRepository
 from coriolis.store.replicas import ReplicaRepository
 from coriolis.store.resources import ResourceRepository
@@ -101,6 +102,10 @@ class Database:
     @cached_property
     def jobs(self) -> JobRepository:
         return JobRepository(self)
+
+    @cached_property
+    def queue(self) -> QueueRepository:
+        return QueueRepository(self)
 
     @cached_property
     def tasks(self) -> TaskRepository:

@@ -1,18 +1,22 @@
 """Executions, and how a run is queued."""
 
+import builtins
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import sqlalchemy as sa
 
 from coriolis.errors import Conflict
 from coriolis.model.enums import ExecutionStatus, ExecutionType, TaskStatus, TaskType
+from coriolis.model.queue import ANYWHERE, Demand, Needs
 from coriolis.model.records import ALIVE, Execution, JobState, Paging, Wish
 from coriolis.model.status import execution_status
 from coriolis.store.repository import Repository, Row, born, bury, change, get_row, new_id, page, stamps
-from coriolis.store.tables import EXECUTION, JOB, TASK
+from coriolis.store.tables import EXECUTION, JOB, JOB_DEMAND, TASK
 from coriolis.store.tasks import tasks_of
+from coriolis.store.turnstile import SUBMISSIONS, pass_turnstile
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,9 @@ class NewJob:
     instance: str
     flow: str
     flow_version: int
-    plan: Mapping[str, Any]
+    plan: Mapping[str, Any] = field(repr=False)
     tasks: tuple[NewTask, ...]
+    needs: Needs = field(default_factory=Needs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,47 +89,84 @@ class ExecutionRepository(Repository):
                 **born(),
             )
         )
-        for job in jobs:
-            self._submit_job(connection, execution_id, job)
+        self.add_jobs(connection, execution_id, jobs)
         return execution_id
 
-    def _submit_job(self, connection: sa.Connection, execution_id: str, job: NewJob) -> None:
-        job_id = new_id()
-        last = connection.scalar(sa.select(sa.func.max(JOB.c.position))) or 0
-        connection.execute(
-            sa.insert(JOB).values(
-                id=job_id,
-                execution_id=execution_id,
-                instance=job.instance,
-                flow=job.flow,
-                flow_version=job.flow_version,
-                plan=self._protect(job.plan),
-                state=JobState.QUEUED,
-                wish=Wish.NONE,
-                token=0,
-                lease_until=0.0,
-                priority=0,
-                position=last + 1,
+    def add_jobs(
+        self, connection: sa.Connection, execution_id: str, jobs: Sequence[NewJob]
+    ) -> builtins.list[str]:
+        """Queues jobs of an execution, at the end of the line. Returns their ids."""
+        if not jobs:
+            return []
+        ids = [new_id() for _ in jobs]
+        tasks = [
+            row for job_id, job in zip(ids, jobs, strict=True) for row in _tasks(execution_id, job_id, job)
+        ]
+        plans = [self._protect(job.plan) for job in jobs]
+        last = pass_turnstile(connection, SUBMISSIONS, len(jobs))
+        _know_demands(connection, [job.needs.demand for job in jobs])
+        rows = [
+            {
+                "id": job_id,
+                "execution_id": execution_id,
+                "instance": job.instance,
+                "flow": job.flow,
+                "flow_version": job.flow_version,
+                "plan": plan,
+                "state": JobState.QUEUED,
+                "wish": Wish.NONE,
+                "token": 0,
+                "lease_until": 0.0,
+                "priority": job.needs.priority,
+                "position": position,
+                "demand_id": job.needs.demand.id,
+                "origin_endpoint_id": job.needs.origin_endpoint_id,
+                "destination_endpoint_id": job.needs.destination_endpoint_id,
                 **born(),
+            }
+            for position, job_id, job, plan in zip(
+                count(last - len(jobs) + 1), ids, jobs, plans, strict=False
             )
-        )
-        ids = {task.step: new_id() for task in job.tasks}
-        for index, task in enumerate(job.tasks):
-            connection.execute(
-                sa.insert(TASK).values(
-                    id=ids[task.step],
-                    execution_id=execution_id,
-                    job_id=job_id,
-                    step=task.step,
-                    instance=job.instance,
-                    task_type=task.task_type,
-                    status=TaskStatus.SCHEDULED,
-                    index=index,
-                    depends_on=[ids[parent] for parent in task.depends_on],
-                    on_error=task.on_error,
-                    **born(),
-                )
-            )
+        ]
+        connection.execute(sa.insert(JOB), rows)
+        if tasks:
+            connection.execute(sa.insert(TASK), tasks)
+        return ids
+
+
+def _tasks(execution_id: str, job_id: str, job: NewJob) -> list[dict[str, Any]]:
+    ids = {task.step: new_id() for task in job.tasks}
+    return [
+        {
+            "id": ids[task.step],
+            "execution_id": execution_id,
+            "job_id": job_id,
+            "step": task.step,
+            "instance": job.instance,
+            "task_type": task.task_type,
+            "status": TaskStatus.SCHEDULED,
+            "index": index,
+            "depends_on": [ids[parent] for parent in task.depends_on],
+            "on_error": task.on_error,
+            **born(),
+        }
+        for index, task in enumerate(job.tasks)
+    ]
+
+
+def _know_demands(connection: sa.Connection, demands: Sequence[Demand]) -> None:
+    """Behind the turnstile, so that nobody inserts the same one meanwhile."""
+    wanted = {demand.id: demand for demand in demands if demand.id != ANYWHERE}
+    if not wanted:
+        return
+    known = connection.scalars(sa.select(JOB_DEMAND.c.id).where(JOB_DEMAND.c.id.in_(wanted))).all()
+    rows = [
+        {"id": id_, "regions": demand.regions, "capabilities": demand.capabilities}
+        for id_, demand in wanted.items()
+        if id_ not in known
+    ]
+    if rows:
+        connection.execute(sa.insert(JOB_DEMAND), rows)
 
 
 def active_execution(connection: sa.Connection, action_id: str) -> str | None:
@@ -140,13 +182,16 @@ def active_execution(connection: sa.Connection, action_id: str) -> str | None:
 
 def refresh_status(connection: sa.Connection, execution_id: str) -> None:
     """Derives the execution's status from its jobs, in the transaction that changed one of them."""
+    # The row is locked before the jobs are read: of two jobs that end at once, each would otherwise take the
+    # other for running, and the execution would never end.
+    held = sa.select(EXECUTION.c.status).where(EXECUTION.c.id == execution_id).with_for_update()
+    before = connection.scalar(held)
     query = sa.select(JOB.c.state, JOB.c.wish, JOB.c.outcome).where(JOB.c.execution_id == execution_id)
     jobs = [
         (JobState(state), Wish(wish), JobState(outcome) if outcome else None)
         for state, wish, outcome in connection.execute(query)
     ]
     status = execution_status(jobs)
-    before = connection.scalar(sa.select(EXECUTION.c.status).where(EXECUTION.c.id == execution_id))
     if before != status:
         change(connection, EXECUTION, execution_id, {"status": status})
         connection.info.setdefault(STATUS_CHANGES, []).append(StatusChange(execution_id, status))

@@ -1,7 +1,7 @@
-"""Jobs: what is queued, who holds it, how it ended."""
+"""Jobs: how one begins, is cancelled, and ends. Who holds it is in `store.queue`."""
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -9,17 +9,15 @@ import sqlalchemy as sa
 from coriolis.errors import Conflict, NotFound
 from coriolis.model.enums import EventLevel, ResourceState, TaskStatus
 from coriolis.model.records import Job, JobState, Wish
-from coriolis.store.clock import clock
 from coriolis.store.executions import refresh_status
 from coriolis.store.repository import Repository, Row, change, get_row, stamps
 from coriolis.store.resources import settle_resources
-from coriolis.store.tables import EXECUTION, JOB, RESOURCE, TASK
+from coriolis.store.tables import EXECUTION, JOB, RESOURCE, STEP_STATE, TASK
 from coriolis.store.tasks import add_event, move_tasks
 
 if TYPE_CHECKING:
     from coriolis.store.database import Fence
 
-_CLAIMABLE = (JobState.QUEUED, JobState.RUNNING, JobState.COMPENSATING)
 _WAITING_TASKS = (TaskStatus.SCHEDULED, TaskStatus.PENDING, TaskStatus.STARTING)
 _BUSY_TASKS = (TaskStatus.RUNNING, TaskStatus.CANCELLING)
 
@@ -27,53 +25,12 @@ _BUSY_TASKS = (TaskStatus.RUNNING, TaskStatus.CANCELLING)
 class JobRepository(Repository):
     def get(self, job_id: str) -> Job:
         with self._database.read() as connection:
-            return self._record(get_row(connection, JOB, "Job", job_id))
+            return job_record(get_row(connection, JOB, "Job", job_id), self._reveal)
 
     def list(self, execution_id: str) -> builtins.list[Job]:
         query = sa.select(JOB).where(JOB.c.execution_id == execution_id).order_by(JOB.c.position)
         with self._database.read() as connection:
-            return [self._record(row) for row in connection.execute(query).mappings()]
-
-    # Claims
-
-    def claim_next(self, owner: str, lease_seconds: float) -> Job | None:
-        """Takes the next job that nobody holds, or None. The token decides between two takers."""
-        now = clock(self._database.engine.dialect.name)
-        free = sa.and_(JOB.c.state.in_(_CLAIMABLE), JOB.c.lease_until < now)
-        query = sa.select(JOB.c.id, JOB.c.token).where(free)
-        with self._database.read() as connection:
-            candidates = connection.execute(query.order_by(JOB.c.priority.desc(), JOB.c.position)).all()
-        for job_id, seen in candidates:
-            take = sa.update(JOB).where(JOB.c.id == job_id, JOB.c.token == seen, free)
-            values = {"owner": owner, "token": seen + 1, "lease_until": now + lease_seconds}
-            with self._database.write() as connection:
-                if connection.execute(take.values(**values)).rowcount == 1:
-                    return self._record(get_row(connection, JOB, "Job", job_id))
-        return None
-
-    def renew(self, fence: "Fence", lease_seconds: float) -> Wish | None:
-        """Extends the lease and tells what is wished; None when the claim was lost."""
-        now = clock(self._database.engine.dialect.name)
-        mine = sa.and_(JOB.c.id == fence.job_id, JOB.c.token == fence.token)
-        with self._database.write() as connection:
-            changed = connection.execute(sa.update(JOB).where(mine).values(lease_until=now + lease_seconds))
-            if changed.rowcount != 1:
-                return None
-            return Wish(connection.execute(sa.select(JOB.c.wish).where(mine)).scalar_one())
-
-    def release(self, fence: "Fence") -> None:
-        """Gives the claim back unfinished; whoever looks next may take it. No error when it was lost
-        already."""
-        mine = sa.and_(JOB.c.id == fence.job_id, JOB.c.token == fence.token)
-        with self._database.write() as connection:
-            connection.execute(sa.update(JOB).where(mine).values(owner=None, lease_until=0.0))
-
-    def void_all_claims(self) -> None:
-        """Only for one who knows that no other conductor lives: ends every lease, and fences off its
-        writer."""
-        with self._database.write() as connection:
-            held = sa.update(JOB).where(JOB.c.owner.is_not(None))
-            connection.execute(held.values(owner=None, lease_until=0.0, token=JOB.c.token + 1))
+            return [job_record(row, self._reveal) for row in connection.execute(query).mappings()]
 
     def retry_stuck(self) -> None:
         """At a start, perhaps of another version: jobs that needed an operator are tried again."""
@@ -92,17 +49,16 @@ class JobRepository(Repository):
     def begin_compensation(self, fence: "Fence", outcome: JobState) -> JobState:
         """The first caller decides whether the job will end FAILED or CANCELLED; returns what was decided."""
         with self._database.fenced(fence) as connection:
-            decided = connection.scalar(sa.select(JOB.c.outcome).where(JOB.c.id == fence.job_id))
-            if decided is None:
-                decided = outcome
-                _set_state(connection, fence.job_id, JobState.COMPENSATING, outcome=outcome)
-            return JobState(decided)
+            return begin_compensation(connection, fence.job_id, outcome)
 
-    def finish(self, fence: "Fence", state: JobState) -> None:
-        """Ends the job: its tasks, its ledger rows and its execution's status are settled in one
-        transaction."""
+    def finish(self, fence: "Fence", state: JobState | None = None) -> None:
+        """Ends the job: its tasks, its ledger rows and its execution's status are settled in one transaction.
+
+        `state` None: what its compensation was decided to end in, or COMPLETED where there was none.
+        """
         with self._database.fenced(fence) as connection:
-            _settle(connection, fence.job_id, state)
+            decided = connection.scalar(sa.select(JOB.c.outcome).where(JOB.c.id == fence.job_id))
+            _settle(connection, fence.job_id, state or JobState(decided or JobState.COMPLETED))
 
     def needs_operator(self, fence: "Fence", reason: str) -> None:
         with self._database.fenced(fence) as connection:
@@ -120,9 +76,9 @@ class JobRepository(Repository):
         """
         with self._database.write() as connection:
             get_row(connection, EXECUTION, "Execution", execution_id)
-            jobs = (
-                connection.execute(sa.select(JOB).where(JOB.c.execution_id == execution_id)).mappings().all()
-            )
+            # Locked: between our look and our write nobody may claim, begin or finish one of them.
+            query = sa.select(JOB).where(JOB.c.execution_id == execution_id).with_for_update()
+            jobs = connection.execute(query.order_by(JOB.c.id)).mappings().all()
             unfinished = [row for row in jobs if not JobState(row["state"]).finished]
             if not unfinished:
                 raise Conflict(message=f"Execution {execution_id} is not active.")
@@ -157,27 +113,42 @@ class JobRepository(Repository):
             owed = sa.and_(RESOURCE.c.job_id == job_id, RESOURCE.c.state == ResourceState.LEFTOVER)
             if connection.scalar(sa.select(sa.func.count()).where(owed)) == 0:
                 raise NotFound(kind="Leftover of job", name=job_id)
+            # Of this job only the steps that owe something are to be undone, be it failed or completed.
+            owing = sa.select(RESOURCE.c.step).where(owed)
+            states = sa.update(STEP_STATE).where(STEP_STATE.c.job_id == job_id)
+            connection.execute(states.values(reverted=STEP_STATE.c.step.not_in(owing)))
             _set_state(connection, job_id, JobState.COMPENSATING, outcome=row["state"], wish=Wish.NONE)
 
-    def _record(self, row: Row) -> Job:
-        return Job(
-            id=row["id"],
-            execution_id=row["execution_id"],
-            instance=row["instance"],
-            flow=row["flow"],
-            flow_version=row["flow_version"],
-            plan=self._reveal(row["plan"]),
-            state=JobState(row["state"]),
-            outcome=JobState(row["outcome"]) if row["outcome"] else None,
-            wish=Wish(row["wish"]),
-            owner=row["owner"],
-            token=row["token"],
-            lease_until=row["lease_until"],
-            priority=row["priority"],
-            position=row["position"],
-            reason=row["reason"],
-            **stamps(row),
-        )
+
+def job_record(row: Row, reveal: Callable[[Any], Any]) -> Job:
+    """`reveal` decrypts what is secret in the plan."""
+    return Job(
+        id=row["id"],
+        execution_id=row["execution_id"],
+        instance=row["instance"],
+        flow=row["flow"],
+        flow_version=row["flow_version"],
+        plan=reveal(row["plan"]),
+        state=JobState(row["state"]),
+        outcome=JobState(row["outcome"]) if row["outcome"] else None,
+        wish=Wish(row["wish"]),
+        owner=row["owner"],
+        token=row["token"],
+        lease_until=row["lease_until"],
+        priority=row["priority"],
+        position=row["position"],
+        reason=row["reason"],
+        **stamps(row),
+    )
+
+
+def begin_compensation(connection: sa.Connection, job_id: str, outcome: JobState) -> JobState:
+    """See JobRepository.begin_compensation."""
+    decided = connection.scalar(sa.select(JOB.c.outcome).where(JOB.c.id == job_id))
+    if decided is None:
+        decided = outcome
+        _set_state(connection, job_id, JobState.COMPENSATING, outcome=outcome)
+    return JobState(decided)
 
 
 def _set_state(connection: sa.Connection, job_id: str, state: JobState, **values: Any) -> None:

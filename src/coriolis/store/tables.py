@@ -9,6 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from coriolis.model.queue import ANYWHERE
+
 METADATA = sa.MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -24,7 +26,6 @@ WORD = sa.String(64)
 MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 # Of a clock: a single-precision FLOAT, as MySQL would make of sa.Float, is off by minutes.
 SECONDS: sa.types.TypeEngine[float] = sa.Double()
-ANYWHERE = "any"  # the demand of jobs that any conductor may run
 
 
 def _stamps() -> tuple[sa.Column[Any], ...]:
@@ -129,7 +130,35 @@ JOB = sa.Table(
     sa.Column("destination_endpoint_id", UUID),
     sa.Column("host", NAME),
     *_stamps(),
-    sa.Index(None, "state", "priority", "position"),
+    # Both hold all that the queries of store.queue read: a plan of tens of kilobytes lies in each row.
+    sa.Index(
+        "ix_job_waiting",
+        "state",
+        "demand_id",
+        "priority",
+        "position",
+        "origin_endpoint_id",
+        "destination_endpoint_id",
+    ),
+    sa.Index(
+        "ix_job_working",
+        "state",
+        "lease_until",
+        "demand_id",
+        "origin_endpoint_id",
+        "destination_endpoint_id",
+        "host",
+    ),
+)
+
+# Two rows that writers meet at: whoever submits jobs takes their positions from "submissions", whoever claims
+# one counts "claims" up first, so that a limit is never checked by two at once. Counted rather than only
+# locked: a Galera cluster does not see the locks of its other nodes, but it does see their writes.
+TURNSTILE = sa.Table(
+    "turnstile",
+    METADATA,
+    sa.Column("id", WORD, primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False),
 )
 
 # What a conductor must have to run a job: one of each group of regions, and every capability. Jobs share few

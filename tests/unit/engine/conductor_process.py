@@ -23,7 +23,7 @@ def main() -> None:
     lock = StateDirectoryLock(settings.state_dir) if exclusive else None
     database = open_database(settings)
     if exclusive:
-        database.jobs.void_all_claims()
+        database.queue.void_all_claims()
     conductor = Conductor(database, settings, StepRegistry(STEPS))
     conductor.start()
     print("ready", flush=True)

@@ -8,6 +8,7 @@ import pytest
 from coriolis.engine.lock import StateDirectoryLock
 from coriolis.errors import LeaseLost, StateDirectoryLocked
 from coriolis.model.enums import EventLevel, ExecutionStatus, ResourceKind, ResourceState, TaskStatus
+from coriolis.model.queue import Claimant
 from coriolis.model.records import JobState
 from coriolis.model.replica import ReplicaDisk
 from coriolis.store.database import Fence
@@ -113,7 +114,7 @@ def test_kill_9_before_and_after_each_cloud_call(world: World, moment: str) -> N
 
 def test_a_cancel_after_the_last_step_comes_too_late(world: World) -> None:
     execution_id = world.submit(world.make("disk"), world.remove("disk", "make-disk"))
-    job = world.database.jobs.claim_next("dead", lease_seconds=0.01)
+    job = world.database.queue.claim_next(Claimant("dead", "host"), 0.01)
     assert job is not None
     fence = Fence(job.id, job.token)
     world.database.jobs.begin(fence)
@@ -165,11 +166,11 @@ def test_a_paused_conductor_finds_its_job_taken_and_touches_nothing(world: World
 def test_every_write_in_a_jobs_name_is_refused_to_a_stale_owner(world: World) -> None:
     execution_id = world.submit(world.make("disk"))
     database = world.database
-    first = database.jobs.claim_next("one", lease_seconds=0.05)
+    first = database.queue.claim_next(Claimant("one", "host"), 0.05)
     assert first is not None
     stale = Fence(first.id, first.token)
     time.sleep(0.1)
-    second = database.jobs.claim_next("two", lease_seconds=30)
+    second = database.queue.claim_next(Claimant("two", "host"), 30)
     assert second is not None
     assert second.token == first.token + 1
     before = (world.job(execution_id), world.execution(execution_id), world.ledger())
@@ -196,8 +197,8 @@ def test_every_write_in_a_jobs_name_is_refused_to_a_stale_owner(world: World) ->
     for write in writes:
         with pytest.raises(LeaseLost):
             write()
-    assert database.jobs.renew(stale, 30) is None
-    database.jobs.release(stale)
+    assert database.queue.renew("one", {stale.job_id: stale.token}, 30) == {}
+    assert not database.queue.release(stale)
     assert (world.job(execution_id), world.execution(execution_id), world.ledger()) == before
     assert database.replicas.list(world.transfer_id) == []
 

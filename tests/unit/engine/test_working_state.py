@@ -34,7 +34,7 @@ class Noted(task.Task):
 @pytest.fixture
 def fence(world: World) -> Fence:
     world.submit(world.make("a"), world.make("b", "make-a"), world.make("c", "make-b"))
-    job = world.database.jobs.claim_next("me", 30)
+    job = world.database.queue.claim_next(Claimant("me", "host"), 30)
     assert job is not None
     return Fence(job.id, job.token)
 
@@ -69,7 +69,7 @@ def test_a_lost_lease_passes_through_the_engine_at_once(world: World, fence: Fen
 def test_a_stale_engine_cannot_write_its_state(world: World, fence: Fence) -> None:
     notes: list[str] = []
     engine = load(world.database, fence, notes)
-    world.database.jobs.void_all_claims()
+    world.database.queue.void_all_claims()
     with pytest.raises(LeaseLost):
         engine.run()
     assert notes == []

@@ -15,6 +15,7 @@ from coriolis.model.enums import (
     Scenario,
     TaskType,
 )
+from coriolis.model.queue import Claimant
 from coriolis.model.records import Endpoint, JobState, Paging, Transfer, Wish
 from coriolis.model.replica import ReplicaDisk
 from coriolis.model.status import execution_status
@@ -49,7 +50,7 @@ def submit(database: Database, action_id: str) -> str:
 
 
 def claim(database: Database) -> Fence:
-    job = database.jobs.claim_next("me", 30)
+    job = database.queue.claim_next(Claimant("me", "host"), 30)
     assert job is not None
     return Fence(job.id, job.token)
 
@@ -168,7 +169,7 @@ def test_a_transfer_shows_its_executions_and_can_be_found_by_their_status(databa
 def test_jobs_are_taken_in_the_order_they_came_and_only_once(database: Database) -> None:
     made = transfer(database)
     first, second = submit(database, made.id), submit(database, made.id)
-    taken = [database.jobs.claim_next("me", 30) for _ in range(3)]
+    taken = [database.queue.claim_next(Claimant("me", "host"), 30) for _ in range(3)]
     assert [job and job.execution_id for job in taken] == [first, second, None]
 
 

@@ -26,6 +26,25 @@ def upgrade() -> None:
     op.add_column("job", sa.Column("origin_endpoint_id", sa.String(36)))
     op.add_column("job", sa.Column("destination_endpoint_id", sa.String(36)))
     op.add_column("job", sa.Column("host", sa.String(255)))
+    op.drop_index("ix_job_state_priority_position", table_name="job")
+    op.create_index(
+        "ix_job_waiting",
+        "job",
+        ["state", "demand_id", "priority", "position", "origin_endpoint_id", "destination_endpoint_id"],
+    )
+    op.create_index(
+        "ix_job_working",
+        "job",
+        ["state", "lease_until", "demand_id", "origin_endpoint_id", "destination_endpoint_id", "host"],
+    )
+    op.create_table(
+        "turnstile",
+        sa.Column("id", sa.String(64), nullable=False),
+        sa.Column("number", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_turnstile")),
+    )
+    op.execute("insert into turnstile select 'submissions', coalesce(max(position), 0) from job")
+    op.execute("insert into turnstile values ('claims', 0)")
     op.add_column("step_state", sa.Column("reverted", sa.Boolean, nullable=False, server_default=sa.false()))
     op.create_table(
         "job_demand",
@@ -70,3 +89,12 @@ def upgrade() -> None:
         sa.Column("created_at", _MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("project_id", "key", name=op.f("pk_idempotency_key")),
     )
+    _drop_taskflow()
+
+
+def _drop_taskflow() -> None:
+    """How far a job is stands in step_state alone; TaskFlow's tables were made beside ours by TaskFlow itself."""
+    present = set(sa.inspect(op.get_bind()).get_table_names())
+    for table in ("atomdetails", "flowdetails", "logbooks", "alembic_version"):
+        if table in present:
+            op.drop_table(table)

@@ -1,0 +1,17 @@
+"""Where writers pass one by one: a row that each counts up, and holds until its transaction ends."""
+
+import sqlalchemy as sa
+
+from coriolis.store.tables import TURNSTILE
+
+SUBMISSIONS = "submissions"  # its number: the position of the last job that was submitted
+CLAIMS = "claims"
+
+
+def pass_turnstile(connection: sa.Connection, name: str, step: int = 1) -> int:
+    """Returns the number after the step; nobody else gets it. The next one waits for our commit, so whatever
+    is read from here on, under READ COMMITTED, is what all before us left."""
+    row = TURNSTILE.c.id == name
+    connection.execute(sa.update(TURNSTILE).where(row).values(number=TURNSTILE.c.number + step))
+    number: int = connection.execute(sa.select(TURNSTILE.c.number).where(row)).scalar_one()
+    return number
