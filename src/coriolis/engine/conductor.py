@@ -3,7 +3,6 @@
 import logging
 import os
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -42,7 +41,8 @@ class Conductor:
         self._settings = settings
         self._steps = steps
         self._find_provider = find_provider
-        host = socket.gethostname()
+        self._served = served
+        host = settings.host_name
         self._owner = f"{host}:{os.getpid()}:{secrets.token_hex(4)}"
         self._board = SqlJobBoard(
             "coriolis",
@@ -116,6 +116,8 @@ class Conductor:
                 refusals += 1
 
     def _has_room(self, *, undoing: bool) -> bool:
+        if not undoing and not self._served().accepting:
+            return False
         with self._lock:
             return list(self._working.values()).count(undoing) < self._settings.engine.max_parallel_jobs
 

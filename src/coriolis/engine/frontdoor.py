@@ -125,6 +125,7 @@ class FrontDoor:
         """Queues one job per instance. Raises Conflict while another execution of the transfer is active."""
         if auto_deploy:
             raise NotSupported(message="Automatic deployment after an execution is not supported yet.")
+        self._require_conductors_of(transfer_id, source=True)
         execution_id = submissions.execute_transfer(
             self._database, transfer_id, shutdown_instances=shutdown_instances
         )
@@ -154,12 +155,14 @@ class FrontDoor:
             instance_osmorphing_minion_pool_mappings=instance_osmorphing_minion_pool_mappings,
             user_scripts=user_scripts,
         )
+        self._require_conductors_of(transfer_id, source=False)
         deployment_id = submissions.deploy(self._database, transfer_id, wishes)
         self._wake()
         return self._database.deployments.get(deployment_id)
 
     def delete_disks(self, transfer_id: str) -> Execution:
         """Raises InvalidInput when nothing was replicated, Conflict while the transfer is in use."""
+        self._require_conductors_of(transfer_id, source=False)
         execution_id = submissions.delete_disks(self._database, transfer_id)
         self._wake()
         return self._database.executions.get(execution_id)
@@ -186,3 +189,8 @@ class FrontDoor:
         self._database.jobs.reopen_for_cleanup(job_id)
         self._wake()
         return self._database.resources.list(job_id=job_id, states=[ResourceState.LEFTOVER])
+
+    def _require_conductors_of(self, transfer_id: str, *, source: bool) -> None:
+        transfer = self._database.transfers.get(transfer_id)
+        ends = [transfer.origin_endpoint_id] if source else []
+        self._require_conductor([*ends, transfer.destination_endpoint_id])

@@ -20,16 +20,19 @@ def capability(platform: str, kind: ProviderType) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a conductor serves; None: everything."""
+    """What a conductor serves; None: everything. One that does not accept new jobs still undoes what has to be."""
 
     regions: frozenset[str] | None = None
     capabilities: frozenset[str] | None = None
+    accepting: bool = True
 
     @classmethod
-    def of(cls, regions: Iterable[str], providers: Mapping[str, Iterable[ProviderType]]) -> "Served":
+    def of(
+        cls, regions: Iterable[str] | None, providers: Mapping[str, Iterable[ProviderType]], *, accepting: bool = True
+    ) -> "Served":
         """`providers`: platform to what its plugin can do."""
         kinds = (capability(platform, kind) for platform, found in providers.items() for kind in found)
-        return cls(frozenset(regions), frozenset(kinds))
+        return cls(None if regions is None else frozenset(regions), frozenset(kinds), accepting)
 
 
 EVERYTHING = Served()

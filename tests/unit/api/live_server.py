@@ -15,7 +15,6 @@ import uvicorn
 
 from coriolis.api.app import create_app
 from coriolis.config import Settings, load_settings
-from coriolis.engine.frontdoor import FrontDoor
 from coriolis.engine.service import Engine
 from coriolis.model.progress import DiskProgress, DiskResult
 from coriolis.model.replica import DetectedOs
@@ -49,15 +48,13 @@ class LiveServer:
         monkeypatch.setattr("coriolis.steps.morph_os.run_morph_job", self._morph)
 
     def __enter__(self) -> Self:
-        self.engine = self._resources.enter_context(Engine(self.settings, find_provider=find_provider))
-        front = FrontDoor(
-            self.engine.database,
+        engine = Engine(
             self.settings,
-            self.engine.conductor.wake,
             find_provider=find_provider,
             all_providers=lambda: {PLATFORM: DirectoryProvider()},
         )
-        app = create_app(front, self.engine.database, self.settings)
+        self.engine = self._resources.enter_context(engine)
+        app = create_app(engine.frontdoor, engine.database, self.settings)
         server = uvicorn.Server(
             uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="off")
         )
