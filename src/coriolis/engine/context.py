@@ -102,6 +102,15 @@ class StepContext:
     def step(self) -> str:
         return self._step
 
+    @property
+    def forced(self) -> bool:
+        """Whether the clean-up shall end soon: what does not go at once is left behind and reported."""
+        return self._reverting and self._claim.forced
+
+    def back_off(self, seconds: float) -> None:
+        """Like `sleep`, between two attempts: ends early once the clean-up is forced."""
+        self._claim.sleep(seconds, reverting=self._reverting, until_forced=True)
+
     def source(self, endpoint_id: str) -> SourceCloud:
         return self._sessions.source(endpoint_id)
 
@@ -110,6 +119,10 @@ class StepContext:
 
     def disk_progress(self, progress: DiskProgress) -> None:
         self._lines.report_disk(progress)
+
+    @property
+    def seconds_without_progress(self) -> float:
+        return self._lines.seconds_without_progress
 
     def flush_progress(self) -> None:
         self._lines.flush()

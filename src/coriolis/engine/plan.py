@@ -4,14 +4,15 @@ It is stored when the job is queued and everything later follows it: with change
 run an interrupted step before a newly inserted earlier one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from coriolis.engine.registry import StepRegistry
 from coriolis.engine.step import Step, optional
+from coriolis.errors import UnknownPlan, UnreadableStep
 from coriolis.model.secret import SecretCodec
 from coriolis.store.executions import NewJob, NewTask
 
@@ -50,12 +51,15 @@ class Plan:
         """The step that provides a value."""
         return next((step.name for step in self.steps if step.provides == value), None)
 
-    def load_steps(self, registry: StepRegistry, codec: SecretCodec) -> dict[str, Step]:
-        """Raises UnknownStep."""
-        return {
-            step.name: registry.get(step.key, step.version).load(step.parameters, codec)
-            for step in self.steps
-        }
+    def load_steps(
+        self, registry: StepRegistry, codec: SecretCodec, names: Collection[str] | None = None
+    ) -> dict[str, Step]:
+        """By name; `names`: only these. Raises UnknownStep, UnreadableStep."""
+        wanted = [step for step in self.steps if names is None or step.name in names]
+        return {step.name: _load_step(step, registry, codec) for step in wanted}
+
+
+_PLAN = TypeAdapter(Plan)
 
 
 def new_job(
@@ -80,12 +84,24 @@ def new_job(
         NewTask(item.name, task_type=item.step.task_type, depends_on=item.after, on_error=item.on_error)
         for item in steps
     )
-    data: dict[str, Any] = TypeAdapter(Plan).dump_python(plan, mode="json")
+    data: dict[str, Any] = _PLAN.dump_python(plan, mode="json")
     return NewJob(instance=instance, flow=flow, flow_version=flow_version, plan=data, tasks=tasks)
 
 
 def load_plan(data: Mapping[str, Any]) -> Plan:
-    return TypeAdapter(Plan).validate_python(dict(data))
+    """Raises UnknownPlan for what another release of the product has stored."""
+    if data.get("format") != PLAN_FORMAT:
+        raise UnknownPlan(format=data.get("format"), known=PLAN_FORMAT)
+    return _PLAN.validate_python(dict(data))
+
+
+def _load_step(step: PlannedStep, registry: StepRegistry, codec: SecretCodec) -> Step:
+    try:
+        return registry.get(step.key, step.version).load(step.parameters, codec)
+    except ValidationError as error:
+        # Of the parameters only their names: the values may be secrets.
+        faults = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise UnreadableStep(name=step.name, step=step.key, version=step.version, reason=faults) from None
 
 
 def _check_wiring(steps: Sequence[FlowStep]) -> None:

@@ -21,6 +21,11 @@ class ProgressLines:
         self._lock = threading.Lock()
         self._written: dict[str, float] = {}
         self._waiting: dict[str, Mapping[str, Any]] = {}
+        self._moved = time.monotonic()
+
+    @property
+    def seconds_without_progress(self) -> float:
+        return time.monotonic() - self._moved
 
     def report(self, message: str, done: int, total: int) -> None:
         self._set(message, {"message": message, "current_step": done, "total_steps": total})
@@ -48,7 +53,7 @@ class ProgressLines:
             self._database.tasks.set_progress(self._fence, self._step, waiting)
 
     def _set(self, line: str, values: Mapping[str, Any]) -> None:
-        now = time.monotonic()
+        now = self._moved = time.monotonic()
         with self._lock:
             if now - self._written.get(line, -_SECONDS_BETWEEN_WRITES) < _SECONDS_BETWEEN_WRITES:
                 self._waiting[line] = values

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
 from coriolis.engine.context import StepContext
 from coriolis.errors import CoriolisError
@@ -11,6 +11,7 @@ from coriolis.model.enums import EventLevel
 
 Result = TypeVar("Result")
 _LONGEST_WAIT = 30.0  # seconds: a cloud that restarts its API is back within a few of these
+_LONGEST_ASKED = 900.0  # seconds that a cloud may ask for through Retry-After; beyond it we ask again anyway
 
 
 def passing(error: BaseException) -> bool:
@@ -31,7 +32,8 @@ def with_retries(
     first_wait: float,
     worth: Callable[[BaseException], bool] = passing,
 ) -> Result:
-    """The back-off listens to `op`: a cancel or a lost lease ends it. Raises the last error as it was."""
+    """The back-off listens to `op`: a cancel or a lost lease ends it, a forced clean-up makes the next attempt
+    the last. Raises the last error as it was."""
 
     def tell(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -40,11 +42,23 @@ def with_retries(
         )
 
     retrying = Retrying(
-        stop=stop_after_attempt(attempts),
-        wait=wait_random_exponential(multiplier=first_wait, max=max(_LONGEST_WAIT, first_wait)),
+        stop=lambda state: state.attempt_number >= attempts or op.forced,
+        wait=_waiting(first_wait),
         retry=retry_if_exception(worth),
-        sleep=op.sleep,
+        sleep=op.back_off,
         before_sleep=tell,
         reraise=True,
     )
     return retrying(call)
+
+
+def _waiting(first_wait: float) -> Callable[[RetryCallState], float]:
+    """Exponential back-off with full jitter, or longer where the cloud asked for it."""
+    back_off = wait_random_exponential(multiplier=first_wait, max=max(_LONGEST_WAIT, first_wait))
+
+    def wait(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.fields.get("retry_after") if isinstance(error, CoriolisError) else None
+        return max(back_off(state), min(asked or 0.0, _LONGEST_ASKED))
+
+    return wait

@@ -10,6 +10,7 @@ Where finding out is cheaper than doing again, `probe` runs before a repeated `e
 unless None, is the result.
 """
 
+import functools
 import inspect
 import typing
 from abc import ABC
@@ -30,40 +31,61 @@ class Step(ABC):
     attempts: ClassVar[int] = 4
     """How often `execute` is tried against faults that pass by themselves."""
 
+    stall_after: ClassVar[float | None] = None
+    """Seconds without a word of progress after which a warning is shown; None for steps that report none."""
+
     execute: Callable[..., Any]
     revert: Callable[..., None] | None = None
     probe: Callable[..., Any] | None = None
 
     def parameters(self, codec: SecretCodec) -> dict[str, Any]:
         """The fields as JSON; a Secret as ciphertext."""
-        adapter = TypeAdapter(type(self))
-        dumped: dict[str, Any] = adapter.dump_python(self, mode="json", context={"secrets": codec})
+        dumped: dict[str, Any] = _adapter(type(self)).dump_python(
+            self, mode="json", context={"secrets": codec}
+        )
         return dumped
 
     @classmethod
     def load(cls, parameters: Mapping[str, Any], codec: SecretCodec) -> Self:
-        return TypeAdapter(cls).validate_python(dict(parameters), context={"secrets": codec})
+        """Raises pydantic's ValidationError."""
+        step: Self = _adapter(cls).validate_python(dict(parameters), context={"secrets": codec})
+        return step
 
     @classmethod
     def inputs(cls, method: str = "execute") -> dict[str, Any]:
         """Name to type of what the method takes besides `self` and the operation."""
         function = getattr(cls, method)
-        if function is None:
-            return {}
-        hints = typing.get_type_hints(function)
-        names = list(inspect.signature(function).parameters)[2:]
-        return {name: hints[name] for name in names}
+        return {} if function is None else _inputs(function)
 
     @classmethod
     def dump_result(cls, value: Any, codec: SecretCodec) -> Any:
-        hint = typing.get_type_hints(cls.execute)["return"]
-        return TypeAdapter(hint).dump_python(value, mode="json", context={"secrets": codec})
+        return _adapter(_returns(cls.execute)).dump_python(value, mode="json", context={"secrets": codec})
 
 
 def load_value(hint: Any, value: Any, codec: SecretCodec) -> Any:
-    return TypeAdapter(hint).validate_python(value, context={"secrets": codec})
+    return _adapter(hint).validate_python(value, context={"secrets": codec})
 
 
 def optional(hint: Any) -> bool:
     """Whether None will do: such an input may have no provider in a flow."""
     return type(None) in typing.get_args(hint)
+
+
+# Building an adapter takes milliseconds, and a conductor meets the same few classes all day.
+
+
+@functools.cache
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(hint)
+
+
+@functools.cache
+def _inputs(function: Callable[..., Any]) -> dict[str, Any]:
+    hints = typing.get_type_hints(function)
+    names = list(inspect.signature(function).parameters)[2:]
+    return {name: hints[name] for name in names}
+
+
+@functools.cache
+def _returns(function: Callable[..., Any]) -> Any:
+    return typing.get_type_hints(function)["return"]

@@ -1,58 +1,38 @@
-"""TaskFlow's own tables, as the working state of the jobs that are under way.
+"""What TaskFlow is told of a job when its run begins: rebuilt from our own records at each claim.
 
-Every write is fenced: it goes through only while the claim it is made for holds, checked in its own
-transaction. This hooks two private methods of TaskFlow's connection; tests/unit/engine/test_working_state.py
-holds us to what they do.
+TaskFlow keeps its state in memory and decides from it what runs next; nothing of it outlives the claim. A step
+that was interrupted is pending again, so it waits for what stands before it in the plan like any other.
 """
 
-from typing import Any
+from collections.abc import Mapping
 
-import sqlalchemy as sa
-from taskflow import exceptions
+from taskflow import states
 from taskflow.persistence import models
-from taskflow.persistence.backends import impl_sqlalchemy
 
-from coriolis.store.database import Database, Fence
-
-
-class FencedBackend(impl_sqlalchemy.SQLAlchemyBackend):  # type: ignore[misc]  # TaskFlow is untyped
-    def __init__(self, database: Database, fence: Fence) -> None:
-        super().__init__({"max_retries": 1}, engine=database.writing_engine)
-        self._fence = fence
-
-    def get_connection(self) -> "FencedConnection":
-        return FencedConnection(self, self._upgrade_lock, self._fence)
+from coriolis.engine.plan import Plan
+from coriolis.store.steps import StepState
 
 
-class FencedConnection(impl_sqlalchemy.Connection):  # type: ignore[misc]  # TaskFlow is untyped
-    def __init__(self, backend: FencedBackend, upgrade_lock: Any, fence: Fence) -> None:
-        super().__init__(backend, upgrade_lock)
-        self._fence = fence
-
-    def _update_atom_details(self, connection: sa.Connection, atom: Any, stored: Any) -> None:
-        self._fence.check(connection)
-        super()._update_atom_details(connection, atom, stored)
-
-    def _update_flow_details(self, connection: sa.Connection, flow: Any, stored: Any) -> None:
-        self._fence.check(connection)
-        super()._update_flow_details(connection, flow, stored)
-
-
-def open_flow(backend: FencedBackend, job_id: str) -> tuple[Any, Any]:
-    """TaskFlow's book and flow details of a job, made at its first run."""
-    connection = backend.get_connection()
-    try:
-        book = connection.get_logbook(job_id)
-    except exceptions.NotFound:
-        book = models.LogBook("job", uuid=job_id)
-        book.add(models.FlowDetail("job", uuid=job_id))
-        book = connection.save_logbook(book)
-    return book, book.find(job_id)
+def working_state(plan: Plan, steps: Mapping[str, StepState], *, undoing: bool) -> models.FlowDetail:
+    """`steps` by name, of those that ever began. `undoing`: all that was begun is to be undone, in reverse
+    order, and nothing may begin any more."""
+    flow = models.FlowDetail("job", uuid="job")
+    for step in plan.steps:
+        atom = models.TaskDetail(step.name, uuid=step.name)
+        state = steps.get(step.name, StepState())
+        atom.state = _when_undoing(state) if undoing else _when_advancing(state)
+        atom.intention = states.REVERT if undoing else states.EXECUTE
+        flow.add(atom)
+    return flow
 
 
-def forget_flow(backend: FencedBackend, job_id: str) -> None:
-    """The job has ended, and its history is in our own tables."""
-    try:
-        backend.get_connection().destroy_logbook(job_id)
-    except exceptions.NotFound:
-        return
+def _when_advancing(step: StepState) -> str:
+    return str(states.SUCCESS if step.finished else states.PENDING)
+
+
+def _when_undoing(step: StepState) -> str:
+    """A step in the middle of its work is undone like a finished one: TaskFlow need not know the
+    difference."""
+    if step.reverted:
+        return str(states.REVERTED)
+    return str(states.SUCCESS if step.attempts else states.PENDING)

@@ -76,18 +76,18 @@ class ResourceRepository(Repository):
             if row is not None:
                 change(connection, RESOURCE, row["id"], {"state": state, "reason": None, **values})
 
-    def abandon(self, fence: "Fence", step: str, reason: str) -> builtins.list[LedgerEntry]:
-        """What the step made and a clean-up could not remove becomes LEFTOVER; returns those rows."""
-        with self._database.fenced(fence) as connection:
-            owed = sa.and_(
-                RESOURCE.c.job_id == fence.job_id,
-                RESOURCE.c.step == step,
-                RESOURCE.c.state.in_((*_OWED, ResourceState.LEFTOVER)),
-            )
-            rows = connection.execute(sa.select(RESOURCE).where(owed)).mappings().all()
-            for row in rows:
-                change(connection, RESOURCE, row["id"], {"state": ResourceState.LEFTOVER, "reason": reason})
-            return [_record(row) for row in rows]
+
+def abandon(connection: sa.Connection, job_id: str, step: str, reason: str) -> list[LedgerEntry]:
+    """What the step made and a clean-up could not remove becomes LEFTOVER; returns those rows."""
+    owed = sa.and_(
+        RESOURCE.c.job_id == job_id,
+        RESOURCE.c.step == step,
+        RESOURCE.c.state.in_((*_OWED, ResourceState.LEFTOVER)),
+    )
+    rows = connection.execute(sa.select(RESOURCE).where(owed)).mappings().all()
+    for row in rows:
+        change(connection, RESOURCE, row["id"], {"state": ResourceState.LEFTOVER, "reason": reason})
+    return [_record(row) for row in rows]
 
 
 def settle_resources(connection: sa.Connection, job_id: str) -> None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from coriolis.model.enums import EventLevel, TaskStatus, TaskType
 from coriolis.model.records import ALIVE, TaskEvent, TaskProgress, TaskRecord
 from coriolis.store.clock import utcnow
-from coriolis.store.repository import Repository, Row, born, change, new_id, stamps
+from coriolis.store.repository import Repository, Row, born, new_id, stamps
 from coriolis.store.tables import TASK, TASK_EVENT, TASK_PROGRESS
 
 if TYPE_CHECKING:
@@ -19,11 +19,6 @@ _EXCEPTION_LENGTH = 10_000  # characters kept of an error: whole messages with t
 
 
 class TaskRepository(Repository):
-    def set_status(self, fence: "Fence", step: str, status: TaskStatus, **values: Any) -> None:
-        """`values`: exception_details, host, process_id."""
-        with self._database.fenced(fence) as connection:
-            set_status(connection, fence.job_id, step, status, **values)
-
     def add_event(self, fence: "Fence", step: str, level: EventLevel, message: str) -> None:
         with self._database.fenced(fence) as connection:
             add_event(connection, fence.job_id, step, level, message)
@@ -44,9 +39,11 @@ class TaskRepository(Repository):
 
 
 def set_status(connection: sa.Connection, job_id: str, step: str, status: TaskStatus, **values: Any) -> None:
+    """`values`: exception_details, host, process_id."""
     if values.get("exception_details"):
         values["exception_details"] = values["exception_details"][:_EXCEPTION_LENGTH]
-    change(connection, TASK, _task_id(connection, job_id, step), {"status": status, **values})
+    task = sa.and_(TASK.c.job_id == job_id, TASK.c.step == step)
+    connection.execute(sa.update(TASK).where(task).values(status=status, **values, updated_at=utcnow()))
 
 
 def move_tasks(

@@ -183,13 +183,14 @@ def test_every_write_in_a_jobs_name_is_refused_to_a_stale_owner(world: World) ->
         lambda: database.steps.begin(stale, "make-disk", host="h", process_id=1),
         lambda: database.steps.finish(stale, "make-disk", None),
         lambda: database.steps.set_checkpoint(stale, "make-disk", {}),
-        lambda: database.tasks.set_status(stale, "make-disk", TaskStatus.ERROR),
+        lambda: database.steps.fail(stale, "make-disk", "no"),
+        lambda: database.steps.reverted(stale, "make-disk"),
+        lambda: database.steps.left_behind(stale, "make-disk", "no"),
         lambda: database.tasks.add_event(stale, "make-disk", EventLevel.INFO, "no"),
         lambda: database.tasks.set_progress(stale, "make-disk", {"x": {"message": "no"}}),
         lambda: database.resources.plan(
             stale, "make-disk", endpoint_id=world.endpoint_id, kind=ResourceKind.DISK, name="n"
         ),
-        lambda: database.resources.abandon(stale, "make-disk", "no"),
         lambda: database.replicas.save(stale, world.transfer_id, "vm", [replica]),
         lambda: database.replicas.forget(stale, world.transfer_id, "vm", ["d"]),
         lambda: database.deployments.set_result(stale, "vm", {}),

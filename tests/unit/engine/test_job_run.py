@@ -244,12 +244,12 @@ def test_a_job_that_needed_an_operator_goes_on_where_its_steps_are_known(world: 
 def test_a_fault_of_the_engine_itself_is_shown_and_not_repeated_for_ever(world: World) -> None:
     execution_id = world.submit(world.make("disk"))
     job = world.job(execution_id)
-    broken = {**job.plan, "steps": [{**job.plan["steps"][0], "parameters": {}}]}
+    broken = {**job.plan, "steps": [{**job.plan["steps"][0], "after": ["nobody"]}]}
     with world.database.write() as connection:
         connection.execute(sa.update(JOB).where(JOB.c.id == job.id).values(plan=broken))
     world.conductor()
     assert world.ended(execution_id).status is ExecutionStatus.DEADLOCKED
-    assert "Unexpected ValidationError" in (world.job(execution_id).reason or "")
+    assert "Unexpected KeyError in the engine: 'nobody'" in (world.job(execution_id).reason or "")
 
 
 def test_results_pass_typed_and_no_secret_reaches_the_file_in_clear(world: World) -> None:

@@ -21,6 +21,7 @@ from coriolis.model.replica import ReplicaDisk
 from coriolis.model.status import execution_status
 from coriolis.store.database import Database, Fence, open_database
 from coriolis.store.executions import NewJob, NewTask
+from coriolis.store.resources import abandon
 
 
 @pytest.fixture
@@ -190,7 +191,8 @@ def test_ledger_rows_come_and_go(database: Database) -> None:
     entry, attempted = resources.plan(fence, "two", **place)
     assert (attempted, entry.cloud_id, entry.step) == (False, None, "two")
     resources.set_state(fence, **{**place, "name": "never seen"}, state=ResourceState.REMOVED)
-    assert [row.name for row in resources.abandon(fence, "two", "because")] == ["n"]
+    with database.fenced(fence) as connection:
+        assert [row.name for row in abandon(connection, fence.job_id, "two", "because")] == ["n"]
     (left,) = resources.list(states=[ResourceState.LEFTOVER])
     assert left.reason == "because"
 
