@@ -54,7 +54,6 @@ class Conductor:
         )
         self._heartbeat = Heartbeat(
             database,
-            self._owner,
             lease_seconds=settings.engine.lease_seconds,
             heartbeat_seconds=settings.engine.heartbeat_seconds,
             watch_seconds=settings.engine.watch_seconds,

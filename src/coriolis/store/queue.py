@@ -143,12 +143,13 @@ class QueueRepository(Repository):
                 return job
         return None
 
-    def renew(self, owner: str, tokens: dict[str, int], lease_seconds: float) -> dict[str, Wish]:
-        """Extends all leases of `owner` that `tokens` names (job to token) in one statement. Returns what is
-        wished of those that are still held; the others are lost."""
-        mine = sa.and_(JOB.c.owner == owner, JOB.c.id.in_(sorted(tokens)))
+    def renew(self, tokens: dict[str, int], lease_seconds: float) -> dict[str, Wish]:
+        """Extends the leases that `tokens` names (job to token) in one statement. Returns what is wished of
+        those that are still held; the others are lost."""
+        held = sa.or_(*(sa.and_(JOB.c.id == job_id, JOB.c.token == token) for job_id, token in tokens.items()))
+        renewed = sa.update(JOB).where(held, JOB.c.owner.is_not(None))
         with self._database.write() as connection:
-            connection.execute(sa.update(JOB).where(mine).values(lease_until=self._now + lease_seconds))
+            connection.execute(renewed.values(lease_until=self._now + lease_seconds))
             return _wishes(connection, tokens)
 
     def wishes(self, tokens: dict[str, int]) -> dict[str, Wish]:
@@ -282,7 +283,8 @@ def _ahead(connection: sa.Connection, row: Row) -> int:
 
 
 def _wishes(connection: sa.Connection, tokens: dict[str, int]) -> dict[str, Wish]:
-    query = sa.select(JOB.c.id, JOB.c.token, JOB.c.wish).where(JOB.c.id.in_(sorted(tokens)))
+    query = sa.select(JOB.c.id, JOB.c.token, JOB.c.wish)
+    query = query.where(JOB.c.id.in_(tokens), JOB.c.owner.is_not(None))
     return {row.id: Wish(row.wish) for row in connection.execute(query) if row.token == tokens[row.id]}
 
 

@@ -198,7 +198,7 @@ def test_every_write_in_a_jobs_name_is_refused_to_a_stale_owner(world: World) ->
     for write in writes:
         with pytest.raises(LeaseLost):
             write()
-    assert database.queue.renew("one", {stale.job_id: stale.token}, 30) == {}
+    assert database.queue.renew({stale.job_id: stale.token}, 30) == {}
     assert not database.queue.release(stale)
     assert (world.job(execution_id), world.execution(execution_id), world.ledger()) == before
     assert database.replicas.list(world.transfer_id) == []

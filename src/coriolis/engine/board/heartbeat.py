@@ -20,14 +20,12 @@ class Heartbeat:
     def __init__(
         self,
         database: Database,
-        owner: str,
         *,
         lease_seconds: float,
         heartbeat_seconds: float,
         watch_seconds: float,
     ) -> None:
         self._database = database
-        self._owner = owner
         self._lease_seconds = lease_seconds
         self._renew_every = min(heartbeat_seconds, lease_seconds / 3)
         self._watch_every = min(watch_seconds, self._renew_every)
@@ -89,7 +87,7 @@ class Heartbeat:
         tokens = {claim.job.id: claim.fence.token for claim in claims}
         renewing = began - self._renewed >= self._renew_every
         if renewing:
-            wishes = self._database.queue.renew(self._owner, tokens, self._lease_seconds)
+            wishes = self._database.queue.renew(tokens, self._lease_seconds)
             self._renewed = began
         else:
             wishes = self._database.queue.wishes(tokens)

@@ -156,11 +156,7 @@ class SqlJobBoard(base.JobBoard):  # type: ignore[misc]  # TaskFlow is untyped
     def extend(self, job: SqlJob, seconds: float) -> bool:
         """See SqlJob.extend_expiry."""
         with self._in_use():
-            owner = self._database.queue.holder(job.uuid)[1]
-            if owner is None:
-                return False
-            tokens = {job.uuid: job.fence.token}
-            return job.uuid in self._database.queue.renew(owner, tokens, seconds)
+            return job.uuid in self._database.queue.renew({job.uuid: job.fence.token}, seconds)
 
     @base.check_who  # type: ignore[untyped-decorator]
     def abandon(self, job: SqlJob, who: str) -> None:
