@@ -1,7 +1,5 @@
 """The REST API v1 as an ASGI application."""
 
-from datetime import UTC, datetime
-
 from fastapi import APIRouter, FastAPI
 
 from coriolis.api import (
@@ -9,7 +7,9 @@ from coriolis.api import (
     endpoints,
     executions,
     inventory,
+    minion_pools,
     providers,
+    regions,
     resources,
     root,
     services,
@@ -18,6 +18,7 @@ from coriolis.api import (
 from coriolis.api.faults import add_fault_handlers
 from coriolis.config import Settings
 from coriolis.engine.frontdoor import FrontDoor
+from coriolis.engine.host import release
 from coriolis.store.database import Database
 
 _DESCRIPTION = "Migration and disaster recovery of virtual machines between clouds."
@@ -27,7 +28,7 @@ def create_app(front: FrontDoor, database: Database, settings: Settings) -> Fast
     """Opens nothing and closes nothing."""
     app = FastAPI(
         title="Coriolis",
-        version=services.release(),
+        version=release(),
         description=_DESCRIPTION,
         openapi_url="/openapi.json",
         # both would load scripts from other hosts
@@ -40,7 +41,6 @@ def create_app(front: FrontDoor, database: Database, settings: Settings) -> Fast
     app.state.front = front
     app.state.database = database
     app.state.settings = settings
-    app.state.started_at = datetime.now(UTC).replace(tzinfo=None)
     add_fault_handlers(app)
     app.include_router(root.router)
     project = APIRouter(prefix="/v1/{project_id}")
@@ -53,6 +53,8 @@ def create_app(front: FrontDoor, database: Database, settings: Settings) -> Fast
         deployments,
         resources,
         services,
+        regions,
+        minion_pools,
     ):
         project.include_router(module.router)
     app.include_router(project)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from coriolis.model.enums import Scenario
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -22,9 +23,14 @@ def _or_false(value: Any) -> Any:
     return False if value is None else value
 
 
+def _or_true(value: Any) -> Any:
+    return True if value is None else value
+
+
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_or_empty)]
 Names = Annotated[list[str], BeforeValidator(_or_empty_list)]
 Flag = Annotated[bool, BeforeValidator(_or_false)]
+Enabled = Annotated[bool, BeforeValidator(_or_true)]
 
 
 class Body(BaseModel):
@@ -59,6 +65,47 @@ class EndpointUpdate(Body):
 
 class EndpointUpdateEnvelope(Body):
     endpoint: EndpointUpdate
+
+
+class RegionCreate(Body):
+    name: Name
+    description: str | None = None
+    enabled: Enabled = True
+
+
+class RegionCreateEnvelope(Body):
+    region: RegionCreate
+
+
+class RegionUpdate(Body):
+    name: Name | None = None
+    description: str | None = None
+    enabled: bool | None = None
+
+
+class RegionUpdateEnvelope(Body):
+    region: RegionUpdate
+
+
+class ServiceCreate(Body):
+    host: Name
+    binary: Word
+    topic: Name
+    mapped_regions: Names = Field(default_factory=list)
+    enabled: Enabled = True
+
+
+class ServiceCreateEnvelope(Body):
+    service: ServiceCreate
+
+
+class ServiceUpdate(Body):
+    mapped_regions: list[str] | None = None
+    enabled: bool | None = None
+
+
+class ServiceUpdateEnvelope(Body):
+    service: ServiceUpdate
 
 
 class UserScripts(Body):

@@ -8,6 +8,7 @@ from coriolis.api import views
 from coriolis.api.bodies import EndpointCreateEnvelope, EndpointUpdateEnvelope, ValidateConnectionAction
 from coriolis.api.context import Context, Ctx, PagingQuery
 from coriolis.api.masking import unmask
+from coriolis.api.regions import require_regions
 from coriolis.errors import CoriolisError, InvalidInput
 from coriolis.model.records import Endpoint
 
@@ -31,6 +32,7 @@ def show_endpoint(ctx: Ctx, endpoint_id: str) -> dict[str, Any]:
 def create_endpoint(ctx: Ctx, body: EndpointCreateEnvelope) -> dict[str, Any]:
     """Checks the connection info against the platform's schema; logging in is a separate action."""
     wanted = body.endpoint
+    require_regions(ctx, wanted.mapped_regions, "endpoint.mapped_regions")
     connection_info = unmask(wanted.connection_info, None, "endpoint.connection_info")
     _check(ctx, wanted.type, connection_info)
     created = ctx.database.endpoints.create(
@@ -52,6 +54,7 @@ def update_endpoint(ctx: Ctx, endpoint_id: str, body: EndpointUpdateEnvelope) ->
     values = body.endpoint.given()
     if values.pop("type", present.type) != present.type:
         raise InvalidInput(message="endpoint.type: the platform of an endpoint cannot be changed.")
+    require_regions(ctx, values.get("mapped_regions", ()), "endpoint.mapped_regions")
     if "connection_info" in values:
         values["connection_info"] = _changed_connection(ctx, present, values["connection_info"])
     if values:

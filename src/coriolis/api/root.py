@@ -7,7 +7,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from coriolis.api.faults import envelope
+from coriolis.engine.reach import CONDUCTOR_TOPIC
 from coriolis.errors import EngineError
+from coriolis.model.enums import ServiceStatus
 
 router = APIRouter(tags=["versions"])
 
@@ -32,12 +34,21 @@ def show_version(request: Request) -> dict[str, Any]:
 
 
 @router.get("/healthz")
-def health(request: Request) -> JSONResponse:
-    """200 while the database answers, 503 when it does not."""
+def health() -> dict[str, str]:
+    """The process lives and answers; for whoever starts it again otherwise."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+def readiness(request: Request) -> JSONResponse:
+    """200 while it can do its work, 503 while the database does not answer; for a load balancer. `conductors`:
+    how many are up, without which queued jobs wait."""
+    state = request.app.state
     try:
-        with request.app.state.database.read() as connection:
-            connection.execute(sa.select(1))
+        services = state.database.services.list(state.settings.service.down_seconds)
     except sa.exc.SQLAlchemyError as error:
         reason = f"The database does not answer: {type(error).__name__}."
         return JSONResponse(envelope(503, reason, EngineError.code), status_code=503)
-    return JSONResponse({"status": "ok"})
+    conductors = [item for item in services if item.topic == CONDUCTOR_TOPIC]
+    up = [item for item in conductors if item.status is ServiceStatus.UP and item.enabled]
+    return JSONResponse({"status": "ok", "conductors": len(up)})

@@ -19,6 +19,8 @@ from coriolis.model.records import (
     Endpoint,
     Execution,
     LedgerEntry,
+    Region,
+    Service,
     Stamps,
     TaskEvent,
     TaskProgress,
@@ -176,6 +178,33 @@ def progress_update(record: TaskProgress) -> Json:
         "moved_bytes": record.moved,
         "rate": record.rate,
         "eta_seconds": record.eta,
+    }
+
+
+def region(record: Region) -> Json:
+    return {
+        **stamps(record),
+        "id": record.id,
+        "name": record.name,
+        "description": record.description,
+        "enabled": record.enabled,
+        "mapped_services": list(record.mapped_services),
+        "mapped_endpoints": list(record.mapped_endpoints),
+    }
+
+
+def service(record: Service) -> Json:
+    return {
+        **stamps(record),
+        "id": record.id,
+        "host": record.host,
+        "binary": record.binary,
+        "topic": record.topic,
+        "enabled": record.enabled,
+        "status": record.status,
+        "providers": {name: {"types": list(types)} for name, types in record.providers.items()},
+        "specs": dict(record.specs),
+        "mapped_regions": list(record.mapped_regions),
     }
 
 

@@ -10,11 +10,13 @@ from coriolis.cli.client import ApiClient, segment
 from coriolis.cli.options import (
     add_environment_option,
     add_json_option,
+    add_region_option,
     environment_query,
     given,
     read_json_option,
 )
 from coriolis.cli.output import Columns, Rows, many, one
+from coriolis.cli.region import region_ids
 from coriolis.errors import CoriolisError, InvalidInput, NotFound
 
 _FIELDS = (
@@ -88,7 +90,7 @@ class CreateEndpoint(ApiShowOne):
             "type": parsed_args.provider,
             "description": parsed_args.description,
             "connection_info": connection,
-            "mapped_regions": parsed_args.regions or [],
+            "mapped_regions": region_ids(self.api, parsed_args.regions) or [],
         }
         endpoint = self.api.post("/endpoints", {"endpoint": body})["endpoint"]
         if not parsed_args.skip_validation:
@@ -119,11 +121,11 @@ class UpdateEndpoint(ApiShowOne):
             name=parsed_args.name,
             description=parsed_args.description,
             connection_info=_connection(parsed_args),
-            mapped_regions=parsed_args.regions,
+            mapped_regions=region_ids(self.api, parsed_args.regions),
         )
         if not body:
             raise InvalidInput(
-                message="Nothing to change: give --name, --description or a --connection option."
+                message="Nothing to change: give --name, --description, --coriolis-region or a --connection option."
             )
         path = endpoint_path(self.api, parsed_args.id)
         return one(self.api.put(path, {"endpoint": body})["endpoint"], _FIELDS)
@@ -187,13 +189,7 @@ def require_valid(api: ApiClient, path: str) -> None:
 
 def _add_details(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--description", help="What the endpoint is for.")
-    parser.add_argument(
-        "--coriolis-region",
-        action="append",
-        dest="regions",
-        metavar="REGION",
-        help="Region id. Can be repeated.",
-    )
+    add_region_option(parser)
     add_json_option(parser, "connection", "Connection info")
     parser.add_argument(
         "--connection-secret",

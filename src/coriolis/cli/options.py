@@ -111,6 +111,23 @@ def paging_query(parsed: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def add_enabled_options(parser: argparse.ArgumentParser, enabled: str, disabled: str) -> None:
+    """`enabled` in the namespace: True, False, or None where neither was given."""
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--enabled", action="store_const", const=True, dest="enabled", help=enabled)
+    which.add_argument("--disabled", action="store_const", const=False, dest="enabled", help=disabled)
+
+
+def add_region_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--coriolis-region",
+        action="append",
+        dest="regions",
+        metavar="REGION",
+        help="Name or id of a region. Can be repeated.",
+    )
+
+
 def given(**fields: Any) -> dict[str, Any]:
     """The fields that were given at all: an update sends no others."""
     return {name: value for name, value in fields.items() if value is not None}

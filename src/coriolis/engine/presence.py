@@ -34,7 +34,7 @@ class Presence:
         """`regions`: names, for a first start."""
         self._database = database
         self._settings = settings.service
-        # Alone on its state directory, it is the conductor of every region.
+        # Alone on its state directory, it is the conductor of every region and platform.
         self._serves_all = settings.embedded
         self._platforms = platforms
         self._told = NewService(
@@ -60,8 +60,9 @@ class Presence:
     def served(self) -> Served:
         """For the conductor."""
         accepting = self._service is not None and self._service.enabled
-        regions = None if self._serves_all else self._regions
-        return Served.of(regions, self._platforms, accepting=accepting)
+        if self._serves_all:
+            return Served(accepting=accepting)
+        return Served.of(self._regions, self._platforms, accepting=accepting)
 
     def watch(self, watcher: Callable[[frozenset[str]], None]) -> None:
         """Tells `watcher` the regions now, and again whenever they have changed."""

@@ -28,11 +28,15 @@ class Served:
 
     @classmethod
     def of(
-        cls, regions: Iterable[str] | None, providers: Mapping[str, Iterable[ProviderType]], *, accepting: bool = True
+        cls,
+        regions: Iterable[str],
+        providers: Mapping[str, Iterable[ProviderType]],
+        *,
+        accepting: bool = True,
     ) -> "Served":
         """`providers`: platform to what its plugin can do."""
         kinds = (capability(platform, kind) for platform, found in providers.items() for kind in found)
-        return cls(None if regions is None else frozenset(regions), frozenset(kinds), accepting)
+        return cls(frozenset(regions), frozenset(kinds), accepting)
 
 
 EVERYTHING = Served()

@@ -16,7 +16,9 @@ deployment cancel|deployment create|deployment delete|deployment list|deployment
 endpoint create|endpoint delete|endpoint destination options list|endpoint export inventory
 endpoint instance list|endpoint instance show|endpoint list|endpoint network list|endpoint show
 endpoint source options list|endpoint storage list|endpoint update|endpoint validate connection
-provider list|provider schema list|region list|service list
+provider list|provider schema list
+region create|region delete|region list|region show|region update
+service create|service delete|service list|service show|service update
 transfer create|transfer delete|transfer disks delete|transfer execute|transfer execution cancel
 transfer execution delete|transfer execution list|transfer execution show|transfer list|transfer show
 transfer update

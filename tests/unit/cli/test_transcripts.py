@@ -267,3 +267,49 @@ def test_stdin_gives_the_connection(
         "endpoint", "create", "--name", "e", "--provider", PLATFORM, "--connection-file", "-", "-f", "json"
     )
     assert json.loads(made)["name"] == "e"
+
+
+def test_regions_and_services(coriolis: Coriolis, endpoints: str) -> None:
+    _golden("region_create", coriolis("region", "create", "eu", "--description", "Frankfurt"))
+    coriolis("region", "create", "us", "--disabled")
+    _golden("region_list", coriolis("region", "list", "--sort-column", "Name"))
+    coriolis("endpoint", "update", "here", "--coriolis-region", "eu")
+    shown = json.loads(coriolis("region", "show", "eu", "-f", "json"))
+    assert len(shown["mapped_endpoints"]) == 1
+    changed = json.loads(coriolis("region", "update", "us", "--name", "ca", "--enabled", "-f", "json"))
+    assert (changed["name"], changed["enabled"]) == ("ca", True)
+    made = coriolis(
+        *(
+            "service",
+            "create",
+            "--host",
+            "h9",
+            "--binary",
+            "coriolis-conductor",
+            "--topic",
+            "coriolis-conductor",
+        ),
+        *("--coriolis-region", "eu", "--coriolis-region", "ca", "--disabled"),
+    )
+    _golden("service_create", made)
+    _golden(
+        "service_list",
+        coriolis("service", "list", "-c", "Binary", "-c", "Topic", "-c", "Enabled", "-c", "Status"),
+    )
+    services = json.loads(coriolis("service", "list", "-f", "json"))
+    written = next(row["ID"] for row in services if row["Host"] == "h9")
+    changed = json.loads(
+        coriolis("service", "update", written, "--coriolis-region", "ca", "--enabled", "-f", "json")
+    )
+    assert (changed["enabled"], len(changed["mapped_regions"])) == (True, 1)
+    assert json.loads(coriolis("service", "show", written, "-f", "json"))["status"] == "UNKNOWN"
+    assert coriolis("service", "delete", written) == ""
+    assert coriolis("region", "delete", "ca") == ""
+    assert "is mapped to endpoint" in coriolis("region", "delete", "eu", code=1)
+    assert (
+        coriolis("region", "show", "nowhere", code=1)
+        == "Error: Region 'nowhere' was not found.\nCode: CORI-1404\n"
+    )
+    assert [row["Application"] for row in json.loads(coriolis("diagnostics", "get", "-f", "json"))] == [
+        "coriolis-serve"
+    ]
