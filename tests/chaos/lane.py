@@ -1,0 +1,325 @@
+"""Where scenarios run one after another: two file clouds, a database, a broker, and conductors to be mistreated."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coriolis.config import Settings, load_settings
+from coriolis.engine.frontdoor import FrontDoor
+from coriolis.engine.service import API, Engine
+from coriolis.model.enums import Scenario
+from coriolis.model.records import Job, ReplicaRecord
+from coriolis.store.database import Database, open_database
+from tests.chaos.file_cloud import FileCloud
+from tests.chaos.file_provider import PLATFORM, all_providers, find_provider
+from tests.services.mariadb import MariaDb
+from tests.services.rabbitmq import RabbitMq
+from tests.unit.sshd import PrivateSshd
+
+ROOT = Path(__file__).parents[2]
+OWNER = {"user_id": "chaos", "project_id": "chaos"}
+LEASE_SECONDS = 4.0
+PATIENCE_SECONDS = 120.0  # of a machine that has other things to do
+_ENGINE = f"""
+[engine]
+lease_seconds = {LEASE_SECONDS}
+heartbeat_seconds = 0.5
+watch_seconds = 0.3
+retry_seconds = 0.1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """`embedded`: SQLite and one process. Else MariaDB, RabbitMQ and as many conductors."""
+
+    name: str
+    conductors: int
+    embedded: bool = False
+
+
+SQLITE = Mode("sqlite-1", 1, embedded=True)
+MARIADB_2 = Mode("mariadb-2", 2)
+MARIADB_3 = Mode("mariadb-3", 3)
+MODES = (SQLITE, MARIADB_2, MARIADB_3)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A transfer of one instance, whose disks are `disks`."""
+
+    transfer_id: str
+    instance: str
+    disks: dict[str, Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An execution of a transfer, or of a deployment of it."""
+
+    subject: Subject
+    execution_id: str
+    deployment_id: str | None = None
+
+
+@dataclass
+class Conductor:
+    settings_file: Path
+    log: Path
+    process: "subprocess.Popen[str] | None" = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def start(self) -> None:
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", "-m", "tests.chaos.conductor", str(self.settings_file)],
+                cwd=ROOT,
+                env={**os.environ, **self.environment},
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+
+    def ready(self) -> None:
+        assert self.process is not None
+        assert self.process.stdout is not None
+        if self.process.stdout.readline() != "ready\n":
+            raise AssertionError(f"a conductor did not start: {self.log.read_text()[-2000:]}")
+
+    def send(self, number: signal.Signals) -> None:
+        if self.alive:
+            os.kill(self.pid, number)
+
+    def end(self, number: signal.Signals = signal.SIGKILL, timeout: float = 60) -> None:
+        if self.process is None:
+            return
+        self.send(signal.SIGCONT)
+        self.send(number)
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        self.process = None
+
+
+class Lane:
+    """A context manager. `directory` must be empty; it has the logs afterwards."""
+
+    def __init__(self, mode: Mode, directory: Path, *, more_settings: str = "") -> None:
+        self.mode = mode
+        self.directory = directory
+        self._more_settings = more_settings
+        self._stack = ExitStack()
+        self._subjects = 0
+        self.conductors: list[Conductor] = []
+        self.mariadb: MariaDb | None = None
+        self.rabbitmq: RabbitMq | None = None
+
+    def __enter__(self) -> "Lane":
+        self.directory.mkdir(parents=True, exist_ok=True)
+        try:
+            self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _open(self) -> None:
+        self.source = self._cloud("source")
+        (self.source.directory / "vm").mkdir()
+        self.destination = self._cloud("destination")
+        sshd = PrivateSshd(self.directory / "sshd")
+        self._stack.callback(sshd.stop)
+        login = sshd.login(host_key=sshd.host_key)
+        assert login.private_key is not None
+        described = {
+            "address": login.address,
+            "username": login.username,
+            "port": login.port,
+            "private_key": login.private_key.reveal(),
+            "host_key": login.host_key,
+        }
+        for cloud in (self.source, self.destination):
+            (cloud.directory / "login.json").write_text(json.dumps(described))
+        if not self.mode.embedded:
+            self.mariadb = self._stack.enter_context(MariaDb())
+            self.rabbitmq = self._stack.enter_context(RabbitMq())
+        self._url = self.mariadb.new_database() if self.mariadb else ""
+        self.settings_file = self._settings_file("state")
+        self.settings: Settings = load_settings(self.settings_file)
+        self.database, self.frontdoor = self._front()
+        ends = [
+            self.database.endpoints.create(
+                **OWNER,
+                name=cloud.directory.name,
+                type=PLATFORM,
+                connection_info={"directory": str(cloud.directory)},
+            )
+            for cloud in (self.source, self.destination)
+        ]
+        self.endpoint_ids = [end.id for end in ends]
+        self._stack.callback(self._end_conductors)
+        for number in range(self.mode.conductors):
+            name = "state" if self.mode.embedded else f"state-{number + 1}"
+            log = self.directory / f"conductor-{number + 1}.log"
+            self.conductors.append(Conductor(self._settings_file(name), log))
+        self.ensure_conductors()
+
+    def _cloud(self, name: str) -> FileCloud:
+        return FileCloud(self.directory / name).create()
+
+    def _front(self) -> tuple[Database, FrontDoor]:
+        """As coriolis-api has it. Embedded, the conductor's process has the lock on the state directory, and what
+        this one queues is found at the next look."""
+        if self.mode.embedded:
+            database = open_database(self.settings)
+            self._stack.callback(database.close)
+            return database, FrontDoor(
+                database,
+                self.settings,
+                lambda: None,
+                find_provider=find_provider,
+                all_providers=all_providers,
+            )
+        engine = self._stack.enter_context(
+            Engine(self.settings, role=API, find_provider=find_provider, all_providers=all_providers)
+        )
+        return engine.database, engine.frontdoor
+
+    def _settings_file(self, name: str) -> Path:
+        """A state directory of its own for each process but the same key, as on hosts of their own."""
+        state = self.directory / name
+        state.mkdir(exist_ok=True, mode=0o700)
+        key = self.directory / "state" / "secrets.key"
+        if key.exists() and name != "state":
+            shutil.copy(key, state / key.name)
+        text = f"[DEFAULT]\nstate_dir = {state}\n{_ENGINE}{self._more_settings}"
+        if self._url:
+            text += f"[database]\nconnection = {self._url}\n"
+        if self.rabbitmq:
+            text += f"[messaging]\ntransport_url = {self.rabbitmq.url}\n"
+        path = self.directory / f"{name}.conf"
+        path.write_text(text)
+        return path
+
+    # Conductors
+
+    def ensure_conductors(self) -> None:
+        """Those that are not there are started, as an init system does."""
+        missing = [conductor for conductor in self.conductors if not conductor.alive]
+        for conductor in missing:
+            conductor.end()
+            conductor.start()
+        for conductor in missing:
+            conductor.ready()
+
+    def conductor(self, pid: int) -> Conductor:
+        return next(one for one in self.conductors if one.alive and one.pid == pid)
+
+    def holder(self, run: Run) -> Conductor | None:
+        """Of the run's job."""
+        owner = self.job(run).owner
+        if owner is None:
+            return None
+        pids = [int(part) for part in owner.split(":") if part.isdigit()]
+        return next((one for one in self.conductors if one.alive and one.pid in pids), None)
+
+    def restart_conductors(self, **environment: str) -> None:
+        for conductor in self.conductors:
+            conductor.end()
+            conductor.environment = environment
+        self.ensure_conductors()
+
+    def _end_conductors(self) -> None:
+        for conductor in self.conductors:
+            conductor.end()
+
+    # What users do
+
+    def subject(self, *, mebibytes: int = 1, disks: int = 2) -> Subject:
+        self._subjects += 1
+        name = f"vm-{self._subjects}"
+        place = self.source.directory / "vm" / name
+        place.mkdir()
+        paths = {f"disk-{n}": place / f"disk-{n}" for n in range(disks)}
+        for path in paths.values():
+            path.write_bytes(os.urandom(mebibytes << 20))
+        transfer = self.database.transfers.create(
+            **OWNER,
+            scenario=Scenario.REPLICA,
+            instances=[name],
+            origin_endpoint_id=self.endpoint_ids[0],
+            destination_endpoint_id=self.endpoint_ids[1],
+            network_map={"net": "net-1"},
+        )
+        return Subject(transfer.id, name, paths)
+
+    def execute(self, subject: Subject, *, shutdown: bool = False) -> Run:
+        execution = self.frontdoor.execute_transfer(subject.transfer_id, shutdown_instances=shutdown)
+        return Run(subject, execution.id)
+
+    def deploy(self, subject: Subject) -> Run:
+        deployment = self.frontdoor.deploy(subject.transfer_id, **OWNER)
+        return Run(subject, deployment.execution.id, deployment.id)
+
+    # What there is to see
+
+    def job(self, run: Run) -> Job:
+        (job,) = self.database.jobs.list(run.execution_id)
+        return job
+
+    def replicas(self, subject: Subject) -> list[ReplicaRecord]:
+        return self.database.replicas.list(subject.transfer_id)
+
+    def ended(self, run: Run, seconds: float = PATIENCE_SECONDS) -> Job:
+        self.until(lambda: self.job(run).state.finished, "the job ended", seconds)
+        return self.job(run)
+
+    def until(
+        self, condition: Callable[[], object], what: str = "", seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"it never came to this: {what or condition}")
+            time.sleep(0.05)
+
+    def wait_at(self, cloud: FileCloud, verb: str, moment: str) -> Conductor:
+        """The conductor that hangs at the gate."""
+        self.until(lambda: cloud.waiting_at(verb, moment) is not None, f"{verb} {moment}")
+        pid = cloud.waiting_at(verb, moment)
+        assert pid is not None
+        return self.conductor(pid)
+
+
+@contextmanager
+def paused(conductor: Conductor) -> Iterator[None]:
+    """SIGSTOP, and SIGCONT behind. The process that is stopped keeps its connections and holds what it held."""
+    conductor.send(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        conductor.send(signal.SIGCONT)
