@@ -18,7 +18,9 @@ from typing import Any
 
 from bench import history, noop
 from coriolis.config import load_settings
+from coriolis.store.connection import database_url, open_engine
 from coriolis.store.database import Database, open_database
+from coriolis.store.migrate import upgrade
 
 ROOT = Path(__file__).parents[1]
 _PAUSE = (0.15, 0.45)  # seconds between submissions when a start is timed: longer than a job takes
@@ -163,7 +165,9 @@ def scene(place: Place) -> Iterator[tuple[Database, Path]]:
     if place.transport_url:
         lines.append(f"[messaging]\ntransport_url = {place.transport_url}")
     settings_file.write_text("\n".join(lines) + "\n")
-    database = open_database(load_settings(settings_file))
+    settings = load_settings(settings_file)
+    upgrade(open_engine(database_url(settings)))  # servers of many processes do not by themselves
+    database = open_database(settings)
     try:
         yield database, settings_file
     finally:

@@ -16,6 +16,11 @@ from coriolis.model.queue import Limits
 from coriolis.model.secret import Secret
 
 
+def _none_if_empty(value: Any) -> Any:
+    """An ini file has "connection =" for nothing."""
+    return None if value == "" else value
+
+
 def _as_names(value: Any) -> Any:
     """An ini file has "eu, us"."""
     if isinstance(value, str):
@@ -124,7 +129,29 @@ class OsloPolicySection(Section):
 
 
 class DatabaseSection(Section):
-    connection: str = Field("", description="SQLAlchemy URL; empty means SQLite in the state directory.")
+    connection: Annotated[Secret | None, BeforeValidator(_none_if_empty)] = Field(
+        None,
+        description="mysql+pymysql://user:password@host/coriolis, or postgresql://…; empty: SQLite in the state "
+        "directory, for one process.",
+    )
+    max_pool_size: int = Field(
+        10, ge=1, description="Connections that each process keeps open; the server has to have room for all."
+    )
+    max_overflow: int = Field(
+        30, ge=0, description="Connections beyond those, closed when they are not in use."
+    )
+    pool_timeout: float = Field(
+        10.0, gt=0, description="Seconds to wait for one of these connections to be free."
+    )
+    connection_recycle_time: int = Field(
+        1800,
+        gt=0,
+        description="Seconds after which a connection is replaced; below the wait_timeout of server and proxies.",
+    )
+    connect_timeout: int = Field(10, gt=0, description="Seconds that connecting may take.")
+    read_timeout: int = Field(
+        30, gt=0, description="Seconds that one statement may take; above the 20 that it may wait for a row."
+    )
 
 
 class EngineSection(Section):
@@ -269,11 +296,8 @@ class Settings(Section):
     @property
     def embedded(self) -> bool:
         """Everything in one process on SQLite: nobody else may hold the state directory."""
-        return self.database_url.startswith("sqlite")
-
-    @property
-    def database_url(self) -> str:
-        return self.database.connection or f"sqlite:///{self.state_dir / 'coriolis.sqlite'}"
+        connection = self.database.connection
+        return connection is None or connection.reveal().startswith("sqlite")
 
 
 def _option(key: str, annotation: Any) -> cfg.Opt:

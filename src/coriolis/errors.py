@@ -290,6 +290,24 @@ class DatabaseTooNew(EngineError):
     hint = "Start the version of Coriolis that upgraded it, or restore a backup."
 
 
+class DatabaseBehind(EngineError):
+    """Fields: revision, wanted."""
+
+    code = "CORI-8030"
+    template = "The database is at revision {revision}; this version of Coriolis needs {wanted}."
+    hint = "Stop the services of the old version, then run: coriolis-manage db upgrade"
+
+
+class DatabaseUnavailable(EngineError):
+    """Fields: reason."""
+
+    code = "CORI-8031"
+    http_status = 503
+    retryable = True
+    template = "The database cannot be used now: {reason}"
+    hint = "Try again in some seconds. If it stays so, see that the database runs and [database] connection is right."
+
+
 class NoRegion(EngineError):
     """Fields: endpoint (its name), regions (names or ids)."""
 

@@ -8,6 +8,7 @@ from tests.services.mariadb import MariaDb
 from tests.services.postgresql import PostgreSql
 from tests.services.rabbitmq import RabbitMq
 from tests.services.redis import Redis
+from tests.services.tables import make_tables
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +51,20 @@ def postgresql_url(postgresql: PostgreSql) -> str:
 def redis_url(redis: Redis) -> str:
     """An empty database."""
     return redis.new_database()
+
+
+@pytest.fixture(scope="session")
+def mariadb_with_tables(mariadb: MariaDb) -> str:
+    """One database with Coriolis' tables; whoever uses it empties it first (`tests.services.tables`)."""
+    return _with_tables(mariadb.new_database())
+
+
+@pytest.fixture(scope="session")
+def postgresql_with_tables(postgresql: PostgreSql) -> str:
+    """As `mariadb_with_tables`."""
+    return _with_tables(postgresql.new_database())
+
+
+def _with_tables(url: str) -> str:
+    make_tables(url)
+    return url

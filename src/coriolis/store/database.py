@@ -5,19 +5,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TypeVar
 
 import sqlalchemy as sa
 
 from coriolis.config import Settings
-from coriolis.errors import LeaseLost
+from coriolis.errors import DatabaseUnavailable, LeaseLost
 from coriolis.model.secret import SecretCodec
+from coriolis.store.connection import database_url, open_engine, writing
 from coriolis.store.deployments import DeploymentRepository
 from coriolis.store.endpoints import EndpointRepository
 from coriolis.store.executions import STATUS_CHANGES, ExecutionRepository, StatusChange
+from coriolis.store.faults import commit, repeated
 from coriolis.store.jobs import JobRepository
 from coriolis.store.keys import open_codec
-from coriolis.store.migrate import upgrade
+from coriolis.store.migrate import require_current, upgrade
 from coriolis.store.queue import QueueRepository
 from coriolis.store.regions import RegionRepository
 from coriolis.store.replicas import ReplicaRepository
@@ -28,8 +30,7 @@ from coriolis.store.tables import JOB
 from coriolis.store.tasks import TaskRepository
 from coriolis.store.transfers import TransferRepository
 
-_BUSY_MILLISECONDS = 30_000  # one writer at a time: a slow disk's fsync must not turn into an error
-_IMMEDIATE = "coriolis_immediate"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Database:
     def __init__(self, engine: sa.Engine, codec: SecretCodec) -> None:
         """`engine` from `open_engine`; tables must be there (see `open_database`)."""
         self.engine = engine
-        self._writing_engine = engine.execution_options(**{_IMMEDIATE: True})
+        self._writing_engine = writing(engine)
         # SQLite lets one writer in and makes the others poll, up to 100 ms apart: threads of ours queue here instead.
         self._turn = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
         self.codec = codec
@@ -67,13 +68,22 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
+        """One transaction. Whoever opens it is `@repeated`, or uses `transact`: the database may undo it for the
+        sake of another. Raises CommitOutcomeUnknown where the connection is lost in the last moment."""
         changes: list[StatusChange] = []
-        with self._turn, self._writing_engine.begin() as connection:
+        with self._turn, self._writing_engine.connect() as connection, connection.begin() as transaction:
             connection.info[STATUS_CHANGES] = changes
             yield connection
+            commit(transaction)
         for change in changes:
             for listener in self.listeners:
                 listener(change)
+
+    @repeated
+    def transact(self, work: Callable[[sa.Connection], T]) -> T:
+        """`work` in one write transaction, again where the database undid it; so it may change nothing else."""
+        with self.write() as connection:
+            return work(connection)
 
     @contextmanager
     def fenced(self, fence: Fence) -> Iterator[sa.Connection]:
@@ -133,35 +143,19 @@ class Database:
 
 
 def open_database(settings: Settings) -> Database:
-    """Makes the state directory, the key and the tables where they are missing, and upgrades older tables."""
+    """Makes the state directory and the key where they are missing. Embedded, it also makes and upgrades the
+    tables; those of many processes only `coriolis-manage db upgrade` touches.
+
+    Raises DatabaseBehind, DatabaseTooNew, DatabaseUnavailable, SecretsUnreadable, InvalidInput.
+    """
     settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     codec = open_codec(settings.state_dir)
-    engine = open_engine(settings.database_url)
-    upgrade(engine)
+    engine = open_engine(database_url(settings), settings.database)
+    try:
+        if settings.embedded:
+            upgrade(engine)
+        else:
+            require_current(engine)
+    except sa.exc.OperationalError as error:
+        raise DatabaseUnavailable(reason=error.orig) from error
     return Database(engine, codec)
-
-
-def open_engine(url: str) -> sa.Engine:
-    engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"), pool_size=20, max_overflow=20)
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _prepare_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # the driver must not begin transactions by itself: _begin_sqlite does
-    for pragma in (
-        f"busy_timeout={_BUSY_MILLISECONDS}",
-        "journal_mode=wal",
-        "synchronous=full",  # a committed ledger row must survive the power cut that the create call survived
-        "foreign_keys=on",
-    ):
-        connection.execute(f"pragma {pragma}")
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    """A writer takes the write lock first: one that began by reading cannot wait for it later
-    (SQLITE_BUSY_SNAPSHOT)."""
-    immediate = connection.get_execution_options().get(_IMMEDIATE)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

@@ -93,7 +93,9 @@ def _alone(connection: sa.Connection) -> Iterator[None]:
     be one of the session."""
     dialect = connection.dialect.name
     if dialect == "postgresql":
-        connection.exec_driver_sql(f"set local lock_timeout = 0; select pg_advisory_xact_lock({_LOCK_NUMBER})")
+        connection.exec_driver_sql(
+            f"set local lock_timeout = 0; select pg_advisory_xact_lock({_LOCK_NUMBER})"
+        )
     if dialect != "mysql":
         yield
         return

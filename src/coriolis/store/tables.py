@@ -20,6 +20,8 @@ METADATA = sa.MetaData(
     }
 )
 
+# Names are compared byte by byte, as the other databases do, and never cut off at their length.
+MYSQL_TABLE: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 UUID = sa.String(36)
 NAME = sa.String(255)
 WORD = sa.String(64)

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from coriolis.config import load_settings
 from coriolis.errors import Conflict, InvalidInput, NotFound
 from coriolis.model.enums import (
     ExecutionStatus,
@@ -19,14 +18,9 @@ from coriolis.model.queue import Claimant
 from coriolis.model.records import Endpoint, JobState, Paging, Transfer, Wish
 from coriolis.model.replica import ReplicaDisk
 from coriolis.model.status import execution_status
-from coriolis.store.database import Database, Fence, open_database
+from coriolis.store.database import Database, Fence
 from coriolis.store.executions import NewJob, NewTask
 from coriolis.store.resources import abandon
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return open_database(load_settings(state_dir=tmp_path))
 
 
 def endpoint(database: Database, name: str, **info: Any) -> Endpoint:

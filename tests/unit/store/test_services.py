@@ -1,26 +1,15 @@
 """Services and regions: who is there, and who works where."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 import sqlalchemy as sa
 
-from coriolis.config import load_settings
 from coriolis.errors import Conflict, NotFound
 from coriolis.model.enums import ServiceStatus
-from coriolis.store.database import Database, open_database
+from coriolis.store.database import Database
 from coriolis.store.services import NewService
 from coriolis.store.tables import SERVICE
 
 DOWN = 20.0
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(load_settings(state_dir=tmp_path))
-    yield database
-    database.close()
 
 
 def conductor(host: str = "h1", *regions: str) -> NewService:

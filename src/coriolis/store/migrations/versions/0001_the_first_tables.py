@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
+from coriolis.store.tables import MYSQL_TABLE
+
 revision = "0001"
 down_revision = None
 
@@ -43,6 +45,7 @@ def upgrade() -> None:
         ),
         sa.Column("deleted", sa.String(length=36), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_endpoint")),
+        **MYSQL_TABLE,
     )
     with op.batch_alter_table("endpoint", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_endpoint_project_id"), ["project_id"], unique=False)
@@ -78,6 +81,7 @@ def upgrade() -> None:
         sa.Column("deleted", sa.String(length=36), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_execution")),
         sa.UniqueConstraint("action_id", "number", name=op.f("uq_execution_action_id_number")),
+        **MYSQL_TABLE,
     )
     op.create_table(
         "job",
@@ -120,6 +124,7 @@ def upgrade() -> None:
         sa.Column("deleted", sa.String(length=36), nullable=False),
         sa.ForeignKeyConstraint(["execution_id"], ["execution.id"], name=op.f("fk_job_execution_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
+        **MYSQL_TABLE,
     )
     with op.batch_alter_table("job", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_job_execution_id"), ["execution_id"], unique=False)
@@ -176,6 +181,7 @@ def upgrade() -> None:
             ["origin_endpoint_id"], ["endpoint.id"], name=op.f("fk_transfer_origin_endpoint_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_transfer")),
+        **MYSQL_TABLE,
     )
     with op.batch_alter_table("transfer", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_transfer_project_id"), ["project_id"], unique=False)
@@ -231,6 +237,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["transfer_id"], ["transfer.id"], name=op.f("fk_deployment_transfer_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deployment")),
+        **MYSQL_TABLE,
     )
     with op.batch_alter_table("deployment", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_deployment_project_id"), ["project_id"], unique=False)
@@ -273,6 +280,7 @@ def upgrade() -> None:
         sa.Column("deleted", sa.String(length=36), nullable=False),
         sa.ForeignKeyConstraint(["transfer_id"], ["transfer.id"], name=op.f("fk_replica_disk_transfer_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_replica_disk")),
+        **MYSQL_TABLE,
     )
     with op.batch_alter_table("replica_disk", schema=None) as batch_op:
         batch_op.create_index(
@@ -316,6 +324,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_resource_job_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_resource")),
         sa.UniqueConstraint("endpoint_id", "kind", "name", name=op.f("uq_resource_endpoint_id_kind_name")),
+        **MYSQL_TABLE,
     )
     with op.batch_alter_table("resource", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_resource_job_id_step"), ["job_id", "step"], unique=False)
@@ -338,6 +347,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_step_state_job_id")),
         sa.PrimaryKeyConstraint("job_id", "step", name=op.f("pk_step_state")),
+        **MYSQL_TABLE,
     )
     op.create_table(
         "task",
@@ -380,6 +390,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_task_job_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
         sa.UniqueConstraint("job_id", "step", name=op.f("uq_task_job_id_step")),
+        **MYSQL_TABLE,
     )
     with op.batch_alter_table("task", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_task_execution_id"), ["execution_id"], unique=False)
@@ -416,6 +427,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["task_id"], ["task.id"], name=op.f("fk_task_event_task_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task_event")),
         sa.UniqueConstraint("task_id", "index", name=op.f("uq_task_event_task_id_index")),
+        **MYSQL_TABLE,
     )
     op.create_table(
         "task_progress",
@@ -458,6 +470,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task_progress")),
         sa.UniqueConstraint("task_id", "index", name=op.f("uq_task_progress_task_id_index")),
         sa.UniqueConstraint("task_id", "line", name=op.f("uq_task_progress_task_id_line")),
+        **MYSQL_TABLE,
     )
     # ### end Alembic commands ###
 

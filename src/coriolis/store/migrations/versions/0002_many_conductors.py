@@ -6,6 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
+from coriolis.store.tables import MYSQL_TABLE
+
 revision = "0002"
 down_revision = "0001"
 
@@ -42,6 +44,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(64), nullable=False),
         sa.Column("number", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_turnstile")),
+        **MYSQL_TABLE,
     )
     op.execute("insert into turnstile select 'submissions', coalesce(max(position), 0) from job")
     op.execute("insert into turnstile values ('claims', 0)")
@@ -52,6 +55,7 @@ def upgrade() -> None:
         sa.Column("regions", sa.JSON, nullable=False),
         sa.Column("capabilities", sa.JSON, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job_demand")),
+        **MYSQL_TABLE,
     )
     op.create_table(
         "region",
@@ -62,6 +66,7 @@ def upgrade() -> None:
         *_stamps(),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_region")),
         sa.UniqueConstraint("name", "deleted", name=op.f("uq_region_name_deleted")),
+        **MYSQL_TABLE,
     )
     op.create_table(
         "service",
@@ -79,6 +84,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "host", "binary", "topic", "deleted", name=op.f("uq_service_host_binary_topic_deleted")
         ),
+        **MYSQL_TABLE,
     )
     op.create_table(
         "idempotency_key",
@@ -88,6 +94,7 @@ def upgrade() -> None:
         sa.Column("object_id", sa.String(36), nullable=False),
         sa.Column("created_at", _MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("project_id", "key", name=op.f("pk_idempotency_key")),
+        **MYSQL_TABLE,
     )
     _drop_taskflow()
 
