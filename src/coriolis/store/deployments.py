@@ -10,6 +10,7 @@ from coriolis.errors import Conflict
 from coriolis.model.enums import ExecutionType
 from coriolis.model.records import Deployment, Paging, Transfer
 from coriolis.store.executions import NewJob, active_execution, executions_of
+from coriolis.store.faults import repeated
 from coriolis.store.repository import Repository, Row, born, bury, change, get_row, new_id, page
 from coriolis.store.tables import DEPLOYMENT, EXECUTION, JOB
 from coriolis.store.transfers import settings_of
@@ -43,6 +44,7 @@ class DeploymentRepository(Repository):
         with self._database.read() as connection:
             return self._records(connection, page(connection, DEPLOYMENT, conditions, paging), with_tasks)
 
+    @repeated
     def delete(self, deployment_id: str) -> None:
         """Forgets the deployment, not the VMs. Raises NotFound, or Conflict while it is active."""
         with self._database.write() as connection:
@@ -92,6 +94,7 @@ class DeploymentRepository(Repository):
         self._database.executions.submit(connection, deployment_id, ExecutionType.DEPLOYMENT, jobs)
         return deployment_id
 
+    @repeated
     def set_result(self, fence: "Fence", instance: str, result: Mapping[str, Any]) -> None:
         """Records the VM made of `instance` by the deployment that the fence's job belongs to."""
         with self._database.fenced(fence) as connection:

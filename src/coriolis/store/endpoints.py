@@ -8,11 +8,13 @@ import sqlalchemy as sa
 from coriolis.errors import Conflict
 from coriolis.model.enums import ResourceState
 from coriolis.model.records import ALIVE, Endpoint, Paging
+from coriolis.store.faults import repeated
 from coriolis.store.repository import Repository, Row, born, bury, change, get_row, new_id, page, stamps
 from coriolis.store.tables import ENDPOINT, RESOURCE, TRANSFER
 
 
 class EndpointRepository(Repository):
+    @repeated
     def create(
         self,
         *,
@@ -47,6 +49,7 @@ class EndpointRepository(Repository):
             rows = page(connection, ENDPOINT, [ENDPOINT.c.project_id == project_id], paging)
             return [self._record(row) for row in rows]
 
+    @repeated
     def update(self, endpoint_id: str, **values: Any) -> Endpoint:
         """Sets `name`, `description`, `connection_info` or `mapped_regions`. Raises NotFound."""
         if "connection_info" in values:
@@ -58,6 +61,7 @@ class EndpointRepository(Repository):
             change(connection, ENDPOINT, endpoint_id, values)
             return self._record(get_row(connection, ENDPOINT, "Endpoint", endpoint_id))
 
+    @repeated
     def delete(self, endpoint_id: str) -> None:
         """Raises NotFound, or Conflict while a transfer uses it or the ledger knows of a resource there."""
         with self._database.write() as connection:

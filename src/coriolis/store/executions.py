@@ -13,6 +13,7 @@ from coriolis.model.enums import ExecutionStatus, ExecutionType, TaskStatus, Tas
 from coriolis.model.queue import ANYWHERE, Demand, Needs
 from coriolis.model.records import ALIVE, Execution, JobState, Paging, Wish
 from coriolis.model.status import execution_status
+from coriolis.store.faults import repeated
 from coriolis.store.repository import Repository, Row, born, bury, change, get_row, new_id, page, stamps
 from coriolis.store.tables import EXECUTION, JOB, JOB_DEMAND, TASK
 from coriolis.store.tasks import tasks_of
@@ -64,6 +65,7 @@ class ExecutionRepository(Repository):
         with self._database.read() as connection:
             return _records(connection, page(connection, EXECUTION, conditions, paging))
 
+    @repeated
     def delete(self, execution_id: str) -> None:
         """Raises NotFound, or Conflict while it is active."""
         with self._database.write() as connection:

@@ -10,6 +10,7 @@ from coriolis.errors import Conflict, NotFound
 from coriolis.model.enums import EventLevel, ResourceState, TaskStatus
 from coriolis.model.records import Job, JobState, Wish
 from coriolis.store.executions import refresh_status
+from coriolis.store.faults import repeated
 from coriolis.store.repository import Repository, Row, change, get_row, stamps
 from coriolis.store.resources import settle_resources
 from coriolis.store.tables import EXECUTION, JOB, RESOURCE, STEP_STATE, TASK
@@ -32,6 +33,7 @@ class JobRepository(Repository):
         with self._database.read() as connection:
             return [job_record(row, self._reveal) for row in connection.execute(query).mappings()]
 
+    @repeated
     def retry_stuck(self) -> None:
         """At a start, perhaps of another version: jobs that needed an operator are tried again."""
         with self._database.write() as connection:
@@ -42,15 +44,18 @@ class JobRepository(Repository):
 
     # Life cycle, in the name of a claim
 
+    @repeated
     def begin(self, fence: "Fence") -> None:
         with self._database.fenced(fence) as connection:
             _set_state(connection, fence.job_id, JobState.RUNNING)
 
+    @repeated
     def begin_compensation(self, fence: "Fence", outcome: JobState) -> JobState:
         """The first caller decides whether the job will end FAILED or CANCELLED; returns what was decided."""
         with self._database.fenced(fence) as connection:
             return begin_compensation(connection, fence.job_id, outcome)
 
+    @repeated
     def finish(self, fence: "Fence", state: JobState | None = None) -> None:
         """Ends the job: its tasks, its ledger rows and its execution's status are settled in one transaction.
 
@@ -60,6 +65,7 @@ class JobRepository(Repository):
             decided = connection.scalar(sa.select(JOB.c.outcome).where(JOB.c.id == fence.job_id))
             _settle(connection, fence.job_id, state or JobState(decided or JobState.COMPLETED))
 
+    @repeated
     def needs_operator(self, fence: "Fence", reason: str) -> None:
         with self._database.fenced(fence) as connection:
             _set_state(
@@ -69,6 +75,7 @@ class JobRepository(Repository):
 
     # Wishes, in the name of the user
 
+    @repeated
     def cancel(self, execution_id: str, *, force: bool) -> None:
         """Asks every unfinished job of the execution to be undone. Queued ones end at once; one that needs an
         operator ends only by force, and what it left is then reported. Raises Conflict when nothing can be
@@ -103,6 +110,7 @@ class JobRepository(Repository):
             move_tasks(connection, row["id"], [TaskStatus.RUNNING], TaskStatus.CANCELLING)
             move_tasks(connection, row["id"], _WAITING_TASKS, TaskStatus.UNSCHEDULED)
 
+    @repeated
     def reopen_for_cleanup(self, job_id: str) -> None:
         """Queues another try at what a finished job left behind. Raises NotFound when it left nothing,
         Conflict while it is still at work."""

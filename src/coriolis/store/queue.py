@@ -24,6 +24,7 @@ from coriolis.model.queue import (
 from coriolis.model.records import Job, JobState, Wish
 from coriolis.store.clock import clock
 from coriolis.store.executions import refresh_status
+from coriolis.store.faults import repeated
 from coriolis.store.jobs import job_record
 from coriolis.store.repository import Repository, Row, change, get_row
 from coriolis.store.tables import JOB, JOB_DEMAND
@@ -108,6 +109,7 @@ class QueueRepository(Repository):
 
     # Claims
 
+    @repeated
     def claim(self, job_id: str, claimant: Claimant, lease_seconds: float) -> Job | None:
         """Takes the job, raises its token, and begins it if nobody has; None when somebody holds it, it has
         ended, or it is over a limit. Raises NotFound."""
@@ -143,10 +145,13 @@ class QueueRepository(Repository):
                 return job
         return None
 
+    @repeated
     def renew(self, tokens: dict[str, int], lease_seconds: float) -> dict[str, Wish]:
         """Extends the leases that `tokens` names (job to token) in one statement. Returns what is wished of
         those that are still held; the others are lost."""
-        held = sa.or_(*(sa.and_(JOB.c.id == job_id, JOB.c.token == token) for job_id, token in tokens.items()))
+        held = sa.or_(
+            *(sa.and_(JOB.c.id == job_id, JOB.c.token == token) for job_id, token in tokens.items())
+        )
         renewed = sa.update(JOB).where(held, JOB.c.owner.is_not(None))
         with self._database.write() as connection:
             connection.execute(renewed.values(lease_until=self._now + lease_seconds))
@@ -157,6 +162,7 @@ class QueueRepository(Repository):
         with self._database.read() as connection:
             return _wishes(connection, tokens)
 
+    @repeated
     def release(self, fence: "Fence") -> bool:
         """Gives the claim back unfinished; whoever looks next may take it. False when it was lost already."""
         mine = sa.and_(JOB.c.id == fence.job_id, JOB.c.token == fence.token, JOB.c.owner.is_not(None))
@@ -164,6 +170,7 @@ class QueueRepository(Repository):
             given_back = sa.update(JOB).where(mine).values(owner=None, host=None, lease_until=0.0)
             return connection.execute(given_back).rowcount == 1
 
+    @repeated
     def void_all_claims(self) -> None:
         """Only for one who knows that no other conductor lives: ends every lease, and fences off its
         writer."""

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from coriolis.errors import Conflict
 from coriolis.model.records import ALIVE, Paging, Region
+from coriolis.store.faults import repeated
 from coriolis.store.repository import (
     Repository,
     Row,
@@ -23,6 +24,7 @@ from coriolis.store.tables import ENDPOINT, REGION, SERVICE
 
 
 class RegionRepository(Repository):
+    @repeated
     def create(self, *, name: str, description: str | None = None, enabled: bool = True) -> Region:
         """Raises Conflict when a region has the name."""
         with self._database.write() as connection:
@@ -39,6 +41,7 @@ class RegionRepository(Repository):
             services, endpoints = _mappings(connection, SERVICE), _mappings(connection, ENDPOINT)
             return [_region(row, services, endpoints) for row in rows]
 
+    @repeated
     def update(self, region_id: str, **values: Any) -> Region:
         """Sets `name`, `description` or `enabled`. Raises NotFound, or Conflict when another has the name."""
         with self._database.write() as connection:
@@ -48,6 +51,7 @@ class RegionRepository(Repository):
             change(connection, REGION, region_id, values)
             return self._record(connection, region_id)
 
+    @repeated
     def delete(self, region_id: str) -> None:
         """Raises NotFound, or Conflict while a service or an endpoint is mapped to it: they would be out of
         reach at once."""

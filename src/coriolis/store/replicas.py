@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from coriolis.model.records import ReplicaRecord
 from coriolis.model.replica import ReplicaDisk
+from coriolis.store.faults import repeated
 from coriolis.store.repository import Repository, Row, born, bury, change, living, new_id, stamps
 from coriolis.store.tables import REPLICA_DISK
 
@@ -23,6 +24,7 @@ class ReplicaRepository(Repository):
     def disks(self, transfer_id: str, instance: str) -> tuple[ReplicaDisk, ...]:
         return tuple(_disk(record) for record in self.list(transfer_id, instance))
 
+    @repeated
     def save(self, fence: "Fence", transfer_id: str, instance: str, replicas: Sequence[ReplicaDisk]) -> None:
         """Writes what is now known of these replicas; others of the instance stay as they are."""
         with self._database.fenced(fence) as connection:
@@ -43,6 +45,7 @@ class ReplicaRepository(Repository):
                 place = {"transfer_id": transfer_id, "instance": instance, "disk_id": replica.disk_id}
                 connection.execute(sa.insert(REPLICA_DISK).values(id=new_id(), **place, **values, **born()))
 
+    @repeated
     def forget(self, fence: "Fence", transfer_id: str, instance: str, disk_ids: Sequence[str]) -> None:
         """The replicas of these disks are gone."""
         named = sa.and_(

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from coriolis.model.enums import ResourceKind, ResourceState
 from coriolis.model.records import LedgerEntry
+from coriolis.store.faults import repeated
 from coriolis.store.repository import Repository, Row, born, change, new_id, stamps
 from coriolis.store.tables import RESOURCE
 
@@ -35,6 +36,7 @@ class ResourceRepository(Repository):
             row = _find(connection, endpoint_id, kind, name)
         return None if row is None or row["state"] == ResourceState.REMOVED else _record(row)
 
+    @repeated
     def plan(
         self, fence: "Fence", step: str, endpoint_id: str, kind: ResourceKind, name: str
     ) -> tuple[LedgerEntry, bool]:
@@ -61,6 +63,7 @@ class ResourceRepository(Repository):
             present = connection.execute(sa.select(RESOURCE).where(_named(endpoint_id, kind, name)))
             return _record(present.mappings().one()), attempted
 
+    @repeated
     def set_state(
         self,
         fence: "Fence",

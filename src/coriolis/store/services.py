@@ -13,6 +13,7 @@ from coriolis.errors import Conflict, NotFound
 from coriolis.model.enums import ServiceStatus
 from coriolis.model.records import ALIVE, Service
 from coriolis.store.clock import clock
+from coriolis.store.faults import repeated
 from coriolis.store.regions import find_region, insert_region
 from coriolis.store.repository import Repository, Row, born, bury, change, get_row, new_id, stamps
 from coriolis.store.tables import SERVICE
@@ -36,6 +37,7 @@ class NewService:
 class ServiceRepository(Repository):
     """`down_seconds`: a service that was silent for longer is DOWN."""
 
+    @repeated
     def register(self, new: NewService, down_seconds: float) -> Service:
         """A process has started. What an administrator set for it before stays: regions, and whether it is
         enabled."""
@@ -52,6 +54,7 @@ class ServiceRepository(Repository):
             change(connection, SERVICE, known, told)
             return self._record(connection, known, down_seconds)
 
+    @repeated
     def beat(self, service_id: str, down_seconds: float) -> Service | None:
         """The process lives; returns what it shall be. None: an administrator has removed it, or has put
         another in its place."""
@@ -60,6 +63,7 @@ class ServiceRepository(Repository):
             seen = connection.execute(sa.update(SERVICE).where(mine).values(seen_at=self._clock))
             return self._record(connection, service_id, down_seconds) if seen.rowcount == 1 else None
 
+    @repeated
     def sign_off(self, service_id: str) -> None:
         """The process ends on purpose: it is DOWN at once."""
         with self._database.write() as connection:
@@ -67,6 +71,7 @@ class ServiceRepository(Repository):
                 sa.update(SERVICE).where(SERVICE.c.id == service_id).values(seen_at=_SIGNED_OFF)
             )
 
+    @repeated
     def create(
         self,
         *,
@@ -97,6 +102,7 @@ class ServiceRepository(Repository):
         with self._database.read() as connection:
             return [_service(row, down_seconds) for row in connection.execute(query).mappings()]
 
+    @repeated
     def update(self, service_id: str, down_seconds: float, **values: Any) -> Service:
         """Sets `enabled` or `mapped_regions` (ids). Raises NotFound."""
         if "mapped_regions" in values:
@@ -106,6 +112,7 @@ class ServiceRepository(Repository):
             change(connection, SERVICE, service_id, values)
             return self._record(connection, service_id, down_seconds)
 
+    @repeated
     def delete(self, service_id: str) -> None:
         """A process that still lives comes back with the next heartbeat, with its first settings. Raises
         NotFound."""

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from coriolis.model.enums import EventLevel, TaskStatus
 from coriolis.model.records import JobState
 from coriolis.store.clock import utcnow
+from coriolis.store.faults import repeated
 from coriolis.store.jobs import begin_compensation
 from coriolis.store.repository import Repository, Row
 from coriolis.store.resources import abandon
@@ -21,6 +22,13 @@ from coriolis.store.tasks import add_event, set_status
 
 if TYPE_CHECKING:
     from coriolis.store.database import Fence
+
+
+# Built once: every step runs both.
+_INSERT = sa.insert(STEP_STATE)
+_UPDATE = sa.update(STEP_STATE).where(
+    STEP_STATE.c.job_id == sa.bindparam("of_job"), STEP_STATE.c.step == sa.bindparam("of_step")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +72,25 @@ class StepRepository(Repository):
             job_id = connection.scalar(runs.limit(1))
         return None if job_id is None else self.get(job_id, step).result
 
+    @repeated
     def begin(self, fence: "Fence", step: str, *, host: str, process_id: int, attempt: int = 1) -> None:
         """Counts the attempt and shows the task as running, before the step touches anything."""
         with self._database.fenced(fence) as connection:
             if attempt == 1:
                 first = {"attempts": 1, "finished": False, "reverted": False, "updated_at": utcnow()}
-                connection.execute(sa.insert(STEP_STATE).values(job_id=fence.job_id, step=step, **first))
+                connection.execute(_INSERT, {"job_id": fence.job_id, "step": step, **first})
             else:
                 _change(connection, fence.job_id, step, {"attempts": attempt})
             set_status(connection, fence.job_id, step, TaskStatus.RUNNING, host=host, process_id=process_id)
 
+    @repeated
     def finish(self, fence: "Fence", step: str, result: Any) -> None:
         """Keeps the result (JSON) and shows the task as completed: from here on the step never runs again."""
         with self._database.fenced(fence) as connection:
             _change(connection, fence.job_id, step, {"finished": True, "result": self._protect(result)})
             set_status(connection, fence.job_id, step, TaskStatus.COMPLETED)
 
+    @repeated
     def fail(self, fence: "Fence", step: str, details: str) -> JobState:
         """Ends the way forward: the job begins to compensate, and the task shows why. Returns what the job
         will end as: CANCELLED when a cancel was decided first."""
@@ -90,17 +101,20 @@ class StepRepository(Repository):
             set_status(connection, fence.job_id, step, status, exception_details=details)
         return decided
 
+    @repeated
     def set_checkpoint(self, fence: "Fence", step: str, checkpoint: Mapping[str, Any]) -> None:
         """Raises LookupError for a step that never began."""
         with self._database.fenced(fence) as connection:
             _change(connection, fence.job_id, step, {"checkpoint": self._protect(checkpoint)})
 
+    @repeated
     def reverted(self, fence: "Fence", step: str) -> None:
         with self._database.fenced(fence) as connection:
             _change(connection, fence.job_id, step, {"reverted": True})
             message = "What this task had made was undone."
             add_event(connection, fence.job_id, step, EventLevel.INFO, message)
 
+    @repeated
     def left_behind(self, fence: "Fence", step: str, reason: str) -> None:
         """The clean-up was given up: what the step made and did not remove is a leftover from now on."""
         with self._database.fenced(fence) as connection:
@@ -125,6 +139,6 @@ def _step(job_id: str, step: str) -> sa.ColumnElement[bool]:
 
 
 def _change(connection: sa.Connection, job_id: str, step: str, values: Mapping[str, Any]) -> None:
-    statement = sa.update(STEP_STATE).where(_step(job_id, step)).values(**values, updated_at=utcnow())
-    if connection.execute(statement).rowcount != 1:
+    row = {"of_job": job_id, "of_step": step, **values, "updated_at": utcnow()}
+    if connection.execute(_UPDATE, row).rowcount != 1:
         raise LookupError(f"step {step!r} of job {job_id} never began")

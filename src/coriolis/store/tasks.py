@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from coriolis.model.enums import EventLevel, TaskStatus, TaskType
 from coriolis.model.records import ALIVE, TaskEvent, TaskProgress, TaskRecord
 from coriolis.store.clock import utcnow
+from coriolis.store.faults import repeated
 from coriolis.store.repository import Repository, Row, born, new_id, stamps
 from coriolis.store.tables import TASK, TASK_EVENT, TASK_PROGRESS
 
@@ -17,12 +18,17 @@ if TYPE_CHECKING:
 
 _EXCEPTION_LENGTH = 10_000  # characters kept of an error: whole messages with their hints, not whole logs
 
+# Built once: it runs twice a step.
+_UPDATE = sa.update(TASK).where(TASK.c.job_id == sa.bindparam("of_job"), TASK.c.step == sa.bindparam("of_step"))
+
 
 class TaskRepository(Repository):
+    @repeated
     def add_event(self, fence: "Fence", step: str, level: EventLevel, message: str) -> None:
         with self._database.fenced(fence) as connection:
             add_event(connection, fence.job_id, step, level, message)
 
+    @repeated
     def set_progress(self, fence: "Fence", step: str, lines: Mapping[str, Mapping[str, Any]]) -> None:
         """Writes lines of progress by their key: a known key updates its line, a new one adds a line.
 
@@ -42,8 +48,8 @@ def set_status(connection: sa.Connection, job_id: str, step: str, status: TaskSt
     """`values`: exception_details, host, process_id."""
     if values.get("exception_details"):
         values["exception_details"] = values["exception_details"][:_EXCEPTION_LENGTH]
-    task = sa.and_(TASK.c.job_id == job_id, TASK.c.step == step)
-    connection.execute(sa.update(TASK).where(task).values(status=status, **values, updated_at=utcnow()))
+    task = {"of_job": job_id, "of_step": step}
+    connection.execute(_UPDATE, {**task, "status": status, **values, "updated_at": utcnow()})
 
 
 def move_tasks(

@@ -10,6 +10,7 @@ from coriolis.errors import Conflict, InvalidInput
 from coriolis.model.enums import ExecutionStatus, Scenario
 from coriolis.model.records import ALIVE, Paging, Transfer
 from coriolis.store.executions import active_execution, executions_of, last_statuses
+from coriolis.store.faults import repeated
 from coriolis.store.repository import Repository, Row, born, bury, change, get_row, new_id, page, stamps
 from coriolis.store.tables import DEPLOYMENT, ENDPOINT, EXECUTION, TRANSFER
 
@@ -32,6 +33,7 @@ _CHANGEABLE = frozenset(
 
 
 class TransferRepository(Repository):
+    @repeated
     def create(
         self,
         *,
@@ -101,6 +103,7 @@ class TransferRepository(Repository):
             rows = page(connection, TRANSFER, conditions, paging)
             return self._records(connection, rows, with_executions)
 
+    @repeated
     def update(self, transfer_id: str, **values: Any) -> Transfer:
         """Sets what a user may change. Raises NotFound, Conflict while an execution is active, InvalidInput
         for a field that cannot change."""
@@ -114,6 +117,7 @@ class TransferRepository(Repository):
             change(connection, TRANSFER, transfer_id, self._stored({**present, **values}))
         return self.get(transfer_id)
 
+    @repeated
     def delete(self, transfer_id: str) -> None:
         """Its deployments stay listed. Raises NotFound, or Conflict while an execution or deployment is
         active."""
