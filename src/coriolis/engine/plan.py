@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from coriolis.engine.registry import StepRegistry
 from coriolis.engine.step import Step, optional
 from coriolis.errors import UnknownPlan, UnreadableStep
+from coriolis.model.queue import NO_NEEDS, Needs
 from coriolis.model.secret import SecretCodec
 from coriolis.store.executions import NewJob, NewTask
 
@@ -63,7 +64,13 @@ _PLAN = TypeAdapter(Plan)
 
 
 def new_job(
-    instance: str, flow: str, flow_version: int, steps: Sequence[FlowStep], codec: SecretCodec
+    instance: str,
+    flow: str,
+    flow_version: int,
+    steps: Sequence[FlowStep],
+    codec: SecretCodec,
+    *,
+    needs: Needs = NO_NEEDS,
 ) -> NewJob:
     """Compiles a flow. Raises ValueError when the wiring is wrong: that is a fault of ours, not of the
     user."""
@@ -85,7 +92,7 @@ def new_job(
         for item in steps
     )
     data: dict[str, Any] = _PLAN.dump_python(plan, mode="json")
-    return NewJob(instance=instance, flow=flow, flow_version=flow_version, plan=data, tasks=tasks)
+    return NewJob(instance, flow, flow_version, plan=data, tasks=tasks, needs=needs)
 
 
 def load_plan(data: Mapping[str, Any]) -> Plan:

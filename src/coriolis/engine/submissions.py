@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from coriolis.engine.needs import needs_of_deployment, needs_of_destination, needs_of_transfer
 from coriolis.engine.plan import new_job
 from coriolis.engine.step import load_value
 from coriolis.errors import Conflict, InvalidInput, NotSupported
@@ -38,6 +39,7 @@ def execute_transfer(database: Database, transfer_id: str, *, shutdown_instances
     transfer = database.transfers.get(transfer_id)
     _refuse_second_migration(database, transfer)
     jobs = []
+    needs = needs_of_transfer(database, transfer)
     for instance in transfer.instances:
         what = transfer_flow.TransferExecution(
             transfer_id=transfer.id,
@@ -49,7 +51,8 @@ def execute_transfer(database: Database, transfer_id: str, *, shutdown_instances
             shutdown=shutdown_instances,
         )
         steps = transfer_flow.steps(what)
-        jobs.append(new_job(instance, transfer_flow.NAME, transfer_flow.VERSION, steps, codec=database.codec))
+        flow = (transfer_flow.NAME, transfer_flow.VERSION, steps)
+        jobs.append(new_job(instance, *flow, codec=database.codec, needs=needs))
     return _submit(database, transfer_id, ExecutionType.TRANSFER_EXECUTION, jobs)
 
 
@@ -104,11 +107,11 @@ def delete_disks(database: Database, transfer_id: str) -> str:
     if not replicas:
         raise InvalidInput(message=f"Transfer {transfer_id} has no replica disks.")
     jobs = []
+    needs = needs_of_destination(database, transfer)
     for instance in dict.fromkeys(replica.instance for replica in replicas):
         steps = delete_disks_flow.steps(transfer_id, instance, transfer.destination_endpoint_id)
-        jobs.append(
-            new_job(instance, delete_disks_flow.NAME, delete_disks_flow.VERSION, steps, codec=database.codec)
-        )
+        flow = (delete_disks_flow.NAME, delete_disks_flow.VERSION, steps)
+        jobs.append(new_job(instance, *flow, codec=database.codec, needs=needs))
     return _submit(database, transfer_id, ExecutionType.TRANSFER_DISKS_DELETE, jobs)
 
 
@@ -142,7 +145,13 @@ def _deployment_job(
         force=force,
     )
     steps = deployment_flow.steps(what)
-    return new_job(instance_name, deployment_flow.NAME, deployment_flow.VERSION, steps, codec=database.codec)
+    flow = (deployment_flow.NAME, deployment_flow.VERSION, steps)
+    return new_job(
+        instance_name,
+        *flow,
+        codec=database.codec,
+        needs=needs_of_deployment(database, transfer, morphing=not skip),
+    )
 
 
 def _last_copied(database: Database, transfer_id: str, instance_name: str, *, force: bool) -> Instance:

@@ -79,6 +79,9 @@ class Needs:
     priority: int = 0
 
 
+NO_NEEDS = Needs()
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How many jobs may be at work at once: in the installation, on one endpoint, on one host. 0: any number."""

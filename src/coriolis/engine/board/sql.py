@@ -87,11 +87,10 @@ class SqlJobBoard(base.JobBoard):  # type: ignore[misc]  # TaskFlow is untyped
     ) -> "Postings":
         """Every job by priority and position. `only_unclaimed`: those that this conductor may claim now, read
         page by page as they are asked for: first those to be undone, then begun ones that lost their owner,
-        then the queue as far as the limits allow. `ensure_fresh` changes nothing: nothing is cached."""
-        jobs = self._claimable() if only_unclaimed else self._all()
-        if only_undoing:
-            jobs = self._left(undoing=True)
-        return Postings(self, jobs, only_unclaimed=only_unclaimed or only_undoing, ensure_fresh=ensure_fresh)
+        then the queue as far as the limits allow; `only_undoing` only the first of these. `ensure_fresh`
+        changes nothing: nothing is cached."""
+        jobs = self._claimable(only_undoing=only_undoing) if only_unclaimed else self._all()
+        return Postings(self, jobs, only_unclaimed=only_unclaimed, ensure_fresh=ensure_fresh)
 
     def wait(self, timeout: float | None = None) -> Iterator[SqlJob]:
         """Raises NotFound when nothing could be claimed for so long."""
@@ -192,15 +191,14 @@ class SqlJobBoard(base.JobBoard):  # type: ignore[misc]  # TaskFlow is untyped
     def _claimant(self, who: str) -> Claimant:
         return Claimant(who, self._host, self._limits, self._served())
 
-    def _claimable(self) -> Iterator[SqlJob]:
-        yield from self._left()
+    def _claimable(self, *, only_undoing: bool) -> Iterator[SqlJob]:
         claimant = self._claimant("")
-        yield from self._paged(lambda after: self._database.queue.waiting(claimant, _PAGE, after))
-
-    def _left(self, *, undoing: bool = False) -> Iterator[SqlJob]:
+        only_undoing = only_undoing or not claimant.served.accepting
         with self._in_use():
-            found = self._database.queue.left(self._served(), _LEFT_AT_ONCE)
-        yield from (SqlJob(self, posting) for posting in found if posting.undoing or not undoing)
+            left = self._database.queue.left(claimant.served, _LEFT_AT_ONCE)
+        yield from (SqlJob(self, posting) for posting in left if posting.undoing or not only_undoing)
+        if not only_undoing:
+            yield from self._paged(lambda after: self._database.queue.waiting(claimant, _PAGE, after))
 
     def _all(self) -> Iterator[SqlJob]:
         return self._paged(lambda after: self._database.queue.postings(_PAGE, after))
