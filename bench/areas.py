@@ -10,6 +10,10 @@ import coriolis
 _OURS = str(Path(coriolis.__file__).parent)
 _AREAS = (
     ("/taskflow/", "TaskFlow"),
+    ("/networkx/", "TaskFlow: networkx"),  # the graph of a flow
+    ("/automaton/", "TaskFlow: automaton"),
+    ("/fasteners/", "TaskFlow: fasteners"),
+    ("/futurist/", "TaskFlow: futurist"),
     ("/sqlalchemy/", "SQLAlchemy"),
     ("/pymysql/", "driver"),
     ("/psycopg", "driver"),
@@ -18,6 +22,7 @@ _AREAS = (
     ("/kombu/", "messaging"),
     ("/amqp/", "messaging"),
     ("/cryptography/", "cryptography"),
+    ("/lib/python3.", "standard library"),  # last: site-packages lie below it too
 )
 _DRIVER_BUILTINS = ("sqlite3.", "Connection.", "Cursor.")
 
@@ -57,4 +62,5 @@ def _area(module: str) -> str:
     if module.startswith(_OURS):
         package = Path(module).relative_to(_OURS).parts[0].removesuffix(".py")
         return f"ours: {package}"
-    return next((area for mark, area in _AREAS if mark in module), "other libraries")
+    marks = _AREAS[:-1] if "-packages/" in module else _AREAS
+    return next((area for mark, area in marks if mark in module), "other libraries")

@@ -28,6 +28,7 @@ def main() -> None:
     engine = Engine(load_settings(Path(sys.argv[1])), steps=StepRegistry(noop.STEPS))
     _say("ready")
     report: dict[str, Any] = {}
+    started = 0.0
     for line in sys.stdin:
         verb, *words = line.split()
         if verb == "go":
@@ -36,13 +37,13 @@ def main() -> None:
 
                 areas.start()
             counter.start()
+            started = _cpu_seconds()
             engine.__enter__()
         elif verb == "submit":
             _say(json.dumps(_submit(engine, words[0], int(words[1]), float(words[2]))))
     if profiled:
         report |= {"areas": areas.stop(), "hottest": areas.hottest()}
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    report |= {"statements": dict(counter.counts), "cpu": used.ru_utime + used.ru_stime}
+    report |= {"statements": dict(counter.counts), "cpu": _cpu_seconds() - started}
     _say(json.dumps(report))
     engine.__exit__(None, None, None)
 
@@ -56,6 +57,11 @@ def _submit(engine: Engine, transfer_id: str, count: int, pause: float) -> dict[
         queued[execution_id] = moment
         time.sleep(pause)
     return queued
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 def _say(line: str) -> None:

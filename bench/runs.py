@@ -166,7 +166,8 @@ def scene(place: Place) -> Iterator[tuple[Database, Path]]:
         lines.append(f"[messaging]\ntransport_url = {place.transport_url}")
     settings_file.write_text("\n".join(lines) + "\n")
     settings = load_settings(settings_file)
-    upgrade(open_engine(database_url(settings)))  # servers of many processes do not by themselves
+    if not place.embedded:
+        upgrade(open_engine(database_url(settings)))  # servers of many processes do not by themselves
     database = open_database(settings)
     try:
         yield database, settings_file

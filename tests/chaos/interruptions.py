@@ -38,7 +38,7 @@ CALLS = {
     ),
     DELETION: (("destination", "delete-volume"),),
 }
-COPY_MEBIBYTES = 48  # long enough to be met in the middle, short enough to be repeated
+COPY_MEBIBYTES = 24  # long enough to be met in the middle, short enough to be repeated
 
 
 def prepare(lane: Lane, flow: str) -> Subject:

@@ -17,7 +17,9 @@ from coriolis.engine.frontdoor import FrontDoor
 from coriolis.engine.service import API, Engine
 from coriolis.model.enums import Scenario
 from coriolis.model.records import Job, ReplicaRecord
+from coriolis.store.connection import database_url, open_engine
 from coriolis.store.database import Database, open_database
+from coriolis.store.migrate import upgrade
 from tests.chaos.file_cloud import FileCloud
 from tests.chaos.file_provider import PLATFORM, all_providers, find_provider
 from tests.services.mariadb import MariaDb
@@ -170,6 +172,8 @@ class Lane:
         self._url = self.mariadb.new_database() if self.mariadb else ""
         self.settings_file = self._settings_file("state")
         self.settings: Settings = load_settings(self.settings_file)
+        if not self.mode.embedded:
+            upgrade(open_engine(database_url(self.settings)))  # as `coriolis-manage db upgrade` does
         self.database, self.frontdoor = self._front()
         ends = [
             self.database.endpoints.create(
