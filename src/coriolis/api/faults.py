@@ -8,12 +8,20 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import sqlalchemy as sa
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from coriolis.errors import CoriolisError, InvalidInput, NotFound
+from coriolis.errors import (
+    AuthenticationRequired,
+    CoriolisError,
+    DatabaseUnavailable,
+    InvalidInput,
+    NotFound,
+)
+from coriolis.store.faults import is_unavailable
 
 LOG = logging.getLogger(__name__)
 
@@ -31,12 +39,14 @@ _FAULTS = {
 }
 _OTHER_FAULT = "computeFault"
 _UNEXPECTED = "CORI-1000"
+_RETRY_AFTER_SECONDS = "5"
 
 
 def add_fault_handlers(app: FastAPI) -> None:
     app.exception_handler(CoriolisError)(_coriolis_error)
     app.exception_handler(RequestValidationError)(_invalid_request)
     app.exception_handler(HTTPException)(_http_error)
+    app.exception_handler(sa.exc.SQLAlchemyError)(_database_error)
     app.exception_handler(Exception)(_unexpected)
 
 
@@ -56,7 +66,18 @@ def _answer(
 async def _coriolis_error(request: Request, error: CoriolisError) -> JSONResponse:
     if error.http_status >= 500:
         LOG.warning("%s %s: %s %s", request.method, request.url.path, error.code, error.message)
-    return _answer(error.http_status, error.message, error.code, error.hint_text)
+    return _answer(error.http_status, error.message, error.code, error.hint_text, _headers(request, error))
+
+
+def _headers(request: Request, error: CoriolisError) -> Mapping[str, str] | None:
+    """When to ask again; where to get a token, as keystonemiddleware itself would tell."""
+    if error.retryable and error.http_status == 503:
+        return {"Retry-After": _RETRY_AFTER_SECONDS}
+    if not isinstance(error, AuthenticationRequired):
+        return None
+    authtoken = request.app.state.settings.keystone_authtoken
+    uri = authtoken.www_authenticate_uri or authtoken.auth_url
+    return {"WWW-Authenticate": f'Keystone uri="{uri}"'}
 
 
 async def _invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -91,6 +112,14 @@ async def _http_error(request: Request, error: HTTPException) -> JSONResponse:
         message = f"{request.method} is not supported on {request.url.path}."
     error_code = NotFound.code if error.status_code == 404 else f"CORI-1{error.status_code}"
     return _answer(error.status_code, message, error_code, headers=error.headers)
+
+
+async def _database_error(request: Request, error: sa.exc.SQLAlchemyError) -> JSONResponse:
+    """The client learns that it may try again; what the driver said is for the log."""
+    if not is_unavailable(error):
+        raise error
+    LOG.error("%s %s: %s", request.method, request.url.path, error)
+    return await _coriolis_error(request, DatabaseUnavailable(reason="it does not answer."))
 
 
 async def _unexpected(_request: Request, error: Exception) -> JSONResponse:

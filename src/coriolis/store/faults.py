@@ -8,6 +8,7 @@ _PASSING_MYSQL = frozenset({1205, 1213, 1927})
 # serialization failure, deadlock, lock not available, idle in transaction for too long
 _PASSING_SQLSTATES = frozenset({"40001", "40P01", "55P03", "25P03"})
 _ATTEMPTS = 6
+_PATIENCE_SECONDS = 10  # a database that hangs, rather than refuses, is not asked six times
 
 
 class CommitOutcomeUnknown(sa.exc.SQLAlchemyError):
@@ -43,7 +44,9 @@ def commit(transaction: sa.Transaction) -> None:
 # Decorates a method that makes one write transaction: all of it is done again when the database undid it.
 repeated = tenacity.retry(
     retry=tenacity.retry_if_exception(is_passing),
-    stop=tenacity.stop_after_attempt(_ATTEMPTS),
+    stop=tenacity.stop_any(
+        tenacity.stop_after_attempt(_ATTEMPTS), tenacity.stop_after_delay(_PATIENCE_SECONDS)
+    ),
     wait=tenacity.wait_random_exponential(multiplier=0.02, max=1.0),
     reraise=True,
 )
