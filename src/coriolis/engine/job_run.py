@@ -1,10 +1,12 @@
 """One claimed job, from its stored plan to its end."""
 
 import logging
+from concurrent.futures import Executor, ThreadPoolExecutor
 
-from taskflow import engines
 from taskflow import exceptions as taskflow_errors
+from taskflow.engines.action_engine.engine import ParallelActionEngine
 from taskflow.patterns import graph_flow
+from taskflow.persistence.models import FlowDetail
 
 from coriolis.config import Settings
 from coriolis.engine.claims import Claim
@@ -14,7 +16,7 @@ from coriolis.engine.run import Run, guarded
 from coriolis.engine.sessions import FindProvider, Sessions
 from coriolis.engine.step_history import StepHistory
 from coriolis.engine.step_task import StepStoppedError, StepTask
-from coriolis.engine.working_state import working_state
+from coriolis.engine.working_state import NoBackend, working_state
 from coriolis.errors import EngineError, LeaseLost, UnknownPlan, UnknownStep, UnreadableStep
 from coriolis.model.records import Job, JobState, Wish
 from coriolis.store.database import Database
@@ -67,11 +69,16 @@ def _must_undo(job: Job, *, all_finished: bool) -> bool:
 
 
 def _run_steps(run: Run, *, undoing: bool) -> None:
-    engine = engines.load(
-        build_graph(run),
-        flow_detail=working_state(run.plan, run.history.begun, undoing=undoing),
-        engine="parallel",
-        max_workers=_PARALLEL_STEPS,
+    state = working_state(run.plan, run.history.begun, undoing=undoing)
+    # Threads of our own: those of TaskFlow's choice take up to a second to notice that a job has ended.
+    with ThreadPoolExecutor(_PARALLEL_STEPS, f"job-{run.claim.job.id[:8]}") as threads:
+        _run_engine(run, state, threads)
+
+
+def _run_engine(run: Run, state: FlowDetail, threads: Executor) -> None:
+    # The class itself: looking it up by name reads the entry points of every installed package.
+    engine = ParallelActionEngine(
+        build_graph(run), state, NoBackend(), options={"executor": threads, "gather_statistics": False}
     )
     try:
         engine.run()

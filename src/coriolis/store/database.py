@@ -33,6 +33,10 @@ from coriolis.store.transfers import TransferRepository
 T = TypeVar("T")
 
 
+# Built once: every write of a job runs it.
+_HELD = sa.select(JOB.c.token).where(JOB.c.id == sa.bindparam("held_job")).with_for_update()
+
+
 @dataclass(frozen=True, slots=True)
 class Fence:
     """Which claim a writer holds. Every write of a job's state checks it in its own transaction."""
@@ -43,7 +47,7 @@ class Fence:
     def check(self, connection: sa.Connection) -> None:
         """Raises LeaseLost when somebody claimed the job since. Locks the row where the database has row
         locks."""
-        held = connection.scalar(sa.select(JOB.c.token).where(JOB.c.id == self.job_id).with_for_update())
+        held = connection.scalar(_HELD, {"held_job": self.job_id})
         if held != self.token:
             raise LeaseLost(f"job {self.job_id}: token {self.token} is stale, {held} holds now")
 
