@@ -26,6 +26,7 @@ from coriolis.store.clock import clock
 from coriolis.store.executions import refresh_status
 from coriolis.store.faults import repeated
 from coriolis.store.jobs import job_record
+from coriolis.store.limits import BEGUN, ENDPOINTS, at_work
 from coriolis.store.repository import Repository, Row, change, get_row
 from coriolis.store.tables import JOB, JOB_DEMAND
 from coriolis.store.turnstile import CLAIMS, pass_turnstile
@@ -33,10 +34,8 @@ from coriolis.store.turnstile import CLAIMS, pass_turnstile
 if TYPE_CHECKING:
     from coriolis.store.database import Database, Fence
 
-_BEGUN = (JobState.RUNNING, JobState.COMPENSATING)
-ON_THE_BOARD = (JobState.QUEUED, *_BEGUN)
+ON_THE_BOARD = (JobState.QUEUED, *BEGUN)
 _POSTED = tuple(JOB.c[name] for name in Posting.__dataclass_fields__)
-_ENDPOINTS = (JOB.c.origin_endpoint_id, JOB.c.destination_endpoint_id)
 
 
 class QueueRepository(Repository):
@@ -52,7 +51,7 @@ class QueueRepository(Repository):
 
     def left(self, served: Served, size: int) -> list[Posting]:
         """Begun jobs that nobody holds any more, at most `size`: those to be undone first."""
-        free = sa.and_(JOB.c.state.in_(_BEGUN), JOB.c.lease_until < self._now)
+        free = sa.and_(JOB.c.state.in_(BEGUN), JOB.c.lease_until < self._now)
         with self._database.read() as connection:
             demands = connection.scalars(sa.select(JOB.c.demand_id).distinct().where(free)).all()
             met = self._met(connection, demands, served)
@@ -70,7 +69,9 @@ class QueueRepository(Repository):
             lines = self._lines(connection, claimant.served, after)
             if not lines:
                 return []
-            within = self._within_limits(connection, claimant)
+            within: sa.ColumnElement[bool] | None = sa.true()
+            if claimant.limits != Limits():
+                within = at_work(connection, self._here(claimant)).not_hindered(claimant.limits)
             if within is None:
                 return []
             found = []
@@ -175,7 +176,7 @@ class QueueRepository(Repository):
         """Only for one who knows that no other conductor lives: ends every lease, and fences off its
         writer."""
         with self._database.write() as connection:
-            held = sa.update(JOB).where(JOB.c.state.in_(_BEGUN), JOB.c.owner.is_not(None))
+            held = sa.update(JOB).where(JOB.c.state.in_(BEGUN), JOB.c.owner.is_not(None))
             values = {"owner": None, "host": None, "lease_until": 0.0, "token": JOB.c.token + 1}
             connection.execute(held.values(**values))
 
@@ -183,19 +184,26 @@ class QueueRepository(Repository):
 
     def places(self, execution_ids: Sequence[str], limits: Limits) -> dict[str, QueuePlace]:
         """By execution, of those whose jobs wait for their turn: where the first of these stands, and why."""
-        query = (
-            sa.select(JOB.c.execution_id, JOB.c.demand_id, JOB.c.priority, JOB.c.position, *_ENDPOINTS)
+        mine = (
+            sa.select(JOB.c.execution_id, JOB.c.position, *ENDPOINTS)
             .where(JOB.c.execution_id.in_(execution_ids), JOB.c.state == JobState.QUEUED)
             .order_by(JOB.c.priority, JOB.c.position.desc())
         )
         with self._database.read() as connection:
-            first = {row["execution_id"]: row for row in connection.execute(query).mappings()}
-            return {
-                execution_id: QueuePlace(_ahead(connection, row) + 1, _reason(connection, row, limits))
-                for execution_id, row in first.items()
-            }
+            first = {row.execution_id: row for row in connection.execute(mine)}
+            if not first:
+                return {}
+            numbers = _numbers(connection, [row.position for row in first.values()])
+            busy = at_work(connection)
+        found = {}
+        for execution_id, row in first.items():
+            ends = (row.origin_endpoint_id, row.destination_endpoint_id)
+            reason = busy.hinders(limits, ends) or WaitReason.NO_CONDUCTOR_FREE
+            if row.position in numbers:  # else it was claimed meanwhile
+                found[execution_id] = QueuePlace(numbers[row.position], reason)
+        return found
 
-    # Demands and limits
+    # Demands, limits
 
     def _met(self, connection: sa.Connection, ids: Iterable[str], served: Served) -> builtins.list[str]:
         unknown = [demand_id for demand_id in ids if demand_id not in self._demands]
@@ -224,69 +232,27 @@ class QueueRepository(Repository):
             lines.append(line)
         return lines
 
-    def _within_limits(self, connection: sa.Connection, claimant: Claimant) -> sa.ColumnElement[bool] | None:
-        """What a queued job must fulfil to be begun now; None: none may be."""
-        limits = claimant.limits
-        if limits == Limits():
-            return sa.true()
-        live = sa.and_(JOB.c.host == claimant.host, JOB.c.lease_until >= self._now).label("here")
-        begun = connection.execute(sa.select(*_ENDPOINTS, live).where(JOB.c.state.in_(_BEGUN))).all()
-        here = sum(bool(row.here) for row in begun)
-        if _reached(len(begun), limits.total) or _reached(here, limits.per_host):
-            return None
-        busy: dict[str, int] = {}
-        for row in begun:
-            for endpoint in {row.origin_endpoint_id, row.destination_endpoint_id} - {None}:
-                busy[endpoint] = busy.get(endpoint, 0) + 1
-        full = [endpoint for endpoint, jobs in busy.items() if _reached(jobs, limits.per_endpoint)]
-        if not full:
-            return sa.true()
-        return sa.and_(*(sa.or_(column.is_(None), column.not_in(full)) for column in _ENDPOINTS))
-
     def _may(self, connection: sa.Connection, row: Row, claimant: Claimant) -> bool:
-        if _posting(row).undoing or claimant.limits == Limits():
-            return True
         limits = claimant.limits
-        if row["state"] in _BEGUN:
-            limits = Limits(per_host=limits.per_host)
-        live = sa.and_(JOB.c.host == claimant.host, JOB.c.lease_until >= self._now)
-        return _over(connection, row, limits, live) is None
+        if row["state"] in BEGUN:
+            limits = Limits(per_host=limits.per_host)  # for the others it counts already
+        if _posting(row).undoing or limits == Limits():
+            return True
+        ends = (row["origin_endpoint_id"], row["destination_endpoint_id"])
+        return at_work(connection, self._here(claimant)).hinders(limits, ends) is None
+
+    def _here(self, claimant: Claimant) -> sa.ColumnElement[bool]:
+        return sa.and_(JOB.c.host == claimant.host, JOB.c.lease_until >= self._now)
 
 
-def _over(
-    connection: sa.Connection, row: Row, limits: Limits, here: sa.ColumnElement[bool] | None = None
-) -> WaitReason | None:
-    """Which limit keeps the job of `row` from being begun."""
-    endpoints = {row["origin_endpoint_id"], row["destination_endpoint_id"]} - {None}
-    counted: list[sa.Function[int]] = [sa.func.count()]
-    counted += [_how_many(sa.or_(*(column == end for column in _ENDPOINTS))) for end in sorted(endpoints)]
-    counted.append(_how_many(sa.false() if here is None else here))
-    total, *busy, on_host = connection.execute(sa.select(*counted).where(JOB.c.state.in_(_BEGUN))).one()
-    if _reached(total, limits.total):
-        return WaitReason.TOTAL_LIMIT
-    if any(_reached(jobs, limits.per_endpoint) for jobs in busy):
-        return WaitReason.ENDPOINT_LIMIT
-    return WaitReason.NO_CONDUCTOR_FREE if _reached(on_host, limits.per_host) else None
-
-
-def _how_many(condition: sa.ColumnElement[bool]) -> sa.Function[int]:
-    return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
-
-
-def _reached(number: int, limit: int) -> bool:
-    return 0 < limit <= number
-
-
-def _reason(connection: sa.Connection, row: Row, limits: Limits) -> WaitReason:
-    return _over(connection, row, limits) or WaitReason.NO_CONDUCTOR_FREE
-
-
-def _ahead(connection: sa.Connection, row: Row) -> int:
-    line = sa.and_(JOB.c.state == JobState.QUEUED, JOB.c.demand_id == row["demand_id"])
-    sooner = sa.select(sa.func.count()).where(line, JOB.c.priority > row["priority"])
-    same = sa.and_(line, JOB.c.priority == row["priority"], JOB.c.position < row["position"])
-    earlier = sa.select(sa.func.count()).where(same)
-    return connection.execute(sooner).scalar_one() + connection.execute(earlier).scalar_one()
+def _numbers(connection: sa.Connection, positions: Sequence[int]) -> dict[int, int]:
+    """Where the queued jobs of these positions stand among those of the same demand, from 1."""
+    number = sa.func.row_number().over(
+        partition_by=JOB.c.demand_id, order_by=(JOB.c.priority.desc(), JOB.c.position)
+    )
+    line = sa.select(JOB.c.position, number.label("number")).where(JOB.c.state == JobState.QUEUED).subquery()
+    query = sa.select(line.c.position, line.c.number).where(line.c.position.in_(positions))
+    return {row.position: row.number for row in connection.execute(query)}
 
 
 def _wishes(connection: sa.Connection, tokens: dict[str, int]) -> dict[str, Wish]:
