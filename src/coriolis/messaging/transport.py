@@ -3,19 +3,13 @@
 import socket
 from typing import Any
 
-from oslo_service import backend
+import oslo_messaging
+from oslo_config import cfg
+from oslo_messaging import opts
 
 from coriolis.config import MessagingSection
 from coriolis.errors import BrokerUnavailable, InvalidInput
 from coriolis.model.secret import Secret
-
-# Before the first import of oslo.messaging, which would choose eventlet. Nothing is monkey-patched either way, but
-# nothing of ours should ever run on its hubs.
-backend.init_backend(backend.BackendType.THREADING)
-
-import oslo_messaging  # noqa: E402
-from oslo_config import cfg  # noqa: E402
-from oslo_messaging import opts  # noqa: E402
 
 EXCHANGE = "coriolis"
 CONDUCTORS = "coriolis-conductor"
