@@ -27,6 +27,9 @@ test: setup lint ## lint, unit, conformance and end-to-end tests
 test-fast: setup ## the tests that boot no virtual machine
 	@$(BIN)/pytest -n 3 -m "not vm and not e2e"
 
+chaos: setup ## the engine under kill -9, paused processes, dead databases, full disks: the whole matrix
+	@unshare --mount --propagation private -- $(BIN)/python -W ignore -m tests.chaos
+
 bench-engine: setup ## jobs a minute, start latency and statements a step, beside their targets
 	@$(BIN)/python -m bench.engine --profile
 

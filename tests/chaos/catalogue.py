@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tests.chaos.lane import MODES, Lane, Mode
+from tests.chaos.lane import MODES, Lane, LaneWishes, Mode
 
 Scenario = Callable[[Lane], list[str]]
 """Returns violations; raises AssertionError when it does not come to its end."""
@@ -13,14 +13,13 @@ CATALOGUE: "list[Entry]" = []
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`quick`: among those that run with the other tests. `own_lane`: it needs settings or servers that others
-    must not share."""
+    """`quick`: among those that run with the other tests, in these modes."""
 
     name: str
     run: Scenario
     modes: tuple[Mode, ...] = MODES
     quick: tuple[Mode, ...] = ()
-    own_lane: str | None = None
+    own_lane: LaneWishes | None = None
 
 
 def scenario(
@@ -28,9 +27,9 @@ def scenario(
     *arguments: object,
     modes: tuple[Mode, ...] = MODES,
     quick: tuple[Mode, ...] = (),
-    own_lane: str | None = None,
+    own_lane: LaneWishes | None = None,
 ) -> Callable[[Callable[..., list[str]]], Callable[..., list[str]]]:
-    """Enters the function, with these arguments after the lane, in the catalogue. `own_lane`: settings."""
+    """Enters the function, with these arguments after the lane, in the catalogue."""
 
     def enter(function: Callable[..., list[str]]) -> Callable[..., list[str]]:
         def run(lane: Lane) -> list[str]:

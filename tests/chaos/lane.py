@@ -48,6 +48,16 @@ class Mode:
     embedded: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class LaneWishes:
+    """Of a scenario that others must not share a lane with. `settings`: lines of [engine]. The state directories,
+    or the volumes of the destination, are on a disk of so many mebibytes; 0: on that of everybody."""
+
+    settings: str = ""
+    state_mebibytes: int = 0
+    volumes_mebibytes: int = 0
+
+
 SQLITE = Mode("sqlite-1", 1, embedded=True)
 MARIADB_2 = Mode("mariadb-2", 2)
 MARIADB_3 = Mode("mariadb-3", 3)
@@ -127,10 +137,10 @@ class Conductor:
 class Lane:
     """A context manager. `directory` must be empty; it has the logs afterwards."""
 
-    def __init__(self, mode: Mode, directory: Path, *, more_settings: str = "") -> None:
+    def __init__(self, mode: Mode, directory: Path, wishes: LaneWishes = LaneWishes()) -> None:
         self.mode = mode
         self.directory = directory
-        self._more_settings = more_settings
+        self._wishes = wishes
         self._stack = ExitStack()
         self._subjects = 0
         self.conductors: list[Conductor] = []
@@ -153,6 +163,7 @@ class Lane:
         self.source = self._cloud("source")
         (self.source.directory / "vm").mkdir()
         self.destination = self._cloud("destination")
+        self._small_disk(self.destination.directory / "volumes", self._wishes.volumes_mebibytes)
         sshd = PrivateSshd(self.directory / "sshd")
         self._stack.callback(sshd.stop)
         login = sshd.login(host_key=sshd.host_key)
@@ -217,10 +228,12 @@ class Lane:
         """A state directory of its own for each process but the same key, as on hosts of their own."""
         state = self.directory / name
         state.mkdir(exist_ok=True, mode=0o700)
+        if not state.is_mount():
+            self._small_disk(state, self._wishes.state_mebibytes)
         key = self.directory / "state" / "secrets.key"
         if key.exists() and name != "state":
             shutil.copy(key, state / key.name)
-        text = f"[DEFAULT]\nstate_dir = {state}\n{_ENGINE}{self._more_settings}"
+        text = f"[DEFAULT]\nstate_dir = {state}\n{_ENGINE}{self._wishes.settings}"
         if self._url:
             text += f"[database]\nconnection = {self._url}\n"
         if self.rabbitmq:
@@ -228,6 +241,17 @@ class Lane:
         path = self.directory / f"{name}.conf"
         path.write_text(text)
         return path
+
+    def _small_disk(self, place: Path, mebibytes: int) -> None:
+        if mebibytes:
+            subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(place)], check=True
+            )
+            self._stack.callback(subprocess.run, ["umount", "-l", str(place)], check=True)
+
+    def resize(self, place: Path, mebibytes: int) -> None:
+        """Of a small disk."""
+        subprocess.run(["mount", "-o", f"remount,size={mebibytes}m", str(place)], check=True)
 
     # Conductors
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.chaos import interruptions  # noqa: F401 -- fills the catalogue
+from tests.chaos import cancellations, interruptions, queues, surroundings, upgrades  # noqa: F401 -- the catalogue
 from tests.chaos.catalogue import CATALOGUE, Entry
-from tests.chaos.lane import MODES, Lane, Mode
+from tests.chaos.lane import MODES, Lane, LaneWishes, Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Runner:
         what it left must not be held against the next."""
         shared = [entry for entry in entries if entry.own_lane is None]
         while shared:
-            with self._lane(mode, "") as lane:
+            with self._lane(mode, LaneWishes()) as lane:
                 while shared and not self._run(lane, shared.pop(0)).violations:
                     pass
         for entry in entries:
@@ -51,8 +51,8 @@ class Runner:
                 with self._lane(mode, entry.own_lane) as lane:
                     self._run(lane, entry)
 
-    def _lane(self, mode: Mode, settings: str) -> Lane:
-        return Lane(mode, self._directory / f"{mode.name}-{next(self._numbers)}", more_settings=settings)
+    def _lane(self, mode: Mode, wishes: LaneWishes) -> Lane:
+        return Lane(mode, self._directory / f"{mode.name}-{next(self._numbers)}", wishes)
 
     def _run(self, lane: Lane, entry: Entry) -> Outcome:
         began = time.monotonic()
