@@ -3,6 +3,7 @@
 import binascii
 import json
 from base64 import b64decode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
@@ -11,10 +12,12 @@ from fastapi import Depends, Query, Request
 from coriolis.config import Settings
 from coriolis.engine.frontdoor import FrontDoor
 from coriolis.errors import InvalidInput, NotFound
-from coriolis.model.records import Deployment, Endpoint, Paging, Transfer
+from coriolis.model.enums import ExecutionStatus
+from coriolis.model.queue import QueuePlace
+from coriolis.model.records import Deployment, Endpoint, Execution, Paging, Transfer
 from coriolis.store.database import Database
 
-EMBEDDED_USER = "embedded"  # without Keystone there are no users
+_MAY_WAIT = (ExecutionStatus.PENDING, ExecutionStatus.RUNNING)
 
 
 class _Owned(Protocol):
@@ -30,7 +33,7 @@ class Context:
     database: Database
     settings: Settings
     project_id: str
-    user_id: str = EMBEDDED_USER
+    user_id: str
 
     def endpoint(self, endpoint_id: str) -> Endpoint:
         record = self.database.endpoints.get(endpoint_id)
@@ -47,14 +50,27 @@ class Context:
         self._require_own(record, "Deployment", deployment_id)
         return record
 
+    def places(self, *executions: Execution) -> Mapping[str, QueuePlace]:
+        """Where those that wait stand in the line, by execution."""
+        active = [run.id for run in executions if run.status in _MAY_WAIT]
+        return self.database.queue.places(active, self.settings.engine.limits) if active else {}
+
     def _require_own(self, record: _Owned, kind: str, name: str) -> None:
         if record.project_id != self.project_id:
             raise NotFound(kind=kind, name=name)
 
 
 def _context(request: Request, project_id: str) -> Context:
+    """Raises AuthenticationRequired, NotAllowed, KeystoneUnavailable."""
     state = request.app.state
-    return Context(front=state.front, database=state.database, settings=state.settings, project_id=project_id)
+    caller = state.gate.admit(request, project_id)
+    return Context(
+        front=state.front,
+        database=state.database,
+        settings=state.settings,
+        project_id=project_id,
+        user_id=caller.user_id,
+    )
 
 
 Ctx = Annotated[Context, Depends(_context)]

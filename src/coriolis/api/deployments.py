@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from coriolis.api import views
 from coriolis.api.bodies import CancelAction, DeploymentCreateEnvelope
 from coriolis.api.context import Context, Ctx, PagingQuery
+from coriolis.api.idempotency import Creation
 from coriolis.api.transfers import instances_info
 from coriolis.model.records import Deployment
 
@@ -33,7 +34,7 @@ def show_deployment(ctx: Ctx, deployment_id: str, include_task_info: bool = Fals
 
 
 @router.post("/deployments")
-def create_deployment(ctx: Ctx, body: DeploymentCreateEnvelope) -> dict[str, Any]:
+def create_deployment(ctx: Ctx, body: DeploymentCreateEnvelope, creation: Creation) -> dict[str, Any]:
     wanted = body.deployment
     ctx.transfer(wanted.transfer_id)
     created = ctx.front.deploy(
@@ -45,8 +46,9 @@ def create_deployment(ctx: Ctx, body: DeploymentCreateEnvelope) -> dict[str, Any
         skip_os_morphing=wanted.skip_os_morphing,
         instance_osmorphing_minion_pool_mappings=wanted.instance_osmorphing_minion_pool_mappings,
         user_scripts=None if wanted.user_scripts is None else wanted.user_scripts.model_dump(),
+        request=creation,
     )
-    return {"deployment": views.deployment(created)}
+    return {"deployment": views.deployment(created, ctx.places(created.execution))}
 
 
 @router.delete("/deployments/{deployment_id}", status_code=204)
@@ -65,7 +67,7 @@ def cancel_deployment(ctx: Ctx, deployment_id: str, body: CancelAction) -> Respo
 
 
 def _view(ctx: Context, record: Deployment, *, info: bool) -> dict[str, Any]:
-    view = views.deployment(record)
+    view = views.deployment(record, ctx.places(record.execution))
     if info:
         view["info"] = instances_info(ctx, record.transfer_id, record.instances)
     return view

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from coriolis.api import views
 from coriolis.api.bodies import CancelAction, ExecutionCreateEnvelope
 from coriolis.api.context import Context, Ctx, PagingQuery
+from coriolis.api.idempotency import Creation
 from coriolis.errors import NotFound
 from coriolis.model.records import Execution
 
@@ -18,22 +19,29 @@ router = APIRouter(prefix="/transfers/{transfer_id}/executions", tags=["executio
 def list_executions(ctx: Ctx, transfer_id: str, paging: PagingQuery) -> dict[str, Any]:
     ctx.transfer(transfer_id)
     found = ctx.database.executions.list(transfer_id, paging)
-    return {"executions": [views.execution(item) for item in found]}
+    places = ctx.places(*found)
+    return {"executions": [views.execution(item, places) for item in found]}
 
 
 @router.get("/{execution_id}")
 def show_execution(ctx: Ctx, transfer_id: str, execution_id: str) -> dict[str, Any]:
-    return {"execution": views.execution(_execution(ctx, transfer_id, execution_id))}
+    found = _execution(ctx, transfer_id, execution_id)
+    return {"execution": views.execution(found, ctx.places(found))}
 
 
 @router.post("")
-def execute_transfer(ctx: Ctx, transfer_id: str, body: ExecutionCreateEnvelope) -> dict[str, Any]:
+def execute_transfer(
+    ctx: Ctx, transfer_id: str, body: ExecutionCreateEnvelope, creation: Creation
+) -> dict[str, Any]:
     ctx.transfer(transfer_id)
     wanted = body.execution
     queued = ctx.front.execute_transfer(
-        transfer_id, shutdown_instances=wanted.shutdown_instances, auto_deploy=wanted.auto_deploy
+        transfer_id,
+        shutdown_instances=wanted.shutdown_instances,
+        auto_deploy=wanted.auto_deploy,
+        request=creation,
     )
-    return {"execution": views.execution(queued)}
+    return {"execution": views.execution(queued, ctx.places(queued))}
 
 
 @router.delete("/{execution_id}", status_code=204)

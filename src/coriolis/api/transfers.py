@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from coriolis.api import views
 from coriolis.api.bodies import DeleteDisksAction, TransferCreateEnvelope, TransferUpdateEnvelope
 from coriolis.api.context import Context, Ctx, PagingQuery
+from coriolis.api.idempotency import Creation
 from coriolis.api.masking import unmask
 from coriolis.model.records import Transfer
 
@@ -36,15 +37,17 @@ def show_transfer(ctx: Ctx, transfer_id: str, include_task_info: bool = False) -
 
 
 @router.post("/transfers")
-def create_transfer(ctx: Ctx, body: TransferCreateEnvelope) -> dict[str, Any]:
+def create_transfer(ctx: Ctx, body: TransferCreateEnvelope, creation: Creation) -> dict[str, Any]:
     wanted = body.transfer
     ctx.endpoint(wanted.origin_endpoint_id)
     ctx.endpoint(wanted.destination_endpoint_id)
     values = wanted.given()
     for name in _MASKED:
         values[name] = unmask(values.get(name, {}), None, f"transfer.{name}")
-    created = ctx.database.transfers.create(user_id=ctx.user_id, project_id=ctx.project_id, **values)
-    return {"transfer": views.transfer(created)}
+    created = ctx.database.transfers.create(
+        user_id=ctx.user_id, project_id=ctx.project_id, request=creation, **values
+    )
+    return {"transfer": views.transfer(created, {})}
 
 
 @router.put("/transfers/{transfer_id}")
@@ -55,7 +58,7 @@ def update_transfer(ctx: Ctx, transfer_id: str, body: TransferUpdateEnvelope) ->
     for name in _MASKED:
         if name in values:
             values[name] = unmask(values[name], getattr(present, name), f"transfer.{name}")
-    return {"execution": views.execution(ctx.front.update_transfer(transfer_id, **values))}
+    return {"execution": views.execution(ctx.front.update_transfer(transfer_id, **values), {})}
 
 
 @router.delete("/transfers/{transfer_id}", status_code=204)
@@ -69,7 +72,8 @@ def delete_transfer(ctx: Ctx, transfer_id: str) -> Response:
 @router.post("/transfers/{transfer_id}/actions")
 def delete_disks(ctx: Ctx, transfer_id: str, _body: DeleteDisksAction) -> dict[str, Any]:
     ctx.transfer(transfer_id)
-    return {"execution": views.execution(ctx.front.delete_disks(transfer_id))}
+    queued = ctx.front.delete_disks(transfer_id)
+    return {"execution": views.execution(queued, ctx.places(queued))}
 
 
 @router.get("/transfers/{transfer_id}/schedules", tags=["schedules"])
@@ -80,7 +84,7 @@ def list_schedules(ctx: Ctx, transfer_id: str) -> dict[str, Any]:
 
 
 def _view(ctx: Context, record: Transfer, *, info: bool) -> dict[str, Any]:
-    view = views.transfer(record)
+    view = views.transfer(record, ctx.places(*record.executions))
     if info:
         view["info"] = instances_info(ctx, record.id, record.instances)
     return view

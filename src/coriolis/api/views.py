@@ -14,6 +14,7 @@ from coriolis.model.instance import (
     ProviderOption,
     StorageBackend,
 )
+from coriolis.model.queue import QueuePlace
 from coriolis.model.records import (
     Deployment,
     Endpoint,
@@ -29,6 +30,7 @@ from coriolis.model.records import (
 )
 
 Json = dict[str, Any]
+Places = Mapping[str, QueuePlace]  # by execution
 
 
 def moment(time: datetime | None) -> str | None:
@@ -85,7 +87,7 @@ def _settings(record: Transfer | Deployment) -> Json:
     }
 
 
-def transfer(record: Transfer) -> Json:
+def transfer(record: Transfer, places: Places) -> Json:
     return {
         **_settings(record),
         "type": "transfer",
@@ -93,7 +95,7 @@ def transfer(record: Transfer) -> Json:
         "origin_minion_pool_id": record.origin_minion_pool_id,
         "destination_minion_pool_id": record.destination_minion_pool_id,
         "transfer_result": None,
-        "executions": [execution(run) for run in record.executions],
+        "executions": [execution(run, places) for run in record.executions],
     }
 
 
@@ -113,14 +115,15 @@ def deployment_summary(record: Deployment) -> Json:
     }
 
 
-def deployment(record: Deployment) -> Json:
+def deployment(record: Deployment, places: Places) -> Json:
     """In full: the tasks of its one execution stand in the place of `executions`."""
     view = deployment_summary(record)
     del view["executions"]
-    return {**view, "tasks": [task(item) for item in record.execution.tasks]}
+    tasks = [task(item) for item in record.execution.tasks]
+    return {**view, "tasks": tasks, **_place(places.get(record.execution.id))}
 
 
-def execution(record: Execution) -> Json:
+def execution(record: Execution, places: Places) -> Json:
     return {
         **stamps(record),
         "id": record.id,
@@ -129,6 +132,15 @@ def execution(record: Execution) -> Json:
         "status": record.status,
         "number": record.number,
         "tasks": [task(item) for item in record.tasks],
+        **_place(places.get(record.id)),
+    }
+
+
+def _place(place: QueuePlace | None) -> Json:
+    """Null: nothing of it waits in the queue."""
+    return {
+        "queue_position": None if place is None else place.position,
+        "queue_reason": None if place is None else place.reason,
     }
 
 

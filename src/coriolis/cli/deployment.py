@@ -24,6 +24,8 @@ _FIELDS = (
     "transfer_id",
     "transfer_scenario_type",
     "last_execution_status",
+    "queue_position",
+    "queue_reason",
     "instances",
     "notes",
     "origin_endpoint_id",
@@ -170,6 +172,8 @@ def wait_for_deployment(
             title=f"Deployment {deployment_id}",
             status=deployment["last_execution_status"],
             tasks=deployment["tasks"],
+            queue_position=deployment.get("queue_position"),
+            queue_reason=deployment.get("queue_reason") or "",
         )
 
     code = watch(read, on_stdout=on_stdout)

@@ -11,7 +11,18 @@ from coriolis.cli.output import Columns, Rows, TextColumn, many, one
 from coriolis.cli.watch import Watched, watch
 from coriolis.errors import NotFound
 
-_FIELDS = ("id", "action_id", "type", "number", "status", "created_at", "updated_at", "tasks")
+_FIELDS = (
+    "id",
+    "action_id",
+    "type",
+    "number",
+    "status",
+    "queue_position",
+    "queue_reason",
+    "created_at",
+    "updated_at",
+    "tasks",
+)
 
 
 def executions_path(transfer: str) -> str:
@@ -53,6 +64,8 @@ def wait_for_execution(
             title=f"Execution {execution['number']} of transfer {transfer}",
             status=execution["status"],
             tasks=execution["tasks"],
+            queue_position=execution.get("queue_position"),
+            queue_reason=execution.get("queue_reason") or "",
         )
 
     code = watch(read, on_stdout=on_stdout)
@@ -75,6 +88,7 @@ class ListExecutions(ApiLister):
             ("Number", "number"),
             ("Type", "type"),
             ("Status", "status"),
+            ("Queue position", "queue_position"),
             ("Created", "created_at"),
             ("Updated", "updated_at"),
         ]

@@ -11,7 +11,14 @@ from rich.console import Console
 
 from coriolis.cli.output import duration, size
 from coriolis.cli.watch_live import LiveView
-from coriolis.cli.watch_state import Watched, disk_line, failures, moved_bytes, scanned_bytes
+from coriolis.cli.watch_state import (
+    Watched,
+    disk_line,
+    failures,
+    moved_bytes,
+    queue_line,
+    scanned_bytes,
+)
 from coriolis.errors import ServerUnreachable
 from coriolis.model.enums import ExecutionStatus, TaskStatus
 
@@ -92,6 +99,7 @@ class PlainView:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._title = ""
+        self._queue = ""
         self._statuses: dict[str, str] = {}
         self._messages: dict[str, str] = {}
         self._disks: dict[tuple[str, str], _DiskLine] = {}
@@ -101,6 +109,10 @@ class PlainView:
         if watched.title != self._title:
             self._title = watched.title
             self.note(watched.title)
+        if (queue := queue_line(watched)) != self._queue:
+            self._queue = queue
+            if queue:
+                self.note(queue)
         for task in watched.tasks:
             self._task(task)
         self._stream.flush()

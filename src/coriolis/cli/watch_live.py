@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from coriolis.cli.output import duration, size
-from coriolis.cli.watch_state import Watched, disk_updates, moved, percent
+from coriolis.cli.watch_state import Watched, disk_updates, moved, percent, queue_line
 from coriolis.model.enums import TaskStatus
 
 _BAR_WIDTH = 32
@@ -51,6 +51,8 @@ class LiveView:
 
 def render(watched: Watched) -> RenderableType:
     rows: list[RenderableType] = [Text.assemble((watched.title, "bold"), "  ", watched.status)]
+    if queue := queue_line(watched):
+        rows.append(Text(f"   {queue}", "dim"))
     for task in sorted(watched.tasks, key=lambda task: (task["instance"], task["index"])):
         rows.append(_task_line(task))
         if updates := disk_updates(task):

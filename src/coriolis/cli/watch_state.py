@@ -15,10 +15,24 @@ class Watched:
     title: str
     status: str
     tasks: list[dict[str, Any]]
+    queue_position: int | None = None
+    queue_reason: str = ""
 
     @property
     def finished(self) -> bool:
         return ExecutionStatus(self.status).finished
+
+
+def queue_line(watched: Watched) -> str:
+    """ "queued, 5th in line, because: endpoint limit"; empty when nothing of it waits."""
+    if watched.queue_position is None or watched.finished:
+        return ""
+    return f"queued, {_ordinal(watched.queue_position)} in line, because: {watched.queue_reason}"
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def disk_line(update: dict[str, Any]) -> str:

@@ -107,6 +107,22 @@ def test_plain_lines_say_what_changed(
     ]
 
 
+def test_a_run_that_waits_says_for_what(capsys: pytest.CaptureFixture[str]) -> None:
+    def waits(position: int) -> Watched:
+        task = _task(0, "GET_INSTANCE_INFO", "SCHEDULED")
+        return Watched("Execution 1 of transfer T", "PENDING", [task], position, "endpoint limit")
+
+    watch(_looks(waits(5), waits(5), waits(1), _watched("CANCELED")), on_stdout=True, poll_seconds=0)
+    assert _lines(capsys.readouterr().out)[:3] == [
+        "Execution 1 of transfer T",
+        "queued, 5th in line, because: endpoint limit",
+        "queued, 1st in line, because: endpoint limit",
+    ]
+    console = Console(width=100, record=True)
+    console.print(render(waits(12)))
+    assert "queued, 12th in line, because: endpoint limit" in console.export_text()
+
+
 @pytest.mark.parametrize(
     ("status", "code"), [("COMPLETED", 0), ("ERROR", 1), ("DEADLOCKED", 1), ("CANCELED", 2)]
 )
