@@ -16,6 +16,7 @@ from coriolis.api import (
     transfers,
 )
 from coriolis.api.faults import add_fault_handlers
+from coriolis.api.gate import PROJECT_PREFIX, open_gate
 from coriolis.config import Settings
 from coriolis.engine.frontdoor import FrontDoor
 from coriolis.engine.host import release
@@ -23,9 +24,25 @@ from coriolis.store.database import Database
 
 _DESCRIPTION = "Migration and disaster recovery of virtual machines between clouds."
 
+PROJECT_ROUTERS = tuple(
+    module.router
+    for module in (
+        providers,
+        endpoints,
+        inventory,
+        transfers,
+        executions,
+        deployments,
+        resources,
+        services,
+        regions,
+        minion_pools,
+    )
+)
+
 
 def create_app(front: FrontDoor, database: Database, settings: Settings) -> FastAPI:
-    """Opens nothing and closes nothing."""
+    """Opens nothing and closes nothing. Raises InvalidInput when the policy file is not there."""
     app = FastAPI(
         title="Coriolis",
         version=release(),
@@ -41,21 +58,11 @@ def create_app(front: FrontDoor, database: Database, settings: Settings) -> Fast
     app.state.front = front
     app.state.database = database
     app.state.settings = settings
+    app.state.gate = open_gate(settings)
     add_fault_handlers(app)
     app.include_router(root.router)
-    project = APIRouter(prefix="/v1/{project_id}")
-    for module in (
-        providers,
-        endpoints,
-        inventory,
-        transfers,
-        executions,
-        deployments,
-        resources,
-        services,
-        regions,
-        minion_pools,
-    ):
-        project.include_router(module.router)
+    project = APIRouter(prefix=PROJECT_PREFIX)
+    for router in PROJECT_ROUTERS:
+        project.include_router(router)
     app.include_router(project)
     return app

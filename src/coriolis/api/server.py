@@ -1,5 +1,6 @@
-"""The embedded server: engine and API in one process, until a signal ends it."""
+"""The API as a process: it listens until a signal ends it. Whether it runs jobs as well is its role."""
 
+import ipaddress
 import logging
 import os
 import signal
@@ -10,26 +11,27 @@ from types import FrameType
 
 import uvicorn
 
+from coriolis import logs
 from coriolis.api.app import create_app
 from coriolis.config import Settings
-from coriolis.engine.service import Engine
+from coriolis.engine.service import SERVE, Engine, Role
 from coriolis.errors import InvalidInput
 
 LOG = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _GRACE_SECONDS = 5  # for answers under way: short calls, or an inventory that the client can ask for again
-_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-def serve(settings: Settings, *, announce: Callable[[str], None]) -> int:
+def serve(settings: Settings, *, announce: Callable[[str], None], role: Role = SERVE) -> int:
     """Returns 0 once SIGTERM or SIGINT has stopped it; running jobs go on at the next start.
 
     Raises StateDirectoryLocked when another process holds the state directory, InvalidInput when the address
-    cannot be listened on.
+    cannot be listened on, and what `Engine` raises.
     """
-    _configure_logging(settings)
-    engine = Engine(settings)
-    with _listen(settings.api.host, settings.api.port) as listener, engine:
+    logs.configure(settings)
+    address = _address(settings)
+    engine = Engine(settings, role=role)
+    with _listen(address) as listener, engine:
         app = create_app(engine.frontdoor, engine.database, settings)
         server = uvicorn.Server(
             uvicorn.Config(
@@ -48,12 +50,28 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> int:
     return 0
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _address(settings: Settings) -> tuple[str, int]:
+    """Numeric. Raises InvalidInput where everybody could do everything from everywhere."""
+    host, port = settings.api.host, settings.api.port
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        return socket.create_server(found[0][4][:2], family=found[0][0], backlog=128)
     except socket.gaierror as error:
         raise InvalidInput(message=f"Cannot listen on {host}: {error.strerror}.") from error
+    numeric = str(found[0][4][0])
+    guarded = settings.keystone_authtoken.auth_url or settings.api.allow_unauthenticated
+    if not guarded and not ipaddress.ip_address(numeric.partition("%")[0]).is_loopback:
+        raise InvalidInput(
+            message=f"Without [keystone_authtoken] there is no authentication, so {host} is not listened on: give a "
+            "loopback address, a Keystone, or [api] allow_unauthenticated = true."
+        )
+    return numeric, port
+
+
+def _listen(address: tuple[str, int]) -> socket.socket:
+    host, port = address
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server(address, family=family, backlog=128)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise InvalidInput(message=f"Cannot listen on {host} port {port}: {reason}.") from error
@@ -80,15 +98,3 @@ def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
     finally:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
-
-
-def _configure_logging(settings: Settings) -> None:
-    """Of libraries only warnings: at their lower levels some of them log requests with secrets in them."""
-    root = logging.getLogger()
-    if not root.handlers:
-        root.addHandler(logging.StreamHandler())
-    for handler in root.handlers:
-        handler.setLevel(logging.NOTSET)
-        handler.setFormatter(logging.Formatter(_LOG_FORMAT))
-    root.setLevel(logging.WARNING)
-    logging.getLogger("coriolis").setLevel(logging.DEBUG if settings.default.debug else logging.INFO)

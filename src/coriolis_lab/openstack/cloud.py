@@ -67,6 +67,7 @@ class Cloud:
         self.security_groups: dict[str, SecurityGroup] = {}
         self.floating_ips: dict[str, FloatingIp] = {}
         self.quotas: dict[str, Quotas] = {}
+        self.foreign_services: list[tuple[str, str, str]] = []  # type, name, URL with {project_id}
         self.router_id = str(uuid.uuid4())
 
     def quota(self, project_id: str) -> Quotas:

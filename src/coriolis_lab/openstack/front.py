@@ -141,6 +141,11 @@ class OpenStackFront:
         with self.cloud.lock:
             return self.cloud.volume_types.setdefault(name, str(uuid.uuid4()))
 
+    def add_service(self, kind: str, name: str, url: str) -> None:
+        """A service of somebody else's in the catalog; `{project_id}` in the URL stands for the token's."""
+        with self.cloud.lock:
+            self.cloud.foreign_services.append((kind, name, url))
+
     def set_quota(self, project_id: str, **limits: int) -> None:
         """By resource, of whichever service: `set_quota(project, volumes=20, instances=4, floatingip=2)`."""
         with self.cloud.lock:

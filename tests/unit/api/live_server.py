@@ -37,10 +37,12 @@ class LiveServer:
     """`url` is the base with the project. Bulk copies run as file copies in this process, and morphing does
     nothing, since the workers of a directory cloud are no machines."""
 
-    def __init__(self, state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, state_dir: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings | None = None
+    ) -> None:
         state_dir.mkdir()
         self.state_dir = state_dir
-        self.settings: Settings = load_settings(None, state_dir=state_dir)
+        self.settings = settings or load_settings(None, state_dir=state_dir)
         self.root_url = ""
         self.url = ""
         self._resources = ExitStack()

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from coriolis_lab.openstack.cloud import REGION
+from coriolis_lab.openstack.cloud import REGION, Cloud
 from coriolis_lab.openstack.records import Project
 from coriolis_lab.openstack.web import Json
 
@@ -16,10 +16,11 @@ _SERVICES = (
 )
 
 
-def catalog(base: str, project: Project | None) -> list[Json]:
+def catalog(cloud: Cloud, base: str, project: Project | None) -> list[Json]:
     """Empty for an unscoped token, as Keystone has it."""
     if project is None:
         return []
+    services = [(kind, name, base + path) for kind, name, path in _SERVICES]
     return [
         {
             "type": kind,
@@ -31,12 +32,12 @@ def catalog(base: str, project: Project | None) -> list[Json]:
                     "interface": interface,
                     "region": REGION,
                     "region_id": REGION,
-                    "url": base + path.format(project_id=project.id),
+                    "url": url.format(project_id=project.id),
                 }
                 for interface in ("public", "internal", "admin")
             ],
         }
-        for kind, name, path in _SERVICES
+        for kind, name, url in [*services, *cloud.foreign_services]
     ]
 
 

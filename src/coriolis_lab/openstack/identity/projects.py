@@ -104,7 +104,7 @@ def _regions(call: Call) -> Reply:
 def _services(call: Call) -> Reply:
     if not call.is_admin:
         raise _forbidden("list_services")
-    rows = catalog(call.base, call.token.project)
+    rows = catalog(call.cloud, call.base, call.token.project)
     return _listing(
         call,
         "services",
@@ -115,7 +115,7 @@ def _services(call: Call) -> Reply:
 def _endpoints(call: Call) -> Reply:
     if not call.is_admin:
         raise _forbidden("list_endpoints")
-    rows = catalog(call.base, call.token.project)
+    rows = catalog(call.cloud, call.base, call.token.project)
     shown = [{**e, "service_id": row["id"], "enabled": True} for row in rows for e in row["endpoints"]]
     return _listing(call, "endpoints", shown)
 

@@ -28,7 +28,7 @@ def _issue(call: Call) -> Reply:
     project = _scope(call, user, auth.get("scope"))
     token = call.cloud.issue_token(user, project, tuple(methods))
     headers = {"X-Subject-Token": token.id.reveal(), "Vary": "X-Auth-Token"}
-    return Reply({"token": token_view(call.base, token)}, 201, headers)
+    return Reply({"token": token_view(call.cloud, call.base, token)}, 201, headers)
 
 
 def _authenticate(call: Call, identity: Json, methods: list[str]) -> User:
@@ -90,7 +90,7 @@ def find_project(cloud: Cloud, wanted: Json) -> Project | None:
     return next((p for p in cloud.projects.values() if p.name == wanted.get("name")), None)
 
 
-def token_view(base: str, token: Token) -> Json:
+def token_view(cloud: Cloud, base: str, token: Token) -> Json:
     view: Json = {
         "methods": list(token.methods),
         "user": {"domain": DOMAIN, "id": token.user.id, "name": token.user.name, "password_expires_at": None},
@@ -102,7 +102,7 @@ def token_view(base: str, token: Token) -> Json:
         view["project"] = {"domain": DOMAIN, "id": token.project.id, "name": token.project.name}
         view["is_domain"] = False
         view["roles"] = [{"id": role.rjust(32, "0"), "name": role} for role in token.roles]
-        view["catalog"] = catalog(base, token.project)
+        view["catalog"] = catalog(cloud, base, token.project)
     return view
 
 
@@ -120,7 +120,7 @@ def _subject(call: Call) -> Token:
 def _show(call: Call) -> Reply:
     token = _subject(call)
     headers = {"X-Subject-Token": token.id.reveal(), "Vary": "X-Auth-Token"}
-    return Reply({"token": token_view(call.base, token)}, 200, headers)
+    return Reply({"token": token_view(call.cloud, call.base, token)}, 200, headers)
 
 
 def _revoke(call: Call) -> Reply:
@@ -130,7 +130,10 @@ def _revoke(call: Call) -> Reply:
 
 def _catalog(call: Call) -> Reply:
     return Reply(
-        {"catalog": catalog(call.base, call.token.project), "links": {"self": call.base + call.path}}
+        {
+            "catalog": catalog(call.cloud, call.base, call.token.project),
+            "links": {"self": call.base + call.path},
+        }
     )
 
 

@@ -1,0 +1,19 @@
+"""The log of a server process: one format, to standard error, where systemd and containers take it from."""
+
+import logging
+
+from coriolis.config import Settings
+
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def configure(settings: Settings) -> None:
+    """Of libraries only warnings: at their lower levels some of them log requests with secrets in them."""
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(logging.StreamHandler())
+    for handler in root.handlers:
+        handler.setLevel(logging.NOTSET)
+        handler.setFormatter(logging.Formatter(_FORMAT))
+    root.setLevel(logging.WARNING)
+    logging.getLogger("coriolis").setLevel(logging.DEBUG if settings.default.debug else logging.INFO)
