@@ -308,6 +308,14 @@ class DatabaseUnavailable(EngineError):
     hint = "Try again in some seconds. If it stays so, see that the database runs and [database] connection is right."
 
 
+class IdempotencyKeyReused(Conflict):
+    """Fields: key."""
+
+    code = "CORI-1410"
+    template = "The Idempotency-Key {key!r} was sent with another request before."
+    hint = "Use a new key for each request; repeat one with the same body only."
+
+
 class NoRegion(EngineError):
     """Fields: endpoint (its name), regions (names or ids)."""
 

@@ -79,8 +79,10 @@ class Server(ABC):
         self._end(self.process, signal.SIGKILL)
 
     def pause(self) -> None:
-        """It keeps its connections and answers nothing."""
+        """It keeps its connections and answers nothing from here on."""
         self._signal(signal.SIGSTOP)
+        while any(state not in "TZX" for state in self._thread_states()):
+            time.sleep(_POLL_SECONDS)
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
@@ -165,6 +167,18 @@ class Server(ABC):
     def _signal(self, number: signal.Signals) -> None:
         """To its whole group: PostgreSQL answers through processes of its own."""
         os.killpg(self.pid, number)
+
+    def _thread_states(self) -> list[str]:
+        """Of every thread of its group, as in /proc/PID/stat: a signal takes its time to arrive."""
+        states = []
+        for path in Path("/proc").glob("[0-9]*/task/*/stat"):
+            try:
+                state, _parent, group = path.read_text().rpartition(")")[2].split()[:3]
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(group) == self.pid:
+                states.append(state)
+        return states
 
     def _end(self, process: subprocess.Popen[bytes] | None, number: signal.Signals) -> None:
         if process is None or process.poll() is not None:

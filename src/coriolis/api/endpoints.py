@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from coriolis.api import views
 from coriolis.api.bodies import EndpointCreateEnvelope, EndpointUpdateEnvelope, ValidateConnectionAction
 from coriolis.api.context import Context, Ctx, PagingQuery
+from coriolis.api.idempotency import Creation
 from coriolis.api.masking import unmask
 from coriolis.api.regions import require_regions
 from coriolis.errors import CoriolisError, InvalidInput
@@ -29,7 +30,7 @@ def show_endpoint(ctx: Ctx, endpoint_id: str) -> dict[str, Any]:
 
 
 @router.post("/endpoints")
-def create_endpoint(ctx: Ctx, body: EndpointCreateEnvelope) -> dict[str, Any]:
+def create_endpoint(ctx: Ctx, body: EndpointCreateEnvelope, creation: Creation) -> dict[str, Any]:
     """Checks the connection info against the platform's schema; logging in is a separate action."""
     wanted = body.endpoint
     require_regions(ctx, wanted.mapped_regions, "endpoint.mapped_regions")
@@ -43,6 +44,7 @@ def create_endpoint(ctx: Ctx, body: EndpointCreateEnvelope) -> dict[str, Any]:
         description=wanted.description,
         connection_info=connection_info,
         mapped_regions=wanted.mapped_regions,
+        request=creation,
     )
     return {"endpoint": views.endpoint(created)}
 

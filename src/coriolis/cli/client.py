@@ -1,6 +1,7 @@
 """The REST client of the command line: JSON in, JSON out, errors of `coriolis.errors`."""
 
 import logging
+import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,14 @@ from coriolis.errors import LogInRefused, RemoteError, ServerUnreachable
 
 LOG = logging.getLogger(__name__)
 SERVICE_TYPE = "migration"
+_REPEATABLE = ("GET", "POST")
+# of a connection that breaks off, and of a 503: the server restarts, or its database does
+_RETRIES = {
+    "connect_retries": 2,
+    "connect_retry_delay": 0.2,
+    "status_code_retries": 2,
+    "status_code_retry_delay": 0.5,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,8 @@ class ApiClient:
         return self.request("GET", path, query=query).text
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        answer = self.request("POST", path, body=body)
+        """A creation whose answer is lost is sent again: its key makes the server answer with what it made."""
+        answer = self.request("POST", path, body=body, headers={"Idempotency-Key": str(uuid.uuid4())})
         return answer.json() if answer.content else None
 
     def put(self, path: str, body: Mapping[str, Any]) -> Any:
@@ -61,6 +71,7 @@ class ApiClient:
         *,
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Response:
         """`query` leaves out what is None, repeats lists, and writes booleans as the API reads them."""
         url = path + _query_string(query or {})
@@ -74,7 +85,8 @@ class ApiClient:
                 raise_exc=False,
                 # keystoneauth's own log would show connection info, secrets included
                 log=False,
-                headers={"Accept": "application/json"},
+                headers={"Accept": "application/json", **(headers or {})},
+                **(_RETRIES if method in _REPEATABLE else {}),
             )
         except keystone.EndpointNotFound as error:
             raise ServerUnreachable(url=self._choice.shown(), reason="it is not in the catalog") from error

@@ -17,6 +17,7 @@ from coriolis.model.records import Deployment, Execution, LedgerEntry
 from coriolis.providers import registry
 from coriolis.providers.base import Provider
 from coriolis.store.database import Database
+from coriolis.store.idempotency import CreationRequest
 
 
 class FrontDoor:
@@ -120,14 +121,25 @@ class FrontDoor:
         return self._database.executions.get(execution_id)
 
     def execute_transfer(
-        self, transfer_id: str, *, shutdown_instances: bool = False, auto_deploy: bool = False
+        self,
+        transfer_id: str,
+        *,
+        shutdown_instances: bool = False,
+        auto_deploy: bool = False,
+        request: CreationRequest | None = None,
     ) -> Execution:
-        """Queues one job per instance. Raises Conflict while another execution of the transfer is active."""
+        """Queues one job per instance. Raises Conflict while another execution of the transfer is active.
+
+        `request`: what an earlier attempt at the same request queued is answered again.
+        """
+        known = self._database.idempotency.find(request)
+        if known is not None:
+            return self._database.executions.get(known)
         if auto_deploy:
             raise NotSupported(message="Automatic deployment after an execution is not supported yet.")
         self._require_conductors_of(transfer_id, source=True)
         execution_id = submissions.execute_transfer(
-            self._database, transfer_id, shutdown_instances=shutdown_instances
+            self._database, transfer_id, shutdown_instances=shutdown_instances, request=request
         )
         self._wake()
         return self._database.executions.get(execution_id)
@@ -143,9 +155,13 @@ class FrontDoor:
         skip_os_morphing: bool | None = None,
         instance_osmorphing_minion_pool_mappings: Mapping[str, str] | None = None,
         user_scripts: Mapping[str, Any] | None = None,
+        request: CreationRequest | None = None,
     ) -> Deployment:
-        """Raises InvalidInput when the replica was never completed (unless `force`), Conflict while the
-        transfer is being executed, NotSupported for `clone_disks=False`."""
+        """`request` as for `execute_transfer`. Raises InvalidInput when the replica was never completed (unless
+        `force`), Conflict while the transfer is being executed, NotSupported for `clone_disks=False`."""
+        known = self._database.idempotency.find(request)
+        if known is not None:
+            return self._database.deployments.get(known)
         wishes = submissions.DeploymentWishes(
             user_id=user_id,
             project_id=project_id,
@@ -156,7 +172,7 @@ class FrontDoor:
             user_scripts=user_scripts,
         )
         self._require_conductors_of(transfer_id, source=False)
-        deployment_id = submissions.deploy(self._database, transfer_id, wishes)
+        deployment_id = submissions.deploy(self._database, transfer_id, wishes, request)
         self._wake()
         return self._database.deployments.get(deployment_id)
 

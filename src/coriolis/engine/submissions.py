@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import sqlalchemy as sa
+
 from coriolis.engine.needs import needs_of_deployment, needs_of_destination, needs_of_transfer
 from coriolis.engine.plan import new_job
 from coriolis.engine.step import load_value
@@ -18,6 +20,7 @@ from coriolis.model.records import Transfer
 from coriolis.steps.validate_deployment import refuse_unsynced, replicas_to_deploy
 from coriolis.store.database import Database
 from coriolis.store.executions import NewJob, refresh_status
+from coriolis.store.idempotency import CreationRequest
 from coriolis.store.transfers import refuse_while_active
 
 
@@ -34,7 +37,13 @@ class DeploymentWishes:
     user_scripts: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
-def execute_transfer(database: Database, transfer_id: str, *, shutdown_instances: bool) -> str:
+def execute_transfer(
+    database: Database,
+    transfer_id: str,
+    *,
+    shutdown_instances: bool,
+    request: CreationRequest | None = None,
+) -> str:
     """Returns the execution's id. Raises NotFound, or Conflict while the transfer is in use."""
     transfer = database.transfers.get(transfer_id)
     _refuse_second_migration(database, transfer)
@@ -53,10 +62,12 @@ def execute_transfer(database: Database, transfer_id: str, *, shutdown_instances
         steps = transfer_flow.steps(what)
         flow = (transfer_flow.NAME, transfer_flow.VERSION, steps)
         jobs.append(new_job(instance, *flow, codec=database.codec, needs=needs))
-    return _submit(database, transfer_id, ExecutionType.TRANSFER_EXECUTION, jobs)
+    return _submit(database, transfer_id, ExecutionType.TRANSFER_EXECUTION, jobs, request)
 
 
-def deploy(database: Database, transfer_id: str, wishes: DeploymentWishes) -> str:
+def deploy(
+    database: Database, transfer_id: str, wishes: DeploymentWishes, request: CreationRequest | None = None
+) -> str:
     """Returns the deployment's id. Raises NotFound, InvalidInput, Conflict, NotSupported (see
     FrontDoor.deploy)."""
     transfer = database.transfers.get(transfer_id, with_executions=True)
@@ -74,7 +85,8 @@ def deploy(database: Database, transfer_id: str, wishes: DeploymentWishes) -> st
         for instance in transfer.instances
     ]
     pools = wishes.instance_osmorphing_minion_pool_mappings
-    with database.write() as connection:
+
+    def submit(connection: sa.Connection) -> str:
         refuse_while_active(connection, transfer_id)
         return database.deployments.submit(
             connection,
@@ -90,14 +102,19 @@ def deploy(database: Database, transfer_id: str, wishes: DeploymentWishes) -> st
             jobs=jobs,
         )
 
+    return database.idempotency.create_once(request, submit)
+
 
 def update_transfer(database: Database, transfer_id: str, changes: Mapping[str, Any]) -> str:
     """Returns the id of a run that is over already. Raises as TransferRepository.update does."""
     database.transfers.update(transfer_id, **changes)
-    with database.write() as connection:
+
+    def submit(connection: sa.Connection) -> str:
         run = database.executions.submit(connection, transfer_id, ExecutionType.TRANSFER_UPDATE, [])
         refresh_status(connection, run)
         return run
+
+    return database.transact(submit)
 
 
 def delete_disks(database: Database, transfer_id: str) -> str:
@@ -115,10 +132,18 @@ def delete_disks(database: Database, transfer_id: str) -> str:
     return _submit(database, transfer_id, ExecutionType.TRANSFER_DISKS_DELETE, jobs)
 
 
-def _submit(database: Database, transfer_id: str, kind: ExecutionType, jobs: list[NewJob]) -> str:
-    with database.write() as connection:
+def _submit(
+    database: Database,
+    transfer_id: str,
+    kind: ExecutionType,
+    jobs: list[NewJob],
+    request: CreationRequest | None = None,
+) -> str:
+    def submit(connection: sa.Connection) -> str:
         refuse_while_active(connection, transfer_id)
         return database.executions.submit(connection, transfer_id, kind, jobs)
+
+    return database.idempotency.create_once(request, submit)
 
 
 def _deployment_job(

@@ -17,6 +17,7 @@ from coriolis.store.deployments import DeploymentRepository
 from coriolis.store.endpoints import EndpointRepository
 from coriolis.store.executions import STATUS_CHANGES, ExecutionRepository, StatusChange
 from coriolis.store.faults import commit, repeated
+from coriolis.store.idempotency import IdempotencyRepository
 from coriolis.store.jobs import JobRepository
 from coriolis.store.keys import open_codec
 from coriolis.store.migrate import require_current, upgrade
@@ -136,6 +137,10 @@ class Database:
     @cached_property
     def replicas(self) -> ReplicaRepository:
         return ReplicaRepository(self)
+
+    @cached_property
+    def idempotency(self) -> IdempotencyRepository:
+        return IdempotencyRepository(self)
 
     @cached_property
     def regions(self) -> RegionRepository:

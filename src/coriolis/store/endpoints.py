@@ -9,12 +9,12 @@ from coriolis.errors import Conflict
 from coriolis.model.enums import ResourceState
 from coriolis.model.records import ALIVE, Endpoint, Paging
 from coriolis.store.faults import repeated
+from coriolis.store.idempotency import CreationRequest
 from coriolis.store.repository import Repository, Row, born, bury, change, get_row, new_id, page, stamps
 from coriolis.store.tables import ENDPOINT, RESOURCE, TRANSFER
 
 
 class EndpointRepository(Repository):
-    @repeated
     def create(
         self,
         *,
@@ -25,7 +25,9 @@ class EndpointRepository(Repository):
         connection_info: Mapping[str, Any],
         description: str | None = None,
         mapped_regions: Sequence[str] = (),
+        request: CreationRequest | None = None,
     ) -> Endpoint:
+        """`request` is remembered with it. Raises IdempotencyKeyReused."""
         values = {
             "id": new_id(),
             "user_id": user_id,
@@ -36,9 +38,12 @@ class EndpointRepository(Repository):
             "connection_info": self._protect(connection_info),
             "mapped_regions": list(mapped_regions),
         }
-        with self._database.write() as connection:
+
+        def create(connection: sa.Connection) -> str:
             connection.execute(sa.insert(ENDPOINT).values(**values, **born()))
-            return self._record(get_row(connection, ENDPOINT, "Endpoint", values["id"]))
+            return str(values["id"])
+
+        return self.get(self._database.idempotency.create_once(request, create))
 
     def get(self, endpoint_id: str) -> Endpoint:
         with self._database.read() as connection:

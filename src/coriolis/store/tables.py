@@ -305,9 +305,9 @@ SERVICE = sa.Table(
 IDEMPOTENCY_KEY = sa.Table(
     "idempotency_key",
     METADATA,
-    sa.Column("project_id", WORD, primary_key=True),
+    sa.Column("project_id", NAME, primary_key=True),
     sa.Column("key", NAME, primary_key=True),
-    sa.Column("request_digest", WORD, nullable=False),
+    sa.Column("request_digest", NAME, nullable=False),
     sa.Column("object_id", UUID, nullable=False),
-    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False, index=True),
 )

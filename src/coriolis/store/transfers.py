@@ -11,6 +11,7 @@ from coriolis.model.enums import ExecutionStatus, Scenario
 from coriolis.model.records import ALIVE, Paging, Transfer
 from coriolis.store.executions import active_execution, executions_of, last_statuses
 from coriolis.store.faults import repeated
+from coriolis.store.idempotency import CreationRequest
 from coriolis.store.repository import Repository, Row, born, bury, change, get_row, new_id, page, stamps
 from coriolis.store.tables import DEPLOYMENT, ENDPOINT, EXECUTION, TRANSFER
 
@@ -33,7 +34,6 @@ _CHANGEABLE = frozenset(
 
 
 class TransferRepository(Repository):
-    @repeated
     def create(
         self,
         *,
@@ -54,9 +54,10 @@ class TransferRepository(Repository):
         user_scripts: Mapping[str, Any] | None = None,
         clone_disks: bool | None = None,
         skip_os_morphing: bool | None = None,
+        request: CreationRequest | None = None,
     ) -> Transfer:
-        """Raises NotFound for an endpoint, InvalidInput when both ends are the same or no instance is
-        named."""
+        """`request` is remembered with it. Raises NotFound for an endpoint, InvalidInput when both ends are the
+        same or no instance is named, IdempotencyKeyReused."""
         values = {
             "scenario": scenario,
             "instances": list(dict.fromkeys(instances)),
@@ -77,11 +78,14 @@ class TransferRepository(Repository):
         if not values["instances"]:
             raise InvalidInput(message="A transfer needs at least one instance.")
         transfer_id = new_id()
-        with self._database.write() as connection:
+
+        def create(connection: sa.Connection) -> str:
             self._check_ends(connection, origin_endpoint_id, destination_endpoint_id)
             owner = {"id": transfer_id, "user_id": user_id, "project_id": project_id}
             connection.execute(sa.insert(TRANSFER).values(**owner, **self._stored(values), **born()))
-        return self.get(transfer_id)
+            return transfer_id
+
+        return self.get(self._database.idempotency.create_once(request, create))
 
     def get(self, transfer_id: str, *, with_executions: bool = False) -> Transfer:
         with self._database.read() as connection:

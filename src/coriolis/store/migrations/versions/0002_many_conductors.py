@@ -88,14 +88,15 @@ def upgrade() -> None:
     )
     op.create_table(
         "idempotency_key",
-        sa.Column("project_id", sa.String(64), nullable=False),
+        sa.Column("project_id", sa.String(255), nullable=False),
         sa.Column("key", sa.String(255), nullable=False),
-        sa.Column("request_digest", sa.String(64), nullable=False),
+        sa.Column("request_digest", sa.String(255), nullable=False),
         sa.Column("object_id", sa.String(36), nullable=False),
         sa.Column("created_at", _MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("project_id", "key", name=op.f("pk_idempotency_key")),
         **MYSQL_TABLE,
     )
+    op.create_index("ix_idempotency_key_created_at", "idempotency_key", ["created_at"])
     _drop_taskflow()
 
 
