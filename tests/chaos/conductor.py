@@ -11,10 +11,10 @@ import threading
 from pathlib import Path
 
 from coriolis.config import load_settings
-from coriolis.engine.service import Engine
+from coriolis.engine.service import CONDUCTOR, SERVE, Engine
 from coriolis.steps import morph_os
 from tests.chaos import releases
-from tests.chaos.file_provider import find_provider, morph_files
+from tests.chaos.file_provider import all_providers, find_provider, morph_files
 
 
 def main() -> None:
@@ -25,7 +25,11 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     morph_os.run_morph_job = morph_files
     registry = releases.registry(os.environ.get("CHAOS_RELEASE", releases.THIS))
-    with Engine(load_settings(Path(sys.argv[1])), steps=registry, find_provider=find_provider):
+    settings = load_settings(Path(sys.argv[1]))
+    role = SERVE if settings.embedded else CONDUCTOR
+    with Engine(
+        settings, role=role, steps=registry, find_provider=find_provider, all_providers=all_providers
+    ):
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         stop.wait()
