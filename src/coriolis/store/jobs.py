@@ -77,9 +77,8 @@ class JobRepository(Repository):
 
     @repeated
     def cancel(self, execution_id: str, *, force: bool) -> None:
-        """Asks every unfinished job of the execution to be undone. Queued ones end at once; one that needs an
-        operator ends only by force, and what it left is then reported. Raises Conflict when nothing can be
-        cancelled.
+        """Asks every unfinished job of the execution to be undone; force is never taken back. Queued ones end at once. One that needs an operator ends only by force, and what it left is then
+        reported. Raises Conflict when there is nothing, or nothing without force, to cancel.
         """
         with self._database.write() as connection:
             get_row(connection, EXECUTION, "Execution", execution_id)
@@ -89,26 +88,31 @@ class JobRepository(Repository):
             unfinished = [row for row in jobs if not JobState(row["state"]).finished]
             if not unfinished:
                 raise Conflict(message=f"Execution {execution_id} is not active.")
-            for row in unfinished:
-                self._cancel_job(connection, row, force)
+            cancelled = [self._cancel_job(connection, row, force) for row in unfinished]
+            if not any(cancelled):
+                stuck = unfinished[0]
+                raise Conflict(
+                    message=f"Job {stuck['id']} needs an operator: {stuck['reason']} "
+                    "Cancel it with force to end it."
+                )
             refresh_status(connection, execution_id)
 
-    def _cancel_job(self, connection: sa.Connection, row: Row, force: bool) -> None:
+    def _cancel_job(self, connection: sa.Connection, row: Row, force: bool) -> bool:
+        """False for one that only force can end."""
         state = JobState(row["state"])
         if state is JobState.NEEDS_OPERATOR and not force:
-            raise Conflict(
-                message=f"Job {row['id']} needs an operator: {row['reason']} Cancel it with force to end it."
-            )
+            return False
         if state is JobState.NEEDS_OPERATOR or (state is JobState.QUEUED and row["owner"] is None):
             fenced_off = sa.update(JOB).where(JOB.c.id == row["id"]).values(token=JOB.c.token + 1)
             connection.execute(fenced_off)
             _settle(connection, row["id"], JobState.CANCELLED)
-            return
+            return True
         wish = Wish.FORCE_CANCEL if force or row["wish"] == Wish.FORCE_CANCEL else Wish.CANCEL
         change(connection, JOB, row["id"], {"wish": wish})
         if state is JobState.RUNNING:
             move_tasks(connection, row["id"], [TaskStatus.RUNNING], TaskStatus.CANCELLING)
             move_tasks(connection, row["id"], _WAITING_TASKS, TaskStatus.UNSCHEDULED)
+        return True
 
     @repeated
     def reopen_for_cleanup(self, job_id: str) -> None:

@@ -1,9 +1,12 @@
 """A database, a paper cloud, and flows of a few steps queued on them."""
 
+import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from coriolis.engine.registry import StepRegistry
 from coriolis.model.enums import ExecutionStatus, ExecutionType, Scenario, TaskStatus
 from coriolis.model.records import Execution, Job, LedgerEntry
 from coriolis.store.database import Database, open_database
+from tests.services.tables import empty_tables
 from tests.unit.engine.paper_cloud import STEPS, Make, PaperCloud, Remove
 
 ROOT = Path(__file__).parents[3]
@@ -39,7 +43,11 @@ class World:
         return FlowStep(f"remove-{what}", Remove(self.cloud.directory, self.endpoint_id, what), after)
 
     def submit(self, *steps: FlowStep, instances: Sequence[str] = ("vm",)) -> str:
-        jobs = [new_job(name, "test", 1, steps, self.database.codec) for name in instances]
+        return self.submit_each(dict.fromkeys(instances, steps))
+
+    def submit_each(self, flows: Mapping[str, Sequence[FlowStep]]) -> str:
+        """One execution of several instances, each with its own steps."""
+        jobs = [new_job(name, "test", 1, steps, self.database.codec) for name, steps in flows.items()]
         with self.database.write() as connection:
             kind = ExecutionType.TRANSFER_EXECUTION
             return self.database.executions.submit(connection, self.transfer_id, kind, jobs)
@@ -62,13 +70,33 @@ class World:
         assert process.stdout.readline() == "ready\n"
         return process
 
+    def pause(self, process: "subprocess.Popen[str]") -> None:
+        """SIGSTOP, but not in the middle of a transaction: on SQLite it would hold the lock of the whole
+        file."""
+        self.until(lambda: self._paused_outside_a_transaction(process))
+
+    def _paused_outside_a_transaction(self, process: "subprocess.Popen[str]") -> bool:
+        process.send_signal(signal.SIGSTOP)
+        if self.database.engine.dialect.name != "sqlite":
+            return True
+        try:
+            with closing(sqlite3.connect(self.settings.state_dir / "coriolis.sqlite", timeout=0.2)) as probe:
+                probe.execute("begin immediate")
+        except sqlite3.OperationalError:
+            process.send_signal(signal.SIGCONT)
+            return False
+        return True
+
+    def cancel(self, execution_id: str, *, force: bool = False) -> None:
+        self.database.jobs.cancel(execution_id, force=force)
+
     def execution(self, execution_id: str) -> Execution:
         return self.database.executions.get(execution_id)
 
     def job(self, execution_id: str) -> Job:
         return self.database.jobs.list(execution_id)[0]
 
-    def ended(self, execution_id: str, timeout: float = 30) -> Execution:
+    def ended(self, execution_id: str, timeout: float = 90) -> Execution:
         self.until(lambda: self.execution(execution_id).status.finished, timeout)
         return self.execution(execution_id)
 
@@ -80,7 +108,7 @@ class World:
     def ledger(self) -> list[LedgerEntry]:
         return self.database.resources.list()
 
-    def until(self, condition: Callable[[], bool], timeout: float = 30) -> None:
+    def until(self, condition: Callable[[], bool], timeout: float = 90) -> None:
         deadline = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < deadline, "it did not come true in time"
@@ -101,10 +129,26 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def database_url() -> str:
+    """Empty: SQLite in the state directory. Modules whose tests run on MariaDB too override it."""
+    return ""
+
+
+def either_database(request: pytest.FixtureRequest) -> str:
+    """The URL for `request.param`, "sqlite" or "mariadb"."""
+    if request.param == "sqlite":
+        return ""
+    url = str(request.getfixturevalue("mariadb_with_tables"))
+    empty_tables(url)
+    return url
+
+
+@pytest.fixture
+def world(tmp_path: Path, database_url: str) -> Iterator[World]:
     settings_file = tmp_path / "coriolis.conf"
     settings_file.write_text(
         f"[DEFAULT]\nstate_dir = {tmp_path / 'state'}\n"
+        f"[database]\nconnection = {database_url}\n"
         "[engine]\nlease_seconds = 2\nheartbeat_seconds = 0.2\nretry_seconds = 0.01\n"
     )
     settings = load_settings(settings_file)

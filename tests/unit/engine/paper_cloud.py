@@ -1,7 +1,8 @@
 """A cloud made of files: a directory whose files are resources, slow and failing on demand.
 
 `<kind>-<name>` is a resource; `rules/<verb>` makes a verb misbehave: its text is `fail`, `busy N` (the next N
-calls get a passing fault) or `slow SECONDS`; `log` holds one line per verb that began, with the process id.
+calls get a passing fault), `later SECONDS` (a passing fault that asks for so long a wait), `slow SECONDS` or `bug`;
+`log` holds one line per verb that began, with the process id.
 """
 
 import os
@@ -48,6 +49,9 @@ class PaperCloud:
             left = int(figure) - 1
             path.write_text(f"busy {left}") if left > 0 else path.unlink()
             raise CloudUnavailable(cloud="paper", action=verb, reason="busy")
+        if kind == "later":
+            asked = {"reason": "busy", "retry_after": float(figure)}
+            raise CloudUnavailable(cloud="paper", action=verb, **asked)
         if kind == "slow":
             sleep(float(figure))
         if kind == "bug":
@@ -108,6 +112,46 @@ class Remove(Step):
 
 
 @dataclass(frozen=True)
+class Copy(Step):
+    """Three parts, of which it remembers those done."""
+
+    key = "copy"
+    task_type = TaskType.REPLICATE_DISKS
+    stall_after = 0.3
+
+    directory: Path
+
+    def execute(self, op: StepContext) -> int:
+        cloud = PaperCloud(self.directory)
+        for part in range((op.last_checkpoint or {"done": 0})["done"], 3):
+            cloud.begin(f"copy-{part}", op.sleep)
+            op.progress("copied", part + 1, 3)
+            op.checkpoint({"done": part + 1})
+        return 3
+
+
+@dataclass(frozen=True)
+class Adopt(Step):
+    """Finds out whether its work was done already, which is cheaper than doing it again."""
+
+    key = "adopt"
+    task_type = TaskType.FINALIZE_INSTANCE_DEPLOYMENT
+
+    directory: Path
+
+    def execute(self, op: StepContext) -> str:
+        cloud = PaperCloud(self.directory)
+        cloud.begin("work")
+        (self.directory / "done").touch()
+        cloud.begin("worked", op.sleep)
+        return "worked"
+
+    def probe(self, op: StepContext) -> str | None:
+        PaperCloud(self.directory).begin("probe")
+        return "found" if (self.directory / "done").exists() else None
+
+
+@dataclass(frozen=True)
 class Login:
     user: str
     password: Secret
@@ -136,4 +180,4 @@ class UseLogin(Step):
         return len(login.password.reveal())
 
 
-STEPS: tuple[type[Step], ...] = (Make, Remove, MakeLogin, UseLogin)
+STEPS: tuple[type[Step], ...] = (Make, Remove, Copy, Adopt, MakeLogin, UseLogin)

@@ -6,13 +6,20 @@ import time
 import pytest
 
 from coriolis.engine.lock import StateDirectoryLock
+from coriolis.engine.plan import FlowStep
 from coriolis.errors import LeaseLost, StateDirectoryLocked
 from coriolis.model.enums import EventLevel, ExecutionStatus, ResourceKind, ResourceState, TaskStatus
 from coriolis.model.queue import Claimant
 from coriolis.model.records import JobState
 from coriolis.model.replica import ReplicaDisk
 from coriolis.store.database import Fence
-from tests.unit.engine.conftest import World, completed
+from tests.unit.engine.conftest import World, completed, either_database
+from tests.unit.engine.paper_cloud import Adopt, Copy
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    return either_database(request)
 
 
 def test_after_kill_9_only_the_interrupted_step_runs_again(world: World) -> None:
@@ -58,9 +65,15 @@ def test_after_kill_9_a_wish_to_cancel_is_carried_out_without_running_the_step_a
 
 
 def test_kill_9_in_the_clean_up_goes_on_with_it(world: World) -> None:
-    world.cloud.rule("made-worker", "fail")
+    """What was undone before is left alone; only the interrupted one is undone again, and what is left."""
+    world.cloud.rule("remove-net", "fail")
     world.cloud.rule("unmake-worker", "slow 60")
-    execution_id = world.submit(world.make("disk"), world.make("worker", "make-disk"), world.make("x"))
+    execution_id = world.submit(
+        world.make("disk"),
+        world.make("worker", "make-disk"),
+        world.make("net", "make-worker"),
+        world.remove("net", "make-net"),
+    )
     process = world.process()
     world.began("unmake-worker")
     process.kill()
@@ -70,7 +83,35 @@ def test_kill_9_in_the_clean_up_goes_on_with_it(world: World) -> None:
     world.process()
     assert world.ended(execution_id).status is ExecutionStatus.ERROR
     assert world.cloud.resources() == []
-    assert world.cloud.log().count("make-worker") == 1
+    log = world.cloud.log()
+    assert log[log.index("unmake-net") :] == ["unmake-net", "unmake-worker", "unmake-worker", "unmake-disk"]
+    assert log.count("make-worker") == log.count("remove-net") == 1
+
+
+def test_the_interrupted_step_is_given_its_checkpoint(world: World) -> None:
+    world.cloud.rule("copy-1", "slow 60")
+    execution_id = world.submit(FlowStep("copy", Copy(world.cloud.directory)))
+    process = world.process()
+    world.began("copy-1")
+    process.kill()
+    process.wait()
+    world.cloud.forgive("copy-1")
+    world.process()
+    assert completed(world.ended(execution_id))
+    assert world.cloud.log() == ["copy-0", "copy-1", "copy-1", "copy-2"]
+
+
+def test_the_interrupted_step_probes_before_it_does_its_work_again(world: World) -> None:
+    world.cloud.rule("worked", "slow 60")
+    execution_id = world.submit(FlowStep("adopt", Adopt(world.cloud.directory)))
+    process = world.process()
+    world.began("worked")
+    process.kill()
+    process.wait()
+    world.process()
+    assert completed(world.ended(execution_id))
+    assert world.cloud.log() == ["work", "worked", "probe"]
+    assert world.database.steps.get(world.job(execution_id).id, "adopt").result == "found"
 
 
 def test_kill_9_while_one_step_fails_and_another_runs(world: World) -> None:
@@ -146,7 +187,7 @@ def test_a_paused_conductor_finds_its_job_taken_and_touches_nothing(world: World
     execution_id = world.submit(world.make("worker"), world.make("after", "make-worker"))
     paused = world.process("shared")
     world.began("made-worker")
-    paused.send_signal(signal.SIGSTOP)
+    world.pause(paused)
     world.cloud.forgive("made-worker")
     other = world.process("shared")
     assert completed(world.ended(execution_id))
