@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.jobboard.guarantees import GUARANTEES, UNMET
-from tests.conformance.jobboard.kits import Kit, RedisKit, SqlKit, make_tables
-from tests.services.mariadb import MariaDb
-from tests.services.postgresql import PostgreSql
+from tests.conformance.jobboard.kits import Kit, RedisKit, SqlKit
+from tests.services.tables import empty_tables, make_tables
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -17,19 +16,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def sqlite_board(tmp_path_factory: pytest.TempPathFactory) -> str:
+def sqlite_with_tables(tmp_path_factory: pytest.TempPathFactory) -> str:
     directory: Path = tmp_path_factory.mktemp("jobboard")
-    return make_tables(f"sqlite:///{directory / 'board.sqlite'}")
-
-
-@pytest.fixture(scope="session")
-def mariadb_board(mariadb: MariaDb) -> str:
-    return make_tables(mariadb.new_database())
-
-
-@pytest.fixture(scope="session")
-def postgresql_board(postgresql: PostgreSql) -> str:
-    return make_tables(postgresql.new_database())
+    url = f"sqlite:///{directory / 'board.sqlite'}"
+    make_tables(url)
+    return url
 
 
 @pytest.fixture(params=["sqlite", "mariadb", "postgresql", "redis"])
@@ -48,4 +39,6 @@ def kit(request: pytest.FixtureRequest) -> Iterator[Kit]:
 def _kit(request: pytest.FixtureRequest) -> Kit:
     if request.param == "redis":
         return RedisKit(request.getfixturevalue("redis_url"))
-    return SqlKit(request.getfixturevalue(f"{request.param}_board"))
+    url = request.getfixturevalue(f"{request.param}_with_tables")
+    empty_tables(url)
+    return SqlKit(url)

@@ -11,10 +11,9 @@ from coriolis.engine.board.sql import SqlJobBoard
 from coriolis.model.enums import ExecutionType, Scenario, TaskType
 from coriolis.model.queue import EVERYTHING, Limits, Needs, QueuePlace, Served
 from coriolis.model.secret import SecretCodec
-from coriolis.store.database import Database, open_engine
+from coriolis.store.connection import open_engine
+from coriolis.store.database import Database
 from coriolis.store.executions import NewJob, NewTask
-from coriolis.store.migrate import upgrade
-from coriolis.store.tables import METADATA, TURNSTILE
 
 LEASE_SECONDS = 30.0
 NO_LIMITS = Limits()
@@ -63,11 +62,10 @@ class Kit(ABC):
 
 class SqlKit(Kit):
     def __init__(self, url: str) -> None:
-        """Of a database with its tables. Each view has connections of its own, as another process would."""
+        """Of a database with its tables, empty. Each view has connections of its own, as another process would."""
         self._url = url
         self.database = _open(url)
         self._opened = [self.database]
-        _empty(self.database)
         ends = [
             self.database.endpoints.create(
                 user_id="u", project_id="p", name=name, type="paper", connection_info={"name": name}
@@ -197,13 +195,6 @@ class TransactionFailedError(Exception):
     pass
 
 
-def make_tables(url: str) -> str:
-    engine = open_engine(url)
-    upgrade(engine)
-    engine.dispose()
-    return url
-
-
 def _open(url: str) -> Database:
     return Database(open_engine(url), _codec())
 
@@ -215,10 +206,3 @@ def _codec() -> SecretCodec:
 
 def _job(needs: Needs) -> NewJob:
     return NewJob("vm", "flow", 1, {"steps": []}, (NewTask("one", TaskType.REPLICATE_DISKS, ()),), needs)
-
-
-def _empty(database: Database) -> None:
-    with database.write() as connection:
-        for table in reversed(METADATA.sorted_tables):
-            if table is not TURNSTILE:
-                connection.execute(table.delete())

@@ -29,8 +29,10 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 def submit(database: Database, *names: str) -> str:
     ends = [
-        database.endpoints.create(user_id="u", project_id="p", name="e", type="t", connection_info={}).id
-        for _ in range(2)
+        database.endpoints.create(
+            user_id="u", project_id="p", name=name, type="t", connection_info={"name": name}
+        ).id
+        for name in ("here", "there")
     ]
     transfer = database.transfers.create(
         user_id="u",
@@ -85,7 +87,12 @@ def explain_sqlite(connection: sa.Connection, text: str, parameters: Any) -> lis
 
 def explain_mariadb(connection: sa.Connection, text: str, parameters: Any) -> list[str]:
     plan = connection.exec_driver_sql(f"explain {text}", parameters).mappings().all()
-    return [str(dict(row)) for row in plan if row["table"] == "job" and int(row["rows"] or 0) > 1_000]
+    return [str(dict(row)) for row in plan if row["table"] == "job" and _rows(row) > 100]
+
+
+def _rows(row: sa.RowMapping) -> int:
+    """MariaDB's estimate: "12", or "12 (3%)" where it filters by a second index."""
+    return int(str(row["rows"] or 0).split()[0])
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"], indirect=True)
@@ -172,7 +179,7 @@ def test_claims_are_renewed_in_one_statement_and_told_what_is_wished(database: D
     with statements(database) as seen:
         wishes = database.queue.renew(held, 60)
     assert wishes == dict.fromkeys(held.keys() - {lost}, Wish.CANCEL)
-    assert [text.split()[0] for text, _ in seen] == ["UPDATE", "SELECT"]
+    assert [verb for text, _ in seen if (verb := text.split()[0]) != "BEGIN"] == ["UPDATE", "SELECT"]
     after = {job.id: job.lease_until for job in database.jobs.list(execution_id)}
     assert {job_id for job_id in after if after[job_id] > before[job_id]} == set(wishes)
 
