@@ -8,8 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from coriolis.config import Settings, load_settings
@@ -20,8 +20,10 @@ from coriolis.model.records import Job, ReplicaRecord
 from coriolis.store.connection import database_url, open_engine
 from coriolis.store.database import Database, open_database
 from coriolis.store.migrate import upgrade
+from tests.chaos import releases
 from tests.chaos.file_cloud import FileCloud
 from tests.chaos.file_provider import PLATFORM, all_providers, find_provider
+from tests.chaos.nursery import Nursery
 from tests.services.mariadb import MariaDb
 from tests.services.rabbitmq import RabbitMq
 from tests.unit.sshd import PrivateSshd
@@ -82,56 +84,65 @@ class Run:
     deployment_id: str | None = None
 
 
-@dataclass
 class Conductor:
-    settings_file: Path
-    log: Path
-    process: "subprocess.Popen[str] | None" = None
-    environment: dict[str, str] = field(default_factory=dict)
+    """A process that comes from the nursery, or with an `environment` by itself."""
+
+    def __init__(self, nursery: Nursery, settings_file: Path, log: Path) -> None:
+        self.settings_file = settings_file
+        self.log = log
+        self.environment: dict[str, str] = {}
+        self.release = releases.THIS
+        self._nursery = nursery
+        self._ready = log.with_suffix(".ready")
+        self._pid: int | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
-        assert self.process is not None
-        return self.process.pid
+        assert self._pid is not None
+        return self._pid
 
     @property
     def alive(self) -> bool:
-        return self.process is not None and self.process.poll() is None
+        if self._process is not None and self._process.poll() is not None:
+            return False
+        return self._pid is not None and Path(f"/proc/{self._pid}").exists()
 
     def start(self) -> None:
-        with self.log.open("a") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-m", "tests.chaos.conductor", str(self.settings_file)],
-                cwd=ROOT,
-                env={**os.environ, **self.environment},
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+        self._ready.unlink(missing_ok=True)
+        arguments = [str(self.settings_file), self.release, str(self.log), str(self._ready)]
+        if not self.environment:
+            self._pid = self._nursery.conductor(arguments)
+            return
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "tests.chaos.conductor", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **self.environment},
+        )
+        self._pid = self._process.pid
 
     def ready(self) -> None:
-        assert self.process is not None
-        assert self.process.stdout is not None
-        if self.process.stdout.readline() != "ready\n":
-            raise AssertionError(f"a conductor did not start: {self.log.read_text()[-2000:]}")
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not self._ready.exists():
+            if not self.alive or time.monotonic() > deadline:
+                raise AssertionError(f"a conductor did not start: {self.log.read_text()[-2000:]}")
+            time.sleep(0.05)
 
     def send(self, number: signal.Signals) -> None:
         if self.alive:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def end(self, number: signal.Signals = signal.SIGKILL, timeout: float = 60) -> None:
-        if self.process is None:
-            return
-        self.send(signal.SIGCONT)
+        """Returns when it is gone."""
         self.send(number)
-        try:
-            self.process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-        self.process = None
+        self.send(signal.SIGCONT)
+        deadline = time.monotonic() + timeout
+        while self.alive:
+            if time.monotonic() > deadline:
+                self.send(signal.SIGKILL)
+            time.sleep(0.02)
+        self._pid = self._process = None
 
 
 class Lane:
@@ -196,11 +207,13 @@ class Lane:
             for cloud in (self.source, self.destination)
         ]
         self.endpoint_ids = [end.id for end in ends]
+        nursery = Nursery()
+        self._stack.callback(nursery.close)
         self._stack.callback(self._end_conductors)
         for number in range(self.mode.conductors):
             name = "state" if self.mode.embedded else f"state-{number + 1}"
             log = self.directory / f"conductor-{number + 1}.log"
-            self.conductors.append(Conductor(self._settings_file(name), log))
+            self.conductors.append(Conductor(nursery, self._settings_file(name), log))
         self.ensure_conductors()
 
     def _cloud(self, name: str) -> FileCloud:
@@ -275,10 +288,10 @@ class Lane:
         pids = [int(part) for part in owner.split(":") if part.isdigit()]
         return next((one for one in self.conductors if one.alive and one.pid in pids), None)
 
-    def restart_conductors(self, **environment: str) -> None:
+    def restart_conductors(self, release: str = releases.THIS) -> None:
         for conductor in self.conductors:
             conductor.end()
-            conductor.environment = environment
+            conductor.release = release
         self.ensure_conductors()
 
     def _end_conductors(self) -> None:

@@ -18,7 +18,7 @@ from tests.chaos.linger import Linger
 def step_has_new_version(lane: Lane) -> list[str]:
     """The stored plan names the old one, which the new release still knows."""
     checks, run = Checks(lane), _interrupted(lane)
-    lane.restart_conductors(CHAOS_RELEASE=releases.NEXT)
+    lane.restart_conductors(releases.NEXT)
     job = lane.ended(run)
     lane.restart_conductors()
     found = checks.violations([run])
@@ -78,7 +78,7 @@ def _interrupted(lane: Lane) -> Run:
 
 
 def _waits_for_operator(lane: Lane, run: Run) -> list[str]:
-    lane.restart_conductors(CHAOS_RELEASE=releases.DROPPED)
+    lane.restart_conductors(releases.DROPPED)
     lane.until(lambda: lane.job(run).state is JobState.NEEDS_OPERATOR, "it waits for an operator")
     reason = lane.job(run).reason or ""
     return [] if "replicate_disks" in reason else [f"the reason does not name the step: {reason}"]

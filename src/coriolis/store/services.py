@@ -41,6 +41,14 @@ class ServiceRepository(Repository):
     def register(self, new: NewService, down_seconds: float) -> Service:
         """A process has started. What an administrator set for it before stays: regions, and whether it is
         enabled."""
+        try:
+            return self._register(new, down_seconds)
+        except sa.exc.IntegrityError:
+            # Another process of the same host, or the first of a region, started at the same moment: its rows are
+            # there by now.
+            return self._register(new, down_seconds)
+
+    def _register(self, new: NewService, down_seconds: float) -> Service:
         with self._database.write() as connection:
             known = _find(connection, new.host, new.binary, new.topic)
             if known is None:
