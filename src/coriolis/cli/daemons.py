@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from coriolis import logs
 from coriolis.cli.base import told
 from coriolis.config import Settings, load_settings
 from coriolis.errors import CoriolisError
@@ -33,6 +34,7 @@ def conductor(argv: Sequence[str] | None = None) -> int:
 
 def _main(name: str, description: str, run: Callable[[Settings], None], argv: Sequence[str] | None) -> int:
     parsed = _parser(name, description).parse_args(argv)
+    logs.expect_eventlet()
     try:
         run(_settings(parsed))
     except CoriolisError as error:
@@ -68,7 +70,6 @@ def _serve(settings: Settings) -> None:
 
 
 def _conduct(settings: Settings) -> None:
-    from coriolis import logs
     from coriolis.engine.service import CONDUCTOR, Engine
 
     logs.configure(settings)

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from coriolis import logs
 from coriolis.cli.base import ApiCommand
 from coriolis.config import Settings, load_settings
 
@@ -25,6 +26,7 @@ class Serve(ApiCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
+        logs.expect_eventlet()
         # imported here: the server's libraries would slow down every other command
         from coriolis.api.server import serve
 

@@ -54,7 +54,7 @@ def _go(
 ) -> None:
     job, fence = claim.job, claim.fence
     plan = load_plan(job.plan)
-    history = StepHistory(database, fence)
+    history = StepHistory(database, fence, settings.host_name)
     undoing = _must_undo(job, all_finished=all(history[step.name].finished for step in plan.steps))
     steps = plan.load_steps(registry, database.codec, history.begun if undoing else None)
     if undoing:

@@ -31,7 +31,7 @@ class Presence:
         regions: Iterable[str],
         platforms: Platforms,
     ) -> None:
-        """`regions`: names, for a first start."""
+        """`regions`: names, for a first start. `platforms`: none means any."""
         self._database = database
         self._settings = settings.service
         # Alone on its state directory, it is the conductor of every region and platform.
@@ -62,6 +62,8 @@ class Presence:
         accepting = self._service is not None and self._service.enabled
         if self._serves_all:
             return Served(accepting=accepting)
+        if not self._platforms:
+            return Served(self._regions, accepting=accepting)
         return Served.of(self._regions, self._platforms, accepting=accepting)
 
     def watch(self, watcher: Callable[[frozenset[str]], None]) -> None:
@@ -109,10 +111,11 @@ class Presence:
         if before is not None and before.enabled != service.enabled:
             LOG.info("takes new jobs" if service.enabled else "takes no new jobs any more")
         self._service = service
-        regions = frozenset(self._database.regions.names(service.mapped_regions, enabled=True))
+        names = self._database.regions.names(service.mapped_regions, enabled=True)
+        regions = frozenset(names)
         if regions == self._regions:
             return
         self._regions = regions
-        LOG.info("works for the regions %s", ", ".join(sorted(regions)) or "(none)")
+        LOG.info("works for the regions %s", ", ".join(sorted(names.values())) or "(none)")
         for watcher in self._watchers:
             watcher(regions)

@@ -21,12 +21,12 @@ LOG = logging.getLogger(__name__)
 Message = Mapping[str, Any]
 _RESULTS: Mapping[str, TypeAdapter[Any]] = {
     "validate_endpoint": TypeAdapter(None),
-    "list_instances": TypeAdapter(tuple[InstanceSummary, ...]),
+    "list_instances": TypeAdapter(Sequence[InstanceSummary]),
     "get_instance": TypeAdapter(Instance),
-    "list_networks": TypeAdapter(tuple[Network, ...]),
-    "list_storage": TypeAdapter(tuple[StorageBackend, ...]),
-    "source_options": TypeAdapter(tuple[ProviderOption, ...]),
-    "destination_options": TypeAdapter(tuple[ProviderOption, ...]),
+    "list_networks": TypeAdapter(Sequence[Network]),
+    "list_storage": TypeAdapter(Sequence[StorageBackend]),
+    "source_options": TypeAdapter(Sequence[ProviderOption]),
+    "destination_options": TypeAdapter(Sequence[ProviderOption]),
 }
 
 

@@ -49,11 +49,14 @@ class Engine:
         role: Role = SERVE,
         steps: StepRegistry | None = None,
         find_provider: FindProvider = providers.provider,
-        all_providers: Callable[[], Mapping[str, Provider]] = providers.providers,
+        all_providers: Callable[[], Mapping[str, Provider]] | None = None,
     ) -> None:
-        """Raises StateDirectoryLocked, DatabaseTooNew, SecretsUnreadable, InvalidInput, and SQLAlchemyError when
+        """`all_providers`: what `find_provider` finds; where that is not told, the conductor takes jobs of any
+        platform. Raises StateDirectoryLocked, DatabaseTooNew, SecretsUnreadable, InvalidInput, and SQLAlchemyError when
         the database cannot be reached."""
         self._lock = StateDirectoryLock(settings.state_dir) if settings.embedded else None
+        if all_providers is None:
+            all_providers = providers.providers if find_provider is providers.provider else dict
         self.database = open_database(settings)
         self.presence = Presence(
             self.database,

@@ -1,7 +1,6 @@
 """What the steps of one claimed job have done, in memory and in the database at once."""
 
 import os
-import socket
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,11 +14,12 @@ class StepHistory:
     """Read once, at the claim: from then on nobody else can write it. Steps in parallel threads each write
     their own entry."""
 
-    def __init__(self, database: Database, fence: Fence) -> None:
+    def __init__(self, database: Database, fence: Fence, host: str) -> None:
+        """`host`: whose name the tasks show."""
         self._store = database.steps
         self._fence = fence
         self._states = self._store.of_job(fence.job_id)
-        self._host = socket.gethostname()
+        self._host = host
 
     def __getitem__(self, step: str) -> StepState:
         return self._states.get(step, StepState())

@@ -63,7 +63,8 @@ def _configuration(settings: MessagingSection) -> Any:
         conf.register_opts(options, group=group)
     rabbit = {
         "heartbeat_timeout_threshold": _HEARTBEAT_SECONDS,
-        "rabbit_interval_max": 10,
+        "rabbit_retry_backoff": 1,
+        "rabbit_interval_max": 5,
         "ssl": settings.ssl,
         "ssl_ca_file": str(settings.ssl_ca_file or ""),
     }

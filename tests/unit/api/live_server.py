@@ -1,9 +1,8 @@
 """The server that the tests speak to, and what they say to it."""
 
-import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +15,10 @@ import uvicorn
 from coriolis.api.app import create_app
 from coriolis.config import Settings, load_settings
 from coriolis.engine.service import Engine
-from coriolis.model.progress import DiskProgress, DiskResult
-from coriolis.model.replica import DetectedOs
-from coriolis.morphing.job import MorphJob
-from coriolis.transfer.job import CopyJob
 from tests.unit.api.directory_cloud import PLATFORM, DirectoryProvider, connection, find_provider
+from tests.unit.api.stand_ins import HOLD, StandIns
 
 PROJECT = "p1"
-HOLD = "hold"
-"""A file of this name in the state directory keeps every copy and morphing from ending."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +40,9 @@ class LiveServer:
         self.root_url = ""
         self.url = ""
         self._resources = ExitStack()
-        monkeypatch.setattr("coriolis.steps.replicate_disks.run_copy_job", self._copy)
-        monkeypatch.setattr("coriolis.steps.morph_os.run_morph_job", self._morph)
+        stand_ins = StandIns(state_dir)
+        monkeypatch.setattr("coriolis.steps.replicate_disks.run_copy_job", stand_ins.copy)
+        monkeypatch.setattr("coriolis.steps.morph_os.run_morph_job", stand_ins.morph)
 
     def __enter__(self) -> Self:
         engine = Engine(
@@ -125,37 +120,6 @@ class LiveServer:
         path = self.state_dir / HOLD
         path.touch()
         return path
-
-    def _copy(
-        self, job: CopyJob, *, report: Callable[[DiskProgress], None], check: Callable[[], None]
-    ) -> Sequence[DiskResult]:
-        results = []
-        for copy in job.copies:
-            size = copy.size_bytes
-            report(
-                DiskProgress(copy.disk_id, size, size // 2, size // 4, rate=1024.0, eta_seconds=size / 2048)
-            )
-            self._wait(check)
-            shutil.copyfile(copy.source.disk.serial, copy.destination.disk.serial)
-            copy.manifest.write_bytes(b"")
-            report(DiskProgress(copy.disk_id, size, size, size // 4))
-            results.append(
-                DiskResult(copy.disk_id, size, size // 4, 0, 0, size // 4, 0.1, "digest", str(copy.manifest))
-            )
-        return results
-
-    def _morph(
-        self, job: MorphJob, *, report: Callable[[str], None], check: Callable[[], None]
-    ) -> DetectedOs:
-        report("Mounted the root file system")
-        self._wait(check)
-        return DetectedOs("linux", "debian", "12", "Debian GNU/Linux 12 (bookworm)")
-
-    def _wait(self, check: Callable[[], None]) -> None:
-        check()
-        while (self.state_dir / HOLD).exists():
-            check()
-            time.sleep(0.02)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
