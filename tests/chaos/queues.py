@@ -1,10 +1,16 @@
 """Two hundred jobs under limits, and requests that come twice."""
 
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
+import requests
 import sqlalchemy as sa
+import uvicorn
 
+from coriolis.api.app import create_app
 from coriolis.engine.plan import FlowStep, new_job
 from coriolis.model.enums import ExecutionType, Scenario
 from coriolis.model.queue import Needs
@@ -14,7 +20,7 @@ from tests.chaos.catalogue import scenario
 from tests.chaos.checks import Checks
 from tests.chaos.file_cloud import Call
 from tests.chaos.file_provider import PLATFORM
-from tests.chaos.lane import OWNER, Lane, LaneWishes, Run, Subject
+from tests.chaos.lane import MARIADB_2, OWNER, SQLITE, Lane, LaneWishes, Run, Subject
 from tests.chaos.linger import Linger
 
 _JOBS = 200
@@ -48,6 +54,47 @@ def many_jobs(lane: Lane) -> list[str]:
         found += _over(f"on pair {pair}", _concurrent(calls), _PER_ENDPOINT)
     states = {lane.job(run).state for run in runs}
     return found if states == {JobState.COMPLETED} else [*found, f"jobs ended {states}"]
+
+
+@scenario("double submit with one idempotency key", quick=(SQLITE, MARIADB_2))
+def double_submit(lane: Lane) -> list[str]:
+    """Through two API servers at once: one execution, and every answer names it."""
+    checks, subject = Checks(lane), lane.subject()
+    path = f"/v1/{OWNER['project_id']}/transfers/{subject.transfer_id}/executions"
+
+    def post(url: str) -> tuple[int, str]:
+        body = {"execution": {"shutdown_instances": False}}
+        answer = requests.post(url + path, json=body, headers={"Idempotency-Key": "once"}, timeout=60)
+        return answer.status_code, answer.json().get("execution", {}).get("id", answer.text)
+
+    with _api(lane) as one, _api(lane) as other, ThreadPoolExecutor(8) as pool:
+        answers = set(pool.map(post, [one, other] * 4))
+        late = post(one)
+    found = [] if len(answers) == 1 and late in answers else [f"the answers differ: {answers}, {late}"]
+    executions = lane.database.executions.list(subject.transfer_id)
+    if len(executions) != 1:
+        return [*found, f"{len(executions)} executions were made"]
+    run = Run(subject, executions[0].id)
+    state = lane.ended(run).state
+    found += [] if state is JobState.COMPLETED else [f"the job ended {state}"]
+    return found + checks.violations([run])
+
+
+@contextmanager
+def _api(lane: Lane) -> Iterator[str]:
+    """The root URL of a server."""
+    app = create_app(lane.frontdoor, lane.database, lane.settings)
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        lane.until(lambda: server.started, "the API is up")
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def _pair(lane: Lane, number: int) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import shutil
+import signal
 import tempfile
 import threading
 import time
@@ -36,18 +37,24 @@ class Runner:
         self._console = console
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
+        self._stopping = threading.Event()
         self.outcomes: list[Outcome] = []
+
+    def stop(self) -> None:
+        """What runs now runs to its end; nothing else begins, and everything that was started is ended."""
+        self._stopping.set()
 
     def run_mode(self, mode: Mode, entries: Sequence[Entry]) -> None:
         """In one lane those that can share one, each of the others in its own. After a violation in a new one:
         what it left must not be held against the next."""
         shared = [entry for entry in entries if entry.own_lane is None]
-        while shared:
+        while shared and not self._stopping.is_set():
             with self._lane(mode, LaneWishes()) as lane:
-                while shared and not self._run(lane, shared.pop(0)).violations:
-                    pass
+                while shared and not self._stopping.is_set():
+                    if self._run(lane, shared.pop(0)).violations:
+                        break
         for entry in entries:
-            if entry.own_lane is not None:
+            if entry.own_lane is not None and not self._stopping.is_set():
                 with self._lane(mode, entry.own_lane) as lane:
                     self._run(lane, entry)
 
@@ -110,6 +117,8 @@ def main() -> int:
     modes = [mode for mode in MODES if not options.mode or mode.name in options.mode]
     directory = Path(tempfile.mkdtemp(prefix="coriolis-chaos-"))
     runner = Runner(directory, console)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: runner.stop())
     began = time.monotonic()
     with ThreadPoolExecutor(len(modes)) as pool:
         lanes = [pool.submit(runner.run_mode, mode, [e for e in wanted if mode in e.modes]) for mode in modes]
