@@ -62,8 +62,7 @@ class JobRepository(Repository):
         `state` None: what its compensation was decided to end in, or COMPLETED where there was none.
         """
         with self._database.fenced(fence) as connection:
-            decided = connection.scalar(sa.select(JOB.c.outcome).where(JOB.c.id == fence.job_id))
-            _settle(connection, fence.job_id, state or JobState(decided or JobState.COMPLETED))
+            _settle(connection, fence.job_id, state)
 
     @repeated
     def needs_operator(self, fence: "Fence", reason: str) -> None:
@@ -77,8 +76,9 @@ class JobRepository(Repository):
 
     @repeated
     def cancel(self, execution_id: str, *, force: bool) -> None:
-        """Asks every unfinished job of the execution to be undone; force is never taken back. Queued ones end at once. One that needs an operator ends only by force, and what it left is then
-        reported. Raises Conflict when there is nothing, or nothing without force, to cancel.
+        """Asks every unfinished job of the execution to be undone; force is never taken back. Queued ones end at
+        once. One that needs an operator ends only by force, and what it left is then reported. Raises Conflict
+        when there is nothing, or nothing without force, to cancel.
         """
         with self._database.write() as connection:
             get_row(connection, EXECUTION, "Execution", execution_id)
@@ -169,13 +169,16 @@ def _set_state(connection: sa.Connection, job_id: str, state: JobState, **values
     refresh_status(connection, execution_id)
 
 
-def _settle(connection: sa.Connection, job_id: str, state: JobState) -> None:
-    wish = connection.execute(sa.select(JOB.c.wish).where(JOB.c.id == job_id)).scalar_one()
-    stopped = TaskStatus.FORCE_CANCELED if wish == Wish.FORCE_CANCEL else TaskStatus.CANCELED
-    move_tasks(connection, job_id, _BUSY_TASKS, stopped)
-    move_tasks(connection, job_id, _WAITING_TASKS, TaskStatus.UNSCHEDULED)
+def _settle(connection: sa.Connection, job_id: str, state: JobState | None) -> None:
+    query = sa.select(JOB.c.wish, JOB.c.outcome, JOB.c.execution_id).where(JOB.c.id == job_id)
+    row = connection.execute(query).one()
+    stopped = TaskStatus.FORCE_CANCELED if row.wish == Wish.FORCE_CANCEL else TaskStatus.CANCELED
+    ended = sa.case((TASK.c.status.in_(_BUSY_TASKS), stopped), else_=TaskStatus.UNSCHEDULED)
+    move_tasks(connection, job_id, (*_BUSY_TASKS, *_WAITING_TASKS), ended)
     settle_resources(connection, job_id)
-    _set_state(connection, job_id, state, outcome=None, owner=None, lease_until=0.0)
+    decided = state or JobState(row.outcome or JobState.COMPLETED)
+    change(connection, JOB, job_id, {"state": decided, "outcome": None, "owner": None, "lease_until": 0.0})
+    refresh_status(connection, row.execution_id)
 
 
 def _tell(connection: sa.Connection, job_id: str, message: str) -> None:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _EXCEPTION_LENGTH = 10_000  # characters kept of an error: whole messages with their hints, not whole logs
 
 # Built once: it runs twice a step.
-_UPDATE = sa.update(TASK).where(TASK.c.job_id == sa.bindparam("of_job"), TASK.c.step == sa.bindparam("of_step"))
+_UPDATE = sa.update(TASK).where(
+    TASK.c.job_id == sa.bindparam("of_job"), TASK.c.step == sa.bindparam("of_step")
+)
 
 
 class TaskRepository(Repository):
@@ -53,7 +55,10 @@ def set_status(connection: sa.Connection, job_id: str, step: str, status: TaskSt
 
 
 def move_tasks(
-    connection: sa.Connection, job_id: str, sources: Sequence[TaskStatus], target: TaskStatus
+    connection: sa.Connection,
+    job_id: str,
+    sources: Sequence[TaskStatus],
+    target: TaskStatus | sa.ColumnElement[str],
 ) -> None:
     """Every task of the job that is in one of `sources` becomes `target`."""
     condition = sa.and_(TASK.c.job_id == job_id, TASK.c.status.in_(sources))

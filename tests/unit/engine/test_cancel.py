@@ -1,6 +1,5 @@
 """Cancel and force-cancel: at any moment, in any state, more than once."""
 
-import random
 import threading
 import time
 
@@ -127,12 +126,11 @@ def test_claimed_but_not_yet_begun(world: World) -> None:
 
 def test_cancels_that_race_with_completion_leave_every_job_whole(world: World) -> None:
     """Whoever comes first decides: a job is completed, or undone; never half of each."""
-    count = 12
-    runs = [world.submit(world.make(f"{n}")) for n in range(count)]
+    runs = [world.submit(world.make(f"{n}")) for n in range(12)]
     world.conductor()
 
     def cancel() -> None:
-        for run in random.Random(7).sample(runs, count):
+        for run in runs[1::2] + runs[::2]:
             time.sleep(0.02)
             try:
                 world.cancel(run)
@@ -166,7 +164,7 @@ def test_a_job_that_needs_an_operator_ends_by_force_and_does_not_shield_the_othe
     world.cancel(execution_id)
     world.until(lambda: world.database.jobs.get(other.id).state is JobState.CANCELLED)
     assert world.execution(execution_id).status is ExecutionStatus.DEADLOCKED
-    with pytest.raises(Conflict, match="of another release. Cancel it with force"):
+    with pytest.raises(Conflict, match="of another release"):
         world.cancel(execution_id)
     world.cancel(execution_id, force=True)
     assert world.execution(execution_id).status is ExecutionStatus.CANCELED

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -216,7 +217,7 @@ def test_every_write_in_a_jobs_name_is_refused_to_a_stale_owner(world: World) ->
     assert second.token == first.token + 1
     before = (world.job(execution_id), world.execution(execution_id), world.ledger())
     replica = ReplicaDisk("d", "v", "n", 1)
-    writes = [
+    writes: list[Callable[[], object]] = [
         lambda: database.jobs.begin(stale),
         lambda: database.jobs.begin_compensation(stale, JobState.FAILED),
         lambda: database.jobs.finish(stale, JobState.COMPLETED),

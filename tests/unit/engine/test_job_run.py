@@ -1,19 +1,15 @@
 """What becomes of a job: success, failure, cancel, and what is left."""
 
-from dataclasses import replace
-
 import pytest
 import sqlalchemy as sa
 
-from coriolis.engine.conductor import Conductor
-from coriolis.engine.plan import FlowStep, PlannedStep, load_plan, new_job
-from coriolis.engine.registry import StepRegistry
+from coriolis.engine.plan import FlowStep
 from coriolis.errors import Conflict, NotFound
-from coriolis.model.enums import ExecutionStatus, ExecutionType, ResourceState, TaskStatus
+from coriolis.model.enums import EventLevel, ExecutionStatus, ResourceState, TaskStatus
 from coriolis.model.records import JobState
 from coriolis.store.tables import JOB
 from tests.unit.engine.conftest import World, completed
-from tests.unit.engine.paper_cloud import MakeLogin, UseLogin
+from tests.unit.engine.paper_cloud import Copy, MakeLogin, UseLogin
 
 
 def test_steps_run_in_the_order_of_the_plan_and_leave_nothing(world: World) -> None:
@@ -189,56 +185,44 @@ def test_a_forced_cancel_cleans_up_without_retries(world: World) -> None:
 
 
 def test_one_instance_failing_does_not_stop_the_others(world: World) -> None:
-    world.cloud.rule("made-disk", "slow 0.3")
-    execution_id = world.submit(world.make("disk"), instances=("one", "two", "three"))
+    world.cloud.rule("made-bad", "fail")
+    world.cloud.rule("made-slow", "slow 1")
+    execution_id = world.submit_each({"one": [world.make("slow")], "two": [world.make("bad")]})
     world.conductor()
-    world.began("made-disk")
-    first = world.database.jobs.list(execution_id)[0]
-    assert {job.instance for job in world.database.jobs.list(execution_id)} == {"one", "two", "three"}
-    assert first.token == 1
+    world.until(lambda: world.database.jobs.list(execution_id)[1].state is JobState.FAILED)
+    assert world.execution(execution_id).status is ExecutionStatus.RUNNING
+    assert world.ended(execution_id).status is ExecutionStatus.ERROR
+    states = {job.instance: job.state for job in world.database.jobs.list(execution_id)}
+    assert states == {"one": JobState.COMPLETED, "two": JobState.FAILED}
+    (kept,) = world.cloud.resources()
+    assert "-slow" in kept
+
+
+def test_of_a_completed_job_only_what_was_left_over_is_cleaned_up(world: World) -> None:
+    execution_id = world.submit(
+        world.make("disk"), world.make("worker", "make-disk"), world.remove("disk", "make-worker")
+    )
+    conductor = world.conductor()
     assert completed(world.ended(execution_id))
-    assert len(world.cloud.resources()) == 3
-    assert {entry.state for entry in world.ledger()} == {
-        ResourceState.LEFTOVER
-    }  # nobody kept or removed them
+    (left,) = [entry for entry in world.ledger() if entry.state is ResourceState.LEFTOVER]
+    assert left.step == "make-worker"
+    world.database.jobs.reopen_for_cleanup(left.job_id)
+    assert world.execution(execution_id).status is ExecutionStatus.RUNNING
+    conductor.wake()
+    assert completed(world.ended(execution_id))
+    assert world.cloud.log()[-1] == "unmake-worker"
+    assert "unmake-disk" not in world.cloud.log()
+    assert world.cloud.resources() == []
 
 
-def test_a_step_of_another_version_needs_an_operator(world: World) -> None:
-    job = new_job("vm", "test", 1, [world.make("disk")], world.database.codec)
-    plan = {**job.plan, "steps": [{**job.plan["steps"][0], "version": 7}]}
-    assert isinstance(load_plan(plan).steps[0], PlannedStep)
-    changed = replace(job, plan=plan)
-    with world.database.write() as connection:
-        execution_id = world.database.executions.submit(
-            connection, world.transfer_id, ExecutionType.TRANSFER_EXECUTION, [changed]
-        )
-    world.conductor()
-    assert world.ended(execution_id).status is ExecutionStatus.DEADLOCKED
-    assert world.job(execution_id).state is JobState.NEEDS_OPERATOR
-    told = world.execution(execution_id).tasks[0].events[0].message
-    assert "step 'make' in version 7" in told
-    assert "cancel the job with force" in told
-    with pytest.raises(Conflict):
-        world.database.jobs.cancel(execution_id, force=False)
-    world.database.jobs.cancel(execution_id, force=True)
-    assert world.execution(execution_id).status is ExecutionStatus.CANCELED
-
-
-def test_a_job_that_needed_an_operator_goes_on_where_its_steps_are_known(world: World) -> None:
-    world.cloud.rule("made-worker", "slow 60")
-    execution_id = world.submit(world.make("disk"), world.make("worker", "make-disk"))
-    first = world.conductor()
-    world.began("made-worker")
-    first.stop()
-    other = Conductor(world.database, world.settings, StepRegistry([]))
-    other.start()
-    assert world.ended(execution_id).status is ExecutionStatus.DEADLOCKED
-    other.stop()
-    world.cloud.forgive("made-worker")
-    world.database.jobs.retry_stuck()
+def test_a_step_that_stands_still_is_told_once_and_goes_on(world: World) -> None:
+    world.cloud.rule("copy-1", "slow 2")
+    execution_id = world.submit(FlowStep("copy", Copy(world.cloud.directory)))
     world.conductor()
     assert completed(world.ended(execution_id))
-    assert world.cloud.log().count("make-disk") == 1
+    warnings = [e for e in world.execution(execution_id).tasks[0].events if e.level is EventLevel.WARNING]
+    assert len(warnings) >= 1
+    assert "No progress for" in warnings[0].message
 
 
 def test_a_fault_of_the_engine_itself_is_shown_and_not_repeated_for_ever(world: World) -> None:
