@@ -3,7 +3,6 @@
 import builtins
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +16,7 @@ from coriolis.store.faults import repeated
 from coriolis.store.repository import Repository, Row, born, bury, change, get_row, new_id, page, stamps
 from coriolis.store.tables import EXECUTION, JOB, JOB_DEMAND, TASK
 from coriolis.store.tasks import tasks_of
-from coriolis.store.turnstile import SUBMISSIONS, pass_turnstile
+from coriolis.store.turnstile import SUBMISSIONS, draw_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ class ExecutionRepository(Repository):
             row for job_id, job in zip(ids, jobs, strict=True) for row in _tasks(execution_id, job_id, job)
         ]
         plans = [self._protect(job.plan) for job in jobs]
-        last = pass_turnstile(connection, SUBMISSIONS, len(jobs))
+        positions = draw_numbers(connection, SUBMISSIONS, len(jobs))
         _know_demands(connection, [job.needs.demand for job in jobs])
         rows = [
             {
@@ -126,9 +125,7 @@ class ExecutionRepository(Repository):
                 "destination_endpoint_id": job.needs.destination_endpoint_id,
                 **born(),
             }
-            for position, job_id, job, plan in zip(
-                count(last - len(jobs) + 1), ids, jobs, plans, strict=False
-            )
+            for position, job_id, job, plan in zip(positions, ids, jobs, plans, strict=True)
         ]
         connection.execute(sa.insert(JOB), rows)
         if tasks:

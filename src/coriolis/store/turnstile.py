@@ -8,10 +8,16 @@ SUBMISSIONS = "submissions"  # its number: the position of the last job that was
 CLAIMS = "claims"
 
 
-def pass_turnstile(connection: sa.Connection, name: str, step: int = 1) -> int:
-    """Returns the number after the step; nobody else gets it. The next one waits for our commit, so whatever
-    is read from here on, under READ COMMITTED, is what all before us left."""
+def pass_turnstile(connection: sa.Connection, name: str, step: int = 1) -> None:
+    """The next one waits for our commit, so whatever is read from here on, under READ COMMITTED, is what all
+    before us left."""
     row = TURNSTILE.c.id == name
     connection.execute(sa.update(TURNSTILE).where(row).values(number=TURNSTILE.c.number + step))
-    number: int = connection.execute(sa.select(TURNSTILE.c.number).where(row)).scalar_one()
-    return number
+
+
+def draw_numbers(connection: sa.Connection, name: str, count: int) -> range:
+    """Numbers that nobody else gets, each greater than all before."""
+    pass_turnstile(connection, name, count)
+    query = sa.select(TURNSTILE.c.number).where(TURNSTILE.c.id == name)
+    last: int = connection.execute(query).scalar_one()
+    return range(last - count + 1, last + 1)
