@@ -25,7 +25,7 @@ class Transport:
         self._conf = _configuration(settings)
         try:
             self.url = oslo_messaging.TransportURL.parse(self._conf, url.reveal())
-        except oslo_messaging.InvalidTransportURL:
+        except (oslo_messaging.InvalidTransportURL, ValueError):
             self._refuse()
         if self.url.transport != "rabbit" or not self.url.hosts:
             self._refuse()
