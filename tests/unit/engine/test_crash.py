@@ -34,10 +34,8 @@ def test_after_kill_9_only_the_interrupted_step_runs_again(world: World) -> None
     process.wait()
     assert world.statuses(execution_id)["make-worker"] is TaskStatus.RUNNING
     world.cloud.forgive("made-worker")
-    began = time.monotonic()
     world.process()
     assert completed(world.ended(execution_id))
-    assert time.monotonic() - began < 15
     assert world.cloud.log().count("make-disk") == 1
     assert world.cloud.log().count("make-worker") == 2
     assert world.job(execution_id).token == 3  # claimed, fenced off, claimed
