@@ -154,6 +154,14 @@ class DatabaseSection(Section):
     )
 
 
+class SecretsSection(Section):
+    key_file: Path | None = Field(
+        None,
+        description="File of the keys that credentials are encrypted with; empty: secrets.key in the state directory. "
+        "The same on all hosts, and never in the database's backup.",
+    )
+
+
 class EngineSection(Section):
     max_parallel_jobs: int = Field(
         4,
@@ -279,6 +287,7 @@ class Settings(Section):
     keystone_authtoken: KeystoneAuthtokenSection = KeystoneAuthtokenSection()
     oslo_policy: OsloPolicySection = OsloPolicySection()
     database: DatabaseSection = DatabaseSection()
+    secrets: SecretsSection = SecretsSection()
     engine: EngineSection = EngineSection()
     transfer: TransferSection = TransferSection()
     osmorphing: OsMorphingSection = OsMorphingSection()
@@ -288,6 +297,10 @@ class Settings(Section):
     @property
     def state_dir(self) -> Path:
         return self.default.state_dir
+
+    @property
+    def key_file(self) -> Path:
+        return self.secrets.key_file or self.state_dir / "secrets.key"
 
     @property
     def host_name(self) -> str:

@@ -18,7 +18,7 @@ LOG = logging.getLogger(__name__)
 SERVICE_TYPE = "migration"
 _REPEATABLE = ("GET", "POST")
 # of a connection that breaks off, and of a 503: the server restarts, or its database does
-_RETRIES = {
+_RETRIES: dict[str, Any] = {
     "connect_retries": 2,
     "connect_retry_delay": 0.2,
     "status_code_retries": 2,

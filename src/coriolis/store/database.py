@@ -19,7 +19,7 @@ from coriolis.store.executions import STATUS_CHANGES, ExecutionRepository, Statu
 from coriolis.store.faults import commit, repeated
 from coriolis.store.idempotency import IdempotencyRepository
 from coriolis.store.jobs import JobRepository
-from coriolis.store.keys import open_codec
+from coriolis.store.key_check import open_checked_keyring
 from coriolis.store.migrate import require_current, upgrade
 from coriolis.store.queue import QueueRepository
 from coriolis.store.regions import RegionRepository
@@ -158,13 +158,12 @@ def open_database(settings: Settings) -> Database:
     Raises DatabaseBehind, DatabaseTooNew, DatabaseUnavailable, SecretsUnreadable, InvalidInput.
     """
     settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    codec = open_codec(settings.state_dir)
     engine = open_engine(database_url(settings), settings.database)
     try:
         if settings.embedded:
             upgrade(engine)
         else:
             require_current(engine)
+        return Database(engine, open_checked_keyring(engine, settings.key_file).codec)
     except sa.exc.OperationalError as error:
         raise DatabaseUnavailable(reason=error.orig) from error
-    return Database(engine, codec)

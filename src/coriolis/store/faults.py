@@ -1,7 +1,13 @@
 """What went wrong with the database: a fault that passes, an outcome nobody knows, or a database that is away."""
 
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
 import sqlalchemy as sa
 import tenacity
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # lock wait timed out; deadlock, or a conflict that another node of a Galera cluster certified first; connection killed
 _PASSING_MYSQL = frozenset({1205, 1213, 1927})
@@ -41,12 +47,13 @@ def commit(transaction: sa.Transaction) -> None:
         raise
 
 
-# Decorates a method that makes one write transaction: all of it is done again when the database undid it.
-repeated = tenacity.retry(
-    retry=tenacity.retry_if_exception(is_passing),
-    stop=tenacity.stop_any(
-        tenacity.stop_after_attempt(_ATTEMPTS), tenacity.stop_after_delay(_PATIENCE_SECONDS)
-    ),
-    wait=tenacity.wait_random_exponential(multiplier=0.02, max=1.0),
-    reraise=True,
-)
+def repeated(method: Callable[P, R]) -> Callable[P, R]:
+    """For a method that makes one write transaction: all of it is done again when the database undid it."""
+    return tenacity.retry(
+        retry=tenacity.retry_if_exception(is_passing),
+        stop=tenacity.stop_any(
+            tenacity.stop_after_attempt(_ATTEMPTS), tenacity.stop_after_delay(_PATIENCE_SECONDS)
+        ),
+        wait=tenacity.wait_random_exponential(multiplier=0.02, max=1.0),
+        reraise=True,
+    )(method)

@@ -1,9 +1,9 @@
-"""The key of this installation, and what is encrypted with it.
+"""The keys of this installation, and what is encrypted with them.
 
 Whoever holds the database without the key file learns no secret; a backup needs both.
 """
 
-import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,45 +12,76 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from coriolis.errors import SecretsUnreadable
 from coriolis.model.secret import SecretCodec
+from coriolis.store.key_file import create_key_file, read_key_file
 
 KEY_FILE = "secrets.key"
 _SENSITIVE = ("password", "passphrase", "secret", "key", "keyring", "token")
 
 
-def open_codec(state_dir: Path) -> SecretCodec:
-    """Makes the key file at the first start (mode 0600). Raises SecretsUnreadable when it is not a key."""
-    path = state_dir / KEY_FILE
-    if not path.exists():
-        _create(path)
-    try:
-        fernet = Fernet(path.read_bytes().strip())
-    except ValueError as error:
-        raise SecretsUnreadable(path=path, reason="it does not hold a key") from error
+class KeyRing:
+    """The keys of a file, read again whenever it changes. Thread-safe.
 
-    def decrypt(ciphertext: str) -> str:
+    What once was a key goes on decrypting until the process ends: rows that were read before a rotation ended
+    are still in memory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises SecretsUnreadable."""
+        self.path = path
+        self._lock = threading.Lock()
+        self._version: tuple[int, int] | None = None
+        self._fernets: list[Fernet] = []
+        self._look()
+
+    @property
+    def codec(self) -> SecretCodec:
+        return SecretCodec(encrypt=self.encrypt, decrypt=self.decrypt)
+
+    def encrypt(self, text: str) -> str:
+        return self._look()[0].encrypt(text.encode()).decode()
+
+    def decrypt(self, ciphertext: str) -> str:
+        """Raises SecretsUnreadable."""
+        for fernet in self._look():
+            try:
+                return fernet.decrypt(ciphertext.encode()).decode()
+            except InvalidToken:
+                continue
+        raise SecretsUnreadable(path=self.path, reason="the database was written with another key")
+
+    def is_current(self, ciphertext: str) -> bool:
+        """Whether the key that encrypts now made it."""
         try:
-            return fernet.decrypt(ciphertext.encode()).decode()
-        except InvalidToken as error:
-            raise SecretsUnreadable(path=path, reason="the database was written with another key") from error
+            self._look()[0].decrypt(ciphertext.encode())
+        except InvalidToken:
+            return False
+        return True
 
-    return SecretCodec(encrypt=lambda text: fernet.encrypt(text.encode()).decode(), decrypt=decrypt)
+    def _look(self) -> list[Fernet]:
+        """Raises SecretsUnreadable; a file that is away for a moment changes nothing."""
+        with self._lock:
+            try:
+                status = self.path.stat()
+            except OSError:
+                if self._fernets:
+                    return self._fernets
+                raise SecretsUnreadable(path=self.path, reason="it is not there") from None
+            if self._version != (version := (status.st_ino, status.st_mtime_ns)):
+                self._fernets = read_key_file(self.path).fernets() + self._fernets
+                self._version = version
+            return self._fernets
 
 
-def _create(path: Path) -> None:
-    """Written aside and linked into place, so that two processes starting at once agree on one key, and a
-    crash leaves no half key."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    with draft.open("wb") as file:
-        file.write(Fernet.generate_key())
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        path.hardlink_to(draft)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+def open_codec(state_dir: Path) -> SecretCodec:
+    """Of the key file in a state directory; makes it at the first start (mode 0600). Raises SecretsUnreadable when
+    it is not a key."""
+    return open_keyring(state_dir / KEY_FILE, create=True).codec
+
+
+def open_keyring(path: Path, *, create: bool) -> KeyRing:
+    if create and not path.exists():
+        create_key_file(path)
+    return KeyRing(path)
 
 
 def protect(value: Any, codec: SecretCodec, *, sensitive: bool = False) -> Any:
@@ -67,13 +98,18 @@ def protect(value: Any, codec: SecretCodec, *, sensitive: bool = False) -> Any:
 
 def reveal(value: Any, codec: SecretCodec) -> Any:
     """The inverse of `protect`."""
+    if is_ciphertext(value):
+        return codec.decrypt(value["secret"])
     if isinstance(value, Mapping):
-        if set(value) == {"secret"} and isinstance(value["secret"], str):
-            return codec.decrypt(value["secret"])
         return {k: reveal(v, codec) for k, v in value.items()}
     if isinstance(value, list):
         return [reveal(item, codec) for item in value]
     return value
+
+
+def is_ciphertext(value: Any) -> bool:
+    """Whether it is what stands for a secret in a stored JSON value."""
+    return isinstance(value, Mapping) and set(value) == {"secret"} and isinstance(value["secret"], str)
 
 
 def _is_sensitive(name: object) -> bool:

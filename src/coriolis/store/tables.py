@@ -21,7 +21,11 @@ METADATA = sa.MetaData(
 )
 
 # Names are compared byte by byte, as the other databases do, and never cut off at their length.
-MYSQL_TABLE: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+MYSQL_TABLE: dict[str, Any] = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+}
 UUID = sa.String(36)
 NAME = sa.String(255)
 WORD = sa.String(64)
@@ -299,6 +303,14 @@ SERVICE = sa.Table(
     sa.Column("seen_at", SECONDS, nullable=False),
     *_stamps(),
     sa.UniqueConstraint("host", "binary", "topic", "deleted"),
+)
+
+# Facts about the whole installation. "key_check": a ciphertext, which tells a wrong key from the right one.
+INSTALLATION = sa.Table(
+    "installation",
+    METADATA,
+    sa.Column("name", WORD, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
 )
 
 # A creation that a client repeats with the same key answers with what the first one made.

@@ -87,6 +87,13 @@ def upgrade() -> None:
         **MYSQL_TABLE,
     )
     op.create_table(
+        "installation",
+        sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("value", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_installation")),
+        **MYSQL_TABLE,
+    )
+    op.create_table(
         "idempotency_key",
         sa.Column("project_id", sa.String(255), nullable=False),
         sa.Column("key", sa.String(255), nullable=False),
