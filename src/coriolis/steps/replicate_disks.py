@@ -32,6 +32,7 @@ class ReplicateDisks(Step):
     key = "replicate_disks"
     task_type = TaskType.REPLICATE_DISKS
     provides = "synced"
+    stall_after = 600.0  # each disk reports every few seconds, also where it only compares
 
     transfer_id: str
     instance_name: str
