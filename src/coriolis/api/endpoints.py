@@ -10,7 +10,7 @@ from coriolis.api.context import Context, Ctx, PagingQuery
 from coriolis.api.idempotency import Creation
 from coriolis.api.masking import unmask
 from coriolis.api.regions import require_regions
-from coriolis.errors import CoriolisError, InvalidInput
+from coriolis.errors import CoriolisError, EngineError, InvalidInput
 from coriolis.model.records import Endpoint
 
 router = APIRouter(tags=["endpoints"])
@@ -73,10 +73,12 @@ def delete_endpoint(ctx: Ctx, endpoint_id: str) -> Response:
 
 @router.post("/endpoints/{endpoint_id}/actions")
 def validate_connection(ctx: Ctx, endpoint_id: str, _body: ValidateConnectionAction) -> dict[str, Any]:
-    """Logs in. A refusal is an answer here, not an error."""
+    """Logs in. A refusal is an answer here, not an error; that nobody can ask the cloud is one."""
     ctx.endpoint(endpoint_id)
     try:
         ctx.front.validate_endpoint(endpoint_id)
+    except EngineError:
+        raise
     except CoriolisError as error:
         return {"validate-connection": {"valid": False, "message": str(error)}}
     return {"validate-connection": {"valid": True, "message": "The connection is valid."}}

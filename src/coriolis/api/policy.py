@@ -133,6 +133,17 @@ _BY_OPERATION: Mapping[tuple[str, str], str] = {
 }
 
 
+def list_rules() -> list[policy.RuleDefault]:
+    """The defaults; oslopolicy-sample-generator finds them by the name `coriolis`."""
+    rules = [policy.RuleDefault(_IS_ADMIN, "role:admin", "Who may do everything in every project.")]
+    for rule in RULES:
+        operations: list[policy.Operation] = [
+            {"method": method, "path": f"/v1/{{project_id}}{path}"} for method, path in rule.operations
+        ]
+        rules.append(policy.DocumentedRuleDefault(rule.name, rule.check, rule.description, operations))
+    return rules
+
+
 class Policy:
     """Thread-safe. Reads the policy file again when it has changed."""
 
@@ -145,13 +156,7 @@ class Policy:
         conf = cfg.ConfigOpts()
         conf([], project="coriolis", default_config_files=[])
         self._enforcer = policy.Enforcer(conf, policy_file=None if policy_file is None else str(policy_file))
-        self._enforcer.register_default(policy.RuleDefault(_IS_ADMIN, "role:admin"))
-        for rule in RULES:
-            operations: list[policy.Operation] = [
-                {"method": method, "path": path} for method, path in rule.operations
-            ]
-            default = policy.DocumentedRuleDefault(rule.name, rule.check, rule.description, operations)
-            self._enforcer.register_default(default)
+        self._enforcer.register_defaults(list_rules())
 
     def is_admin(self, caller: Caller) -> bool:
         return bool(self._enforcer.authorize(_IS_ADMIN, {}, _credentials(caller)))

@@ -14,7 +14,13 @@ class Serve(ApiCommand):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("--config-file", type=Path, metavar="PATH", help="coriolis.conf to read.")
+        parser.add_argument(
+            "--config-file",
+            type=Path,
+            action="append",
+            metavar="PATH",
+            help="coriolis.conf to read; can be repeated, and later ones win.",
+        )
         parser.add_argument(
             "--state-dir",
             type=Path,
