@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -19,6 +20,7 @@ from tests.services.rabbitmq import RabbitMq
 
 from bench import report
 from bench.runs import Latency, Place, Throughput, latency, throughput
+from bench.writes import Rate, rates
 
 RESULTS = Path(__file__).parent / "results"
 _CONDUCTORS = (1, 2, 4)
@@ -31,6 +33,7 @@ def main() -> int:
     began = time.monotonic()
     speeds: list[Throughput] = []
     starts: list[Latency] = []
+    taken: list[Rate] = []
     grown: list[list[Throughput]] = []
     with _places(options) as places:
         for place in places:
@@ -41,6 +44,7 @@ def main() -> int:
                 report.print_throughput(console, "Throughput", speeds[-1:])
                 report.print_latency(console, starts[-1:])
             report.print_statements(console, speeds[-len(counts)])
+            taken += rates(place)
             if options.histories:
                 grown.append(
                     [
@@ -54,6 +58,7 @@ def main() -> int:
                 report.print_areas(console, throughput(place, conductors=1, jobs=jobs, profiled=True))
     report.print_throughput(console, "Throughput", speeds)
     report.print_latency(console, starts)
+    report.print_rates(console, taken)
     for runs in grown:
         verdict = "flat" if report.is_flat(runs) else "it grows with the history"
         console.print(f"{runs[0].place}: {verdict}")
@@ -61,6 +66,7 @@ def main() -> int:
         "load_average": os.getloadavg(),
         "throughput": [run.data() for run in speeds],
         "latency": [run.data() for run in starts],
+        "rates": [asdict(rate) for rate in taken],
         "history": [[run.data() for run in runs] for runs in grown],
     }
     report.write_json(RESULTS / "engine.json", results)

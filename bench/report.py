@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.runs import Latency, Throughput
+from bench.writes import Rate
 
 _TARGET_LATENCY = 0.5  # seconds, 95th percentile
 _FLAT = (
@@ -91,6 +92,16 @@ def print_areas(console: Console, run: Throughput) -> None:
         table.add_column(heading, justify="left" if heading == "function" else "right")
     for name, calls, seconds in run.hottest:
         table.add_row(name[-80:], f"{calls / run.jobs:.0f}", f"{seconds / total:.1%}")
+    console.print(table)
+
+
+def print_rates(console: Console, rates: Sequence[Rate]) -> None:
+    table = Table(title="What the database takes, four writers")
+    table.add_column("database")
+    table.add_column("what")
+    table.add_column("a second", justify="right")
+    for rate in rates:
+        table.add_row(rate.place, rate.what, f"{rate.per_second:.0f}")
     console.print(table)
 
 

@@ -247,7 +247,7 @@ class FileDestination(_Files, DestinationCloud):
 
 class FileProvider(Provider):
     platform = PLATFORM
-    capabilities = (ProviderType.ENDPOINT, ProviderType.TRANSFER_EXPORT, ProviderType.TRANSFER_IMPORT)
+    capabilities = tuple(ProviderType)
 
     def connection_schema(self) -> Mapping[str, Any]:
         return {"title": "connection"}

@@ -7,7 +7,19 @@ from coriolis.model.records import JobState
 from tests.chaos.catalogue import scenario
 from tests.chaos.checks import Checks, replica_digests
 from tests.chaos.file_cloud import AFTER, BEFORE, FileCloud
-from tests.chaos.lane import LEASE_SECONDS, MARIADB_2, MODES, SQLITE, Conductor, Lane, Run, Subject, paused
+from tests.chaos.lane import (
+    LEASE_SECONDS,
+    MARIADB_2,
+    MARIADB_3,
+    MODES,
+    SQLITE,
+    Conductor,
+    Lane,
+    Mode,
+    Run,
+    Subject,
+    paused,
+)
 
 EXECUTION, DEPLOYMENT, DELETION = "execution", "deployment", "deletion"
 # The calls of each flow, in its order; where two clouds are at work at once either may come first.
@@ -122,31 +134,38 @@ def _errors(lane: Lane, run: Run) -> str:
     return "; ".join(task.exception_details for task in tasks if task.exception_details)
 
 
-for _flow, _calls in CALLS.items():
-    for _cloud, _verb in _calls:
-        for _moment in (BEFORE, AFTER):
-            _quick = (_verb, _moment) in (
-                ("create-volume", AFTER),
-                ("create-vm", AFTER),
-                ("attach-copy", BEFORE),
-            )
-            scenario(
-                f"kill -9 {_moment} {_verb}",
-                _flow,
-                _cloud,
-                _verb,
-                _moment,
-                quick=(SQLITE, MARIADB_2) if _quick else (),
-            )(kill_at)
-            _quick = (_verb, _moment) in (("create-server-copy", AFTER), ("create-volume-clone", BEFORE))
-            scenario(
-                f"pause {_moment} {_verb}",
-                _flow,
-                _cloud,
-                _verb,
-                _moment,
-                quick=(MARIADB_2,) if _quick else (),
-            )(stop_at)
+# Paused alone, a conductor finds its job as it left it: a few calls show that.
+_PAUSED_ALONE = ("create-volume", "attach-copy", "morph", "create-vm")
+
+
+def _modes_of_kill(moment: str) -> tuple[Mode, ...]:
+    """A third conductor changes little where one dies: every second moment is enough."""
+    return MODES if moment == AFTER else (SQLITE, MARIADB_2)
+
+
+def _modes_of_pause(verb: str, moment: str) -> tuple[Mode, ...]:
+    alone = (SQLITE,) if verb in _PAUSED_ALONE else ()
+    return (*alone, MARIADB_2, *((MARIADB_3,) if moment == BEFORE else ()))
+
+
+_QUICK_KILLS = {("create-volume", AFTER), ("attach-copy", BEFORE), ("create-vm", AFTER)}
+_QUICK_PAUSES = {("create-server-copy", AFTER), ("create-volume-clone", BEFORE)}
+
+
+def _enter_all() -> None:
+    for flow, calls in CALLS.items():
+        for cloud, verb in calls:
+            for moment in (BEFORE, AFTER):
+                where = (flow, cloud, verb, moment)
+                kill_quick = (SQLITE, MARIADB_2) if (verb, moment) in _QUICK_KILLS else ()
+                name = f"kill -9 {moment} {verb}"
+                scenario(name, *where, modes=_modes_of_kill(moment), quick=kill_quick)(kill_at)
+                pause_quick = (MARIADB_2,) if (verb, moment) in _QUICK_PAUSES else ()
+                name = f"pause {moment} {verb}"
+                scenario(name, *where, modes=_modes_of_pause(verb, moment), quick=pause_quick)(stop_at)
+
+
+_enter_all()
 
 
 def copying(lane: Lane) -> tuple[Subject, Run, Conductor]:
