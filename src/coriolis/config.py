@@ -162,6 +162,15 @@ class SecretsSection(Section):
     )
 
 
+class BarbicanSection(Section):
+    """[barbican]: the key manager of Keystone's catalog, asked as the user of [keystone_authtoken]."""
+
+    cache_seconds: float = Field(
+        60.0, ge=0, description="How long what a secret_ref stands for is remembered in memory."
+    )
+    timeout: float = Field(30.0, gt=0, description="Seconds that one request may take.")
+
+
 class EngineSection(Section):
     max_parallel_jobs: int = Field(
         4,
@@ -180,7 +189,7 @@ class EngineSection(Section):
     max_jobs_per_host: int = Field(
         0,
         ge=0,
-        description="Jobs at work at the same time in all conductors of one host together; 0: no limit.",
+        description="Jobs at work at the same time in all conductors of one host, as [DEFAULT] names it; 0: no limit.",
     )
     poll_seconds: float = Field(
         0.25,
@@ -288,6 +297,7 @@ class Settings(Section):
     oslo_policy: OsloPolicySection = OsloPolicySection()
     database: DatabaseSection = DatabaseSection()
     secrets: SecretsSection = SecretsSection()
+    barbican: BarbicanSection = BarbicanSection()
     engine: EngineSection = EngineSection()
     transfer: TransferSection = TransferSection()
     osmorphing: OsMorphingSection = OsMorphingSection()

@@ -41,7 +41,6 @@ class Conductor:
         self._settings = settings
         self._steps = steps
         self._find_provider = find_provider
-        self._served = served
         host = settings.host_name
         self._owner = f"{host}:{os.getpid()}:{secrets.token_hex(4)}"
         self._board = SqlJobBoard(
@@ -115,8 +114,6 @@ class Conductor:
                 refusals += 1
 
     def _has_room(self, *, undoing: bool) -> bool:
-        if not undoing and not self._served().accepting:
-            return False
         with self._lock:
             return list(self._working.values()).count(undoing) < self._settings.engine.max_parallel_jobs
 
