@@ -119,6 +119,7 @@ class JobRepository(Repository):
         """Queues another try at what a finished job left behind. Raises NotFound when it left nothing,
         Conflict while it is still at work."""
         with self._database.write() as connection:
+            connection.execute(sa.select(JOB.c.id).where(JOB.c.id == job_id).with_for_update())
             row = get_row(connection, JOB, "Job", job_id)
             if not JobState(row["state"]).finished:
                 raise Conflict(message=f"Job {job_id} is still at work.")
