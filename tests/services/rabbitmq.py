@@ -28,9 +28,12 @@ class RabbitMq(Server):
     def new_vhost(self) -> str:
         """An empty broker for one test (takes seconds); returns its URL."""
         name = self.next_database_name()
+        self.add_vhost(name)
+        return self.url_of(name)
+
+    def add_vhost(self, name: str) -> None:
         self._control("add_vhost", name)
         self._control("set_permissions", "-p", name, self.username, ".*", ".*", ".*")
-        return self.url_of(name)
 
     def url_of(self, vhost: str) -> str:
         return f"rabbit://{self.username}:{self.password}@{HOST}:{self.port}/{vhost}"

@@ -15,6 +15,7 @@ from coriolis.store.database import Database
 from coriolis.store.services import NewService
 
 LOG = logging.getLogger(__name__)
+_STOP_SECONDS = 5.0
 Platforms = Mapping[str, Iterable[ProviderType]]
 
 
@@ -80,9 +81,9 @@ class Presence:
         """Everybody knows at once that this process is gone."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join()
-        if self._service is None:
-            return
+            self._thread.join(_STOP_SECONDS)
+        if self._service is None or self._thread.is_alive():
+            return  # the database hangs: it would not hear this either
         try:
             self._database.services.sign_off(self._service.id)
         except sa.exc.SQLAlchemyError as error:

@@ -66,14 +66,15 @@ class Engine:
             regions=settings.conductor.regions if role.conducts else settings.api.regions,
             platforms={name: tuple(plugin.capabilities) for name, plugin in all_providers().items()},
         )
-        self.conductor = Conductor(
-            self.database,
-            settings,
-            steps or StepRegistry(STEPS),
-            find_provider=find_provider,
-            served=self.presence.served,
-        )
-        self._conducts = role.conducts
+        self.conductor: Conductor | None = None
+        if role.conducts:
+            self.conductor = Conductor(
+                self.database,
+                settings,
+                steps or StepRegistry(STEPS),
+                find_provider=find_provider,
+                served=self.presence.served,
+            )
         self._messages = self._correspondence(settings)
         self._here = LocalInventory(self.database, settings, find_provider)
         reach = Reach(
@@ -96,7 +97,7 @@ class Engine:
 
     def wake(self) -> None:
         """Something was queued or wished: every conductor that can be told looks now."""
-        if self._conducts:
+        if self.conductor:
             self.conductor.wake()
         if self._messages:
             self._messages.wake_conductors()
@@ -109,9 +110,9 @@ class Engine:
             self.presence.start()
             started.callback(self.presence.stop)
             if self._messages:
-                self._messages.start(self.presence, self.conductor if self._conducts else None, self._here)
+                self._messages.start(self.presence, self.conductor, self._here)
                 started.callback(self._messages.stop)
-            if self._conducts:
+            if self.conductor:
                 self.database.jobs.retry_stuck()
                 self.conductor.start()
                 started.callback(self.conductor.stop)

@@ -12,6 +12,7 @@ from coriolis.messaging.transport import CONDUCTORS, Transport, region_topic
 
 LOG = logging.getLogger(__name__)
 _STOP_SECONDS = 5.0
+_RETRY_SECONDS = 5.0
 Message = Mapping[str, Any]
 
 
@@ -29,6 +30,48 @@ class _Questions:
 
     def inventory(self, _context: Mapping[str, Any], question: Message) -> Message:
         return self._answer(question)
+
+
+class _Hearing:
+    """One topic. The library connects again by itself, but its first attempt gives up for good where the broker
+    refuses: users and virtual hosts may come later than we do."""
+
+    def __init__(self, transport: Transport, outage: Outage, topic: str, name: str, endpoint: object) -> None:
+        self._transport = transport
+        self._outage = outage
+        self._target = oslo_messaging.Target(topic=topic, server=name)
+        self._endpoint = endpoint
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"listen-{topic}", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def wait(self) -> None:
+        """A few seconds at most: while the broker is away nothing is left to be stopped there."""
+        self._thread.join(_STOP_SECONDS)
+
+    def _run(self) -> None:
+        server = self._start()
+        if server is None:
+            return
+        self._outage.ended()
+        self._stopping.wait()
+        server.stop()
+        server.wait()
+
+    def _start(self) -> oslo_messaging.MessageHandlingServer | None:
+        while not self._stopping.is_set():
+            server = oslo_messaging.get_rpc_server(self._transport.rpc, self._target, [self._endpoint])
+            try:
+                server.start()
+            except Exception as error:  # noqa: BLE001 -- of the library's and of two libraries below it
+                self._outage.began(str(error))
+                self._stopping.wait(_RETRY_SECONDS)
+            else:
+                return server
+        return None
 
 
 class Listener:
@@ -49,39 +92,24 @@ class Listener:
         self._name = name
         self._answer = answer
         self._lock = threading.Lock()
-        self._regions: dict[str, oslo_messaging.MessageHandlingServer] = {}
-        self._wake_ups = self._open(CONDUCTORS, _WakeUps(look_now))
+        self._regions: dict[str, _Hearing] = {}
+        self._wake_ups = self._hear(CONDUCTORS, _WakeUps(look_now))
 
     def serve(self, regions: frozenset[str]) -> None:
         """From now on questions for these regions (ids) are heard, and no others."""
         with self._lock:
             for region in regions - self._regions.keys():
-                self._regions[region] = self._open(region_topic(region), _Questions(self._answer))
+                self._regions[region] = self._hear(region_topic(region), _Questions(self._answer))
             for region in self._regions.keys() - regions:
-                self._close(self._regions.pop(region))
+                self._regions.pop(region).stop()
 
     def stop(self) -> None:
-        self.serve(frozenset())
-        self._close(self._wake_ups)
+        with self._lock:
+            heard = [self._wake_ups, *self._regions.values()]
+        for hearing in heard:
+            hearing.stop()
+        for hearing in heard:
+            hearing.wait()
 
-    def _open(self, topic: str, endpoint: object) -> oslo_messaging.MessageHandlingServer:
-        target = oslo_messaging.Target(topic=topic, server=self._name)
-        server = oslo_messaging.get_rpc_server(self._transport.rpc, target, [endpoint])
-
-        def start() -> None:
-            server.start()
-            self._outage.ended()
-
-        threading.Thread(target=start, name=f"listen-{topic}", daemon=True).start()
-        return server
-
-    def _close(self, server: oslo_messaging.MessageHandlingServer) -> None:
-        """Not waited for while the broker is away: it has forgotten the queue by itself."""
-
-        def close() -> None:
-            server.stop()
-            server.wait()
-
-        closing = threading.Thread(target=close, name="stop-listening", daemon=True)
-        closing.start()
-        closing.join(_STOP_SECONDS)
+    def _hear(self, topic: str, endpoint: object) -> _Hearing:
+        return _Hearing(self._transport, self._outage, topic, self._name, endpoint)

@@ -116,12 +116,15 @@ def test_a_listener_starts_and_stops_without_it(transport: Transport, outage: Ou
     began = time.monotonic()
     listener.serve(frozenset({"r1", "r2"}))
     listener.serve(frozenset({"r2"}))
-    assert time.monotonic() - began < 30
+    listener.stop()
+    assert time.monotonic() - began < 60
 
 
-def test_an_outage_is_told_once_and_its_end_once(outage: Outage, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_is_told_once_and_its_end_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    library = logging.getLogger("oslo.messaging._drivers.impl_rabbit")
+    outage = Outage()  # on a logger of its own: threads of other tests may still speak on the library's
+    library = logging.getLogger("tests.library")
+    library.addFilter(outage)
     for _ in range(2):
         for _ in range(20):
             library.error("[%s] AMQP server on h:1 is unreachable", "id")
