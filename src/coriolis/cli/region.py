@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from uuid import UUID
 
 from coriolis.cli.base import ApiCommand, ApiLister, ApiShowOne
 from coriolis.cli.client import ApiClient, segment
@@ -22,15 +23,22 @@ _FIELDS = (
 
 
 def region_ids(api: ApiClient, names_or_ids: Sequence[str] | None) -> list[str] | None:
-    """None for None. Raises NotFound."""
-    if not names_or_ids:
-        return None if names_or_ids is None else []
+    """None for None. Ids are taken as they are: to list the regions takes an administrator. Raises NotFound."""
+    if names_or_ids is None or all(_is_id(wanted) for wanted in names_or_ids):
+        return None if names_or_ids is None else list(names_or_ids)
     regions = api.get("/regions")["regions"]
     ids = {item["name"]: item["id"] for item in regions} | {item["id"]: item["id"] for item in regions}
     for wanted in names_or_ids:
         if wanted not in ids:
             raise NotFound(kind="Region", name=wanted)
     return [ids[wanted] for wanted in names_or_ids]
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def _path(api: ApiClient, name_or_id: str) -> str:

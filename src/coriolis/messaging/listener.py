@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -48,9 +49,8 @@ class _Hearing:
     def stop(self) -> None:
         self._stopping.set()
 
-    def wait(self) -> None:
-        """A few seconds at most: while the broker is away nothing is left to be stopped there."""
-        self._thread.join(_STOP_SECONDS)
+    def wait(self, seconds: float) -> None:
+        self._thread.join(seconds)
 
     def _run(self) -> None:
         server = self._start()
@@ -108,8 +108,10 @@ class Listener:
             heard = [self._wake_ups, *self._regions.values()]
         for hearing in heard:
             hearing.stop()
+        # A few seconds at most: while the broker is away nothing is left to be stopped there.
+        deadline = time.monotonic() + _STOP_SECONDS
         for hearing in heard:
-            hearing.wait()
+            hearing.wait(max(deadline - time.monotonic(), 0))
 
     def _hear(self, topic: str, endpoint: object) -> _Hearing:
         return _Hearing(self._transport, self._outage, topic, self._name, endpoint)

@@ -275,6 +275,7 @@ def test_regions_and_services(coriolis: Coriolis, endpoints: str) -> None:
     _golden("region_list", coriolis("region", "list", "--sort-column", "Name"))
     coriolis("endpoint", "update", "here", "--coriolis-region", "eu")
     shown = json.loads(coriolis("region", "show", "eu", "-f", "json"))
+    assert json.loads(coriolis("region", "show", shown["id"], "-f", "json")) == shown
     assert len(shown["mapped_endpoints"]) == 1
     changed = json.loads(coriolis("region", "update", "us", "--name", "ca", "--enabled", "-f", "json"))
     assert (changed["name"], changed["enabled"]) == ("ca", True)
