@@ -120,6 +120,39 @@ class DiskStillAttached(CloudError):
     hint = "Detach the disk from the VM by hand, then retry the clean-up."
 
 
+class SecretNotFound(InvalidInput):
+    """Fields: reference."""
+
+    code = "CORI-3010"
+    template = "The key manager has no secret {reference!r}."
+    hint = "Look it up with: openstack secret list"
+
+
+class SecretForbidden(PermissionRefused):
+    """Fields: reference, reader."""
+
+    code = "CORI-3011"
+    template = "The key manager does not let {reader} read the secret {reference!r}."
+    hint = "Give that user the right: openstack acl user add --user USER_ID --operation-type read {reference}"
+
+
+class SecretUnusable(InvalidInput):
+    """Fields: reference."""
+
+    code = "CORI-3012"
+    template = "The secret {reference!r} does not hold a connection info: a JSON object as text."
+    hint = "Store one with: openstack secret store --payload-content-type text/plain --payload '{{{{…}}}}'"
+
+
+class KeyManagerUnavailable(CloudError):
+    """Fields: reason."""
+
+    code = "CORI-3013"
+    http_status = 503
+    retryable = True
+    template = "The key manager cannot be asked for an endpoint's secret: {reason}"
+
+
 class InstanceNotFound(NotFound):
     code = "CORI-3001"
     template = "Instance {name!r} was not found on endpoint {endpoint!r}."
@@ -278,7 +311,7 @@ class UnreadableStep(EngineError):
     """Fields: name (in the plan), step, version, reason."""
 
     code = "CORI-8011"
-    template = "The parameters of {name!r}, step {step!r} in version {version}, are not as this version wants: {reason}."
+    template = "The parameters of {name!r}, step {step!r} in version {version}, do not fit this release: {reason}."
     hint = "Start the version of Coriolis that queued the job, or cancel the job with force and clean up what it left."
 
 
