@@ -15,6 +15,7 @@ from coriolis.errors import InvalidInput, NotFound
 from coriolis.model.enums import ExecutionStatus
 from coriolis.model.queue import QueuePlace
 from coriolis.model.records import Deployment, Endpoint, Execution, Paging, Transfer
+from coriolis.model.secret import Secret
 from coriolis.store.database import Database
 
 _MAY_WAIT = (ExecutionStatus.PENDING, ExecutionStatus.RUNNING)
@@ -34,6 +35,7 @@ class Context:
     settings: Settings
     project_id: str
     user_id: str
+    token: Secret | None = None
 
     def endpoint(self, endpoint_id: str) -> Endpoint:
         record = self.database.endpoints.get(endpoint_id)
@@ -64,12 +66,14 @@ def _context(request: Request, project_id: str) -> Context:
     """Raises AuthenticationRequired, NotAllowed, KeystoneUnavailable."""
     state = request.app.state
     caller = state.gate.admit(request, project_id)
+    token = request.headers.get("x-auth-token")
     return Context(
         front=state.front,
         database=state.database,
         settings=state.settings,
         project_id=project_id,
         user_id=caller.user_id,
+        token=None if token is None else Secret(token),
     )
 
 

@@ -91,8 +91,4 @@ def _changed_connection(ctx: Context, present: Endpoint, sent: dict[str, Any]) -
 
 
 def _check(ctx: Context, platform: str, connection_info: dict[str, Any]) -> None:
-    if "secret_ref" in connection_info:
-        raise InvalidInput(
-            message="endpoint.connection_info: secret_ref needs Barbican, which this server does not use."
-        )
-    ctx.front.check_connection_info(platform, connection_info)
+    ctx.front.check_connection_info(platform, connection_info, token=ctx.token)

@@ -8,12 +8,14 @@ from typing import Any
 
 from coriolis.config import Settings
 from coriolis.engine import submissions
+from coriolis.engine.credentials import resolve
 from coriolis.engine.inventory import Inventory, LocalInventory
 from coriolis.engine.sessions import FindProvider
 from coriolis.errors import NotSupported
 from coriolis.model.enums import ProviderType, ResourceState
 from coriolis.model.instance import Instance, InstanceSummary, Network, ProviderOption, StorageBackend
 from coriolis.model.records import Deployment, Execution, LedgerEntry
+from coriolis.model.secret import Secret
 from coriolis.providers import registry
 from coriolis.providers.base import Provider
 from coriolis.store.database import Database
@@ -69,9 +71,14 @@ class FrontDoor:
                 return {name: schema}
         raise NotSupported(message=f"Platform {platform!r} has no schema of provider type {provider_type}.")
 
-    def check_connection_info(self, platform: str, connection_info: Mapping[str, Any]) -> None:
-        """Raises InvalidInput naming the field; does not touch the network."""
-        self._find_provider(platform).check_connection_info(connection_info)
+    def check_connection_info(
+        self, platform: str, connection_info: Mapping[str, Any], *, token: Secret | None = None
+    ) -> None:
+        """Raises InvalidInput naming the field. Asks no cloud; what a `secret_ref` stands for is read with the
+        user's `token`, so that nobody uses a secret that only Coriolis may read (see
+        `engine.credentials.resolve`)."""
+        resolved = resolve(self._settings, connection_info, token=token)
+        self._find_provider(platform).check_connection_info(resolved)
 
     # What an endpoint has. Asked from here, or by a conductor of the endpoint's region
 

@@ -5,6 +5,7 @@ from contextlib import closing, contextmanager
 from typing import Any, Protocol
 
 from coriolis.config import Settings
+from coriolis.engine.credentials import usable_endpoint
 from coriolis.engine.sessions import FindProvider
 from coriolis.model.enums import ProviderType
 from coriolis.model.instance import Instance, InstanceSummary, Network, ProviderOption, StorageBackend
@@ -53,7 +54,7 @@ class LocalInventory:
         self._find_provider = find_provider
 
     def validate_endpoint(self, endpoint_id: str) -> None:
-        endpoint = self._database.endpoints.get(endpoint_id)
+        endpoint = usable_endpoint(self._database, self._settings, endpoint_id)
         plugin = self._find_provider(endpoint.type)
         plugin.check_connection_info(endpoint.connection_info)
         is_source = ProviderType.TRANSFER_EXPORT in plugin.capabilities
@@ -100,14 +101,14 @@ class LocalInventory:
 
     @contextmanager
     def _source(self, endpoint_id: str) -> Iterator[SourceCloud]:
-        endpoint = self._database.endpoints.get(endpoint_id)
+        endpoint = usable_endpoint(self._database, self._settings, endpoint_id)
         plugin = self._find_provider(endpoint.type)
         with closing(plugin.connect_source(endpoint.connection_info, endpoint.name, self._settings)) as cloud:
             yield cloud
 
     @contextmanager
     def _destination(self, endpoint_id: str) -> Iterator[DestinationCloud]:
-        endpoint = self._database.endpoints.get(endpoint_id)
+        endpoint = usable_endpoint(self._database, self._settings, endpoint_id)
         plugin = self._find_provider(endpoint.type)
         with closing(
             plugin.connect_destination(endpoint.connection_info, endpoint.name, self._settings)

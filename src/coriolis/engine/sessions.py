@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from coriolis.config import Settings
+from coriolis.engine.credentials import usable_endpoint
 from coriolis.providers import registry
 from coriolis.providers.base import Cloud, DestinationCloud, Provider, SourceCloud
 from coriolis.store.database import Database
@@ -26,18 +27,16 @@ class Sessions:
         self._open: dict[tuple[int, str, str], Cloud] = {}
 
     def source(self, endpoint_id: str) -> SourceCloud:
-        endpoint = self._database.endpoints.get(endpoint_id)
-
         def connect() -> SourceCloud:
+            endpoint = usable_endpoint(self._database, self._settings, endpoint_id)
             provider = self._find_provider(endpoint.type)
             return provider.connect_source(endpoint.connection_info, endpoint.name, self._settings)
 
         return self._session("source", endpoint_id, connect)
 
     def destination(self, endpoint_id: str) -> DestinationCloud:
-        endpoint = self._database.endpoints.get(endpoint_id)
-
         def connect() -> DestinationCloud:
+            endpoint = usable_endpoint(self._database, self._settings, endpoint_id)
             provider = self._find_provider(endpoint.type)
             return provider.connect_destination(endpoint.connection_info, endpoint.name, self._settings)
 

@@ -10,6 +10,7 @@ from coriolis.model.secret import Secret
 from coriolis_lab.faults import FaultBook
 from coriolis_lab.hypervisor.api import Hypervisor
 from coriolis_lab.openstack.jobs import Jobs
+from coriolis_lab.openstack.key_manager.records import StoredSecret
 from coriolis_lab.openstack.records import (
     Attachment,
     Flavor,
@@ -67,6 +68,7 @@ class Cloud:
         self.security_groups: dict[str, SecurityGroup] = {}
         self.floating_ips: dict[str, FloatingIp] = {}
         self.quotas: dict[str, Quotas] = {}
+        self.key_secrets: dict[str, StoredSecret] = {}
         self.foreign_services: list[tuple[str, str, str]] = []  # type, name, URL with {project_id}
         self.router_id = str(uuid.uuid4())
 

@@ -19,6 +19,7 @@ from coriolis_lab.openstack.compute import service as compute
 from coriolis_lab.openstack.compute.power import PowerWatch
 from coriolis_lab.openstack.identity import service as identity
 from coriolis_lab.openstack.image import service as image
+from coriolis_lab.openstack.key_manager import service as key_manager
 from coriolis_lab.openstack.network import service as network
 from coriolis_lab.openstack.network.security_groups import add_rule, default_group
 from coriolis_lab.openstack.network.subnets import new_subnet
@@ -167,7 +168,14 @@ class OpenStackFront:
 
     def _application(self, faults: FaultBook) -> ASGIApp:
         routes = list(fault_routes(faults))
-        for service in (identity.SERVICE, compute.SERVICE, volume.SERVICE, image.SERVICE, network.SERVICE):
+        for service in (
+            identity.SERVICE,
+            compute.SERVICE,
+            volume.SERVICE,
+            image.SERVICE,
+            network.SERVICE,
+            key_manager.SERVICE,
+        ):
             routes += service.starlette_routes(self.cloud)
         return HttpFaults(_ProjectPaths(Starlette(routes=routes)), faults, self._expire_token)
 

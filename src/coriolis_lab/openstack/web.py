@@ -61,6 +61,7 @@ class Call:
     bearer: Token | None
     token_header: str | None = None
     subject_header: str | None = None
+    accept: str = "*/*"
 
     def at_least(self, minor: int) -> bool:
         return self.version[1] >= minor
@@ -264,6 +265,7 @@ def _call(cloud: Cloud, request: Request, raw: bytes, version: tuple[int, int], 
         bearer=bearer,
         token_header=request.headers.get("X-Auth-Token"),
         subject_header=request.headers.get("X-Subject-Token"),
+        accept=request.headers.get("Accept", "*/*"),
     )
 
 
@@ -273,6 +275,8 @@ def _response(reply: Reply, headers: Mapping[str, str]) -> Response:
         return FileResponse(reply.path, reply.status, merged, "application/octet-stream")
     if reply.body is None:
         return Response(b"", reply.status, merged)
+    if isinstance(reply.body, bytes):
+        return Response(reply.body, reply.status, merged)
     return JSONResponse(reply.body, reply.status, merged)
 
 

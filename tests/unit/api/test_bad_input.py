@@ -46,7 +46,7 @@ def _endpoint(**changes: Any) -> dict[str, Any]:
             _endpoint(connection_info={"directory": "/srv", "password": "***"}),
             "endpoint.connection_info.password: '***' stands for a stored secret, but none is stored.",
         ),
-        (_endpoint(connection_info={"secret_ref": "http://b/1"}), "secret_ref needs Barbican"),
+        (_endpoint(connection_info={"secret_ref": "http://b/1"}), "secrets of Barbican need"),
     ],
 )
 def test_endpoints_that_cannot_be_made(server: LiveServer, body: Any, complaint: str) -> None:

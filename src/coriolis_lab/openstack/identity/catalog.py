@@ -10,6 +10,7 @@ _SERVICES = (
     ("compute", "nova", "/compute/v2.1"),
     ("identity", "keystone", "/identity"),
     ("image", "glance", "/image"),
+    ("key-manager", "barbican", "/key-manager"),
     ("network", "neutron", "/network"),
     ("volumev3", "cinderv3", "/volume/v3/{project_id}"),
     ("block-storage", "cinder", "/volume/v3/{project_id}"),
