@@ -185,7 +185,8 @@ def refresh_status(connection: sa.Connection, execution_id: str) -> None:
     # other for running, and the execution would never end.
     held = sa.select(EXECUTION.c.status).where(EXECUTION.c.id == execution_id).with_for_update()
     before = connection.scalar(held)
-    query = sa.select(JOB.c.state, JOB.c.wish, JOB.c.outcome).where(JOB.c.execution_id == execution_id)
+    kinds = sa.select(JOB.c.state, JOB.c.wish, JOB.c.outcome).distinct()
+    query = kinds.where(JOB.c.execution_id == execution_id)
     jobs = [
         (JobState(state), Wish(wish), JobState(outcome) if outcome else None)
         for state, wish, outcome in connection.execute(query)
@@ -194,15 +195,6 @@ def refresh_status(connection: sa.Connection, execution_id: str) -> None:
     if before != status:
         change(connection, EXECUTION, execution_id, {"status": status})
         connection.info.setdefault(STATUS_CHANGES, []).append(StatusChange(execution_id, status))
-
-
-def last_statuses(connection: sa.Connection, action_ids: Sequence[str]) -> dict[str, ExecutionStatus]:
-    query = (
-        sa.select(EXECUTION.c.action_id, EXECUTION.c.status)
-        .where(EXECUTION.c.action_id.in_(action_ids), EXECUTION.c.deleted == ALIVE)
-        .order_by(EXECUTION.c.number)
-    )
-    return {action_id: ExecutionStatus(status) for action_id, status in connection.execute(query)}
 
 
 def executions_of(

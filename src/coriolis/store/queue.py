@@ -7,6 +7,7 @@ begins a job; a begun one goes on, and one that is to be undone waits for nothin
 
 import builtins
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -22,12 +23,12 @@ from coriolis.model.queue import (
     WaitReason,
 )
 from coriolis.model.records import Job, JobState, Wish
-from coriolis.store.clock import clock
+from coriolis.store.clock import clock, utcnow
 from coriolis.store.executions import refresh_status
 from coriolis.store.faults import repeated
 from coriolis.store.jobs import job_record
 from coriolis.store.limits import BEGUN, ENDPOINTS, at_work
-from coriolis.store.repository import Repository, Row, change, get_row
+from coriolis.store.repository import Repository, Row, get_row
 from coriolis.store.tables import JOB, JOB_DEMAND
 from coriolis.store.turnstile import CLAIMS, pass_turnstile
 
@@ -116,27 +117,23 @@ class QueueRepository(Repository):
         ended, or it is over a limit. Raises NotFound."""
         with self._database.write() as connection:
             pass_turnstile(connection, CLAIMS)
-            free = (JOB.c.lease_until < self._now).label("free")
-            query = sa.select(JOB, free).where(JOB.c.id == job_id).with_for_update()
+            query = sa.select(JOB, self._now.label("now")).where(JOB.c.id == job_id).with_for_update()
             row = connection.execute(query).mappings().first() or get_row(connection, JOB, "Job", job_id)
-            if (
-                row["state"] not in ON_THE_BOARD
-                or not row["free"]
-                or not self._may(connection, row, claimant)
-            ):
+            free = row["state"] in ON_THE_BOARD and row["lease_until"] < row["now"]
+            if not free or not self._may(connection, row, claimant):
                 return None
+            begun = row["state"] == JobState.QUEUED
             claimed: dict[str, Any] = {
                 "owner": claimant.owner,
-                "host": claimant.host,
                 "token": row["token"] + 1,
-                "lease_until": self._now + lease_seconds,
+                "lease_until": row["now"] + lease_seconds,
+                "state": JobState.RUNNING if begun else row["state"],
+                "updated_at": utcnow(),
             }
-            if row["state"] == JobState.QUEUED:
-                claimed["state"] = JobState.RUNNING
-            change(connection, JOB, job_id, claimed)
-            if "state" in claimed:
+            connection.execute(sa.update(JOB).where(JOB.c.id == job_id).values(**claimed, host=claimant.host))
+            if begun:
                 refresh_status(connection, row["execution_id"])
-            return job_record(get_row(connection, JOB, "Job", job_id), self._reveal)
+            return replace(job_record(row, self._reveal), **claimed)
 
     def claim_next(self, claimant: Claimant, lease_seconds: float) -> Job | None:
         """Takes the first of the jobs that the claimant may have."""

@@ -117,7 +117,7 @@ JOB = sa.Table(
     "job",
     METADATA,
     sa.Column("id", UUID, primary_key=True),
-    sa.Column("execution_id", UUID, sa.ForeignKey("execution.id"), nullable=False, index=True),
+    sa.Column("execution_id", UUID, sa.ForeignKey("execution.id"), nullable=False),
     sa.Column("instance", NAME, nullable=False),
     sa.Column("flow", WORD, nullable=False),
     sa.Column("flow_version", sa.Integer, nullable=False),
@@ -136,7 +136,8 @@ JOB = sa.Table(
     sa.Column("destination_endpoint_id", UUID),
     sa.Column("host", NAME),
     *_stamps(),
-    # Both hold all that the queries of store.queue read: a plan of tens of kilobytes lies in each row.
+    # These hold all that is asked of many jobs at once: a plan of tens of kilobytes lies in each row.
+    sa.Index("ix_job_of_execution", "execution_id", "state", "wish", "outcome"),
     sa.Index(
         "ix_job_waiting",
         "state",

@@ -29,6 +29,8 @@ def upgrade() -> None:
     op.add_column("job", sa.Column("destination_endpoint_id", sa.String(36)))
     op.add_column("job", sa.Column("host", sa.String(255)))
     op.drop_index("ix_job_state_priority_position", table_name="job")
+    op.create_index("ix_job_of_execution", "job", ["execution_id", "state", "wish", "outcome"])
+    op.drop_index("ix_job_execution_id", table_name="job")  # after: the foreign key needs one
     op.create_index(
         "ix_job_waiting",
         "job",
