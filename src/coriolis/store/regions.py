@@ -27,9 +27,12 @@ class RegionRepository(Repository):
     @repeated
     def create(self, *, name: str, description: str | None = None, enabled: bool = True) -> Region:
         """Raises Conflict when a region has the name."""
-        with self._database.write() as connection:
-            _refuse_second(connection, name)
-            return self._record(connection, insert_region(connection, name, description, enabled))
+        try:
+            with self._database.write() as connection:
+                _refuse_second(connection, name)
+                return self._record(connection, insert_region(connection, name, description, enabled))
+        except sa.exc.IntegrityError:
+            raise _second(name) from None
 
     def get(self, region_id: str) -> Region:
         with self._database.read() as connection:
@@ -97,7 +100,11 @@ def find_region(connection: sa.Connection, name: str) -> str | None:
 
 def _refuse_second(connection: sa.Connection, name: str) -> None:
     if find_region(connection, name) is not None:
-        raise Conflict(message=f"There is a region {name!r} already.")
+        raise _second(name)
+
+
+def _second(name: str) -> Conflict:
+    return Conflict(message=f"There is a region {name!r} already.")
 
 
 def _mappings(connection: sa.Connection, table: sa.Table) -> dict[str, list[str]]:

@@ -1,5 +1,7 @@
 """Services and regions: who is there, and who works where."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import sqlalchemy as sa
 
@@ -110,3 +112,12 @@ def test_the_life_of_a_region(database: Database) -> None:
     with pytest.raises(NotFound):
         database.regions.get(region.id)
     assert database.regions.create(name="de").id != region.id
+
+
+def test_processes_that_start_at_once_agree_on_their_regions(database: Database) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(
+            pool.map(lambda n: database.services.register(conductor(f"h{n}", "eu", "us"), DOWN), range(8))
+        )
+    assert len({service.mapped_regions for service in made}) == 1
+    assert sorted(region.name for region in database.regions.list()) == ["eu", "us"]
