@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from coriolis.errors import Conflict, InvalidInput
 from coriolis.model.enums import ExecutionStatus, Scenario
 from coriolis.model.records import ALIVE, Paging, Transfer
-from coriolis.store.executions import active_execution, executions_of, last_statuses
+from coriolis.store.executions import active_execution, executions_of
 from coriolis.store.faults import repeated
 from coriolis.store.idempotency import CreationRequest
 from coriolis.store.repository import Repository, Row, born, bury, change, get_row, new_id, page, stamps
@@ -154,7 +154,9 @@ class TransferRepository(Repository):
         self, connection: sa.Connection, rows: Sequence[Row], with_executions: bool
     ) -> builtins.list[Transfer]:
         ids = [row["id"] for row in rows]
-        statuses = last_statuses(connection, ids)
+        # One look into an index for each: to read all of their executions would cost more with every day.
+        last = sa.select(TRANSFER.c.id, _last_status()).where(TRANSFER.c.id.in_(ids))
+        statuses = {transfer_id: ExecutionStatus(status) for transfer_id, status in connection.execute(last)}
         executions = executions_of(connection, ids) if with_executions else {}
         return [
             Transfer(
@@ -162,7 +164,7 @@ class TransferRepository(Repository):
                 id=row["id"],
                 origin_minion_pool_id=row["origin_minion_pool_id"],
                 destination_minion_pool_id=row["destination_minion_pool_id"],
-                last_execution_status=statuses.get(row["id"], ExecutionStatus.UNEXECUTED),
+                last_execution_status=statuses[row["id"]],
                 executions=tuple(executions.get(row["id"], ())),
             )
             for row in rows
