@@ -25,6 +25,7 @@ class MariaDb(Server):
                 "--no-defaults",
                 *self._whoami(),
                 f"--datadir={self.directory / 'data'}",
+                self._temporary_files(),
                 "--auth-root-authentication-method=socket",
                 f"--auth-root-socket-user={getpass.getuser()}",
                 "--skip-test-db",
@@ -38,6 +39,7 @@ class MariaDb(Server):
             "--no-defaults",
             *self._whoami(),
             f"--datadir={self.directory / 'data'}",
+            self._temporary_files(),
             f"--socket={self._socket}",
             f"--pid-file={self.directory / 'pid'}",
             f"--bind-address={HOST}",
@@ -71,6 +73,10 @@ class MariaDb(Server):
         with connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
+
+    def _temporary_files(self) -> str:
+        """Not in /tmp: a server that starts there removes the temporary tables of all others."""
+        return f"--tmpdir={self.directory}"
 
     @property
     def _socket(self) -> str:
