@@ -127,7 +127,7 @@ class QueueRepository(Repository):
                 "owner": claimant.owner,
                 "token": row["token"] + 1,
                 "lease_until": row["now"] + lease_seconds,
-                "state": JobState.RUNNING if begun else row["state"],
+                "state": JobState.RUNNING if begun else JobState(row["state"]),
                 "updated_at": utcnow(),
             }
             connection.execute(sa.update(JOB).where(JOB.c.id == job_id).values(**claimed, host=claimant.host))
