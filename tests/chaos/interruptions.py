@@ -149,7 +149,7 @@ def _modes_of_pause(verb: str, moment: str) -> tuple[Mode, ...]:
 
 
 _QUICK_KILLS = {("create-volume", AFTER), ("attach-copy", BEFORE), ("create-vm", AFTER)}
-_QUICK_PAUSES = {("create-server-copy", AFTER), ("create-volume-clone", BEFORE)}
+_QUICK_PAUSES = {("create-server-copy", AFTER), ("create-volume-clone", AFTER)}
 
 
 def _enter_all() -> None:
