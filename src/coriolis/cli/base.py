@@ -4,6 +4,7 @@ The commands run in two shells, the stand-alone `coriolis` and the `openstack` c
 `app.client_manager.coriolis`.
 """
 
+import abc
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
@@ -44,18 +45,18 @@ class ErrorsTold(Command):
 class ApiCommand(ErrorsTold):
     """A command that prints nothing by itself."""
 
-    def take_action(self, parsed_args: argparse.Namespace) -> None:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def take_action(self, parsed_args: argparse.Namespace) -> None: ...
 
 
 class ApiLister(ErrorsTold, Lister):
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]: ...
 
 
 class ApiShowOne(ErrorsTold, ShowOne):
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]: ...
 
 
 def told(error: CoriolisError) -> str:

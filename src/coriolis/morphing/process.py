@@ -77,10 +77,16 @@ def _follow(
             case "need_packages":
                 conversation.send(_package_files(job, event["set"], event["files"]))
             case "failure":
-                raise MorphingError(phase=PHASES[event["phase"]], reason=event["reason"])
+                raise MorphingError(phase=PHASES[event["phase"]], reason=_sentence(event["reason"]))
             case "result":
                 result = event
     return result
+
+
+def _sentence(text: str) -> str:
+    """The guest's programs end their messages as they like."""
+    text = text.strip()
+    return text if text.endswith((".", "!", "?")) else text + "."
 
 
 def _package_files(job: MorphJob, package_set: str, names: Iterable[str]) -> Iterator[bytes]:
