@@ -1,10 +1,13 @@
 """The oVirt side of the story, seen through the oVirt SDK as any other client would see it."""
 
+import re
 import sys
 import time
 from typing import Any
 
 import ovirtsdk4
+
+from demo.source import made_by_coriolis
 
 
 class OvirtSide:
@@ -55,14 +58,12 @@ class OvirtSide:
         sys.exit(f"demo: no guest agent answers in {name} after {seconds:.0f} s")
 
     def left_behind(self) -> list[str]:
-        """VMs and disks with a worker's or a clone's name that no VM of ours should leave."""
+        """VMs and disks of Coriolis but for the replicas and the disks of the VMs that it deployed."""
         connection = self._connect()
         try:
-            vms = [
-                vm.name
-                for vm in connection.system_service().vms_service().list()
-                if vm.name.startswith("coriolis-")
-            ]
+            system = connection.system_service()
+            found = [*system.vms_service().list(), *system.disks_service().list()]
         finally:
             connection.close()
-        return vms
+        ours = [item.name for item in found if made_by_coriolis(item.name)]
+        return [name for name in ours if not re.search(r"-(replica|disk)-\d+$", name)]

@@ -32,6 +32,11 @@ class Figures:
         return self.size / self.seconds if self.seconds else 0.0
 
 
+def tied(args: list[str]) -> list[str]:
+    """A command that ends with the demo, also when that is killed."""
+    return ["setpriv", "--pdeathsig", "TERM", *args]
+
+
 class Product:
     def __init__(self, console: Console, state_dir: Path, port: int, config: Path | None) -> None:
         self._console = console
@@ -89,7 +94,11 @@ class Product:
         """Runs a command in front of the reader; its failure ends the demo."""
         if show:
             self._console.command(["coriolis", *args])
-        code = subprocess.run(self._args(*args), stdin=subprocess.DEVNULL, check=False).returncode
+        code = subprocess.run(
+            tied(self._args(*args)),
+            stdin=subprocess.DEVNULL,
+            check=False,
+        ).returncode
         if code:
             sys.exit(
                 f"demo: the command failed with code {code}; the server's log is {self._state_dir}/serve.log"
@@ -99,7 +108,10 @@ class Product:
         if show:
             self._console.command(["coriolis", *args])
         done = subprocess.run(
-            self._args(*args, "-f", "json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False
+            tied(self._args(*args, "-f", "json")),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            check=False,
         )
         if done.returncode:
             sys.exit(f"demo: the command failed with code {done.returncode}")

@@ -1,5 +1,6 @@
 """The two places the VM can come from: the embedded OpenStack, or a real one."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,8 +9,6 @@ import openstack
 
 from coriolis.runner import run
 from demo.guest import Guest
-
-OURS = "coriolis-"  # what Coriolis names its temporary resources
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,11 @@ class SourceSide(Protocol):
         """Names of resources that Coriolis should have removed."""
 
 
+def made_by_coriolis(name: str) -> bool:
+    """`coriolis-<8 of the job's id>-...`; what the demo itself makes is named coriolis-demo..."""
+    return re.match(r"coriolis-[0-9a-f]{8}-", name) is not None
+
+
 def left_behind(cloud: Any) -> list[str]:
     found = [
         *cloud.compute.servers(),
@@ -39,9 +43,7 @@ def left_behind(cloud: Any) -> list[str]:
         *cloud.network.security_groups(),
         *cloud.network.ports(),
     ]
-    return [
-        o.name for o in found if (o.name or "").startswith(OURS) and not o.name.startswith("coriolis-demo")
-    ]
+    return [o.name for o in found if made_by_coriolis(o.name or "")]
 
 
 class LabSource:

@@ -7,7 +7,7 @@ import openstack
 import ovirtsdk4
 from demo.destination import OvirtSide
 from demo.guest import Guest
-from demo.source import OURS, LabSource, left_behind
+from demo.source import LabSource, left_behind, made_by_coriolis
 
 from coriolis_lab.world import World
 
@@ -47,7 +47,7 @@ class Clouds:
         """SHA-256 of the oVirt disks that Coriolis made (or those of the given aliases) by alias."""
         with self.ovirt() as connection:
             disks = connection.system_service().disks_service().list()
-        ours = [d for d in disks if d.alias.startswith(OURS)]  # the worker template has one of its own
+        ours = [d for d in disks if made_by_coriolis(d.alias)]  # the worker template has one of its own
         wanted = [d for d in ours if only is None or d.alias in only]
         return {disk.alias: self._world.ovirt_hypervisor.disk_digest(disk.id) for disk in wanted}
 

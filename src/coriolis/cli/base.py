@@ -4,16 +4,17 @@ The commands run in two shells, the stand-alone `coriolis` and the `openstack` c
 `app.client_manager.coriolis`.
 """
 
+import abc
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 from cliff.command import Command
 from cliff.lister import Lister
 from cliff.show import ShowOne
 
-from coriolis.cli.client import ApiClient
+from coriolis.cli.client import ApiClient, segment
 from coriolis.errors import CoriolisError, RemoteError
 
 FAILURE = 1
@@ -44,18 +45,41 @@ class ErrorsTold(Command):
 class ApiCommand(ErrorsTold):
     """A command that prints nothing by itself."""
 
-    def take_action(self, parsed_args: argparse.Namespace) -> None:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def take_action(self, parsed_args: argparse.Namespace) -> None: ...
 
 
 class ApiLister(ErrorsTold, Lister):
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]: ...
 
 
 class ApiShowOne(ErrorsTold, ShowOne):
+    @abc.abstractmethod
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]: ...
+
+
+class ShowWithInstances(ApiShowOne):
+    """Of a transfer or a deployment: `noun` as in the path and the answer's key."""
+
+    noun: ClassVar[str]
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("id", help=f"Id of the {self.noun}.")
+        parser.add_argument(
+            "--show-instances-data", action="store_true", help="Also what is known of its instances."
+        )
+        return parser
+
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        raise NotImplementedError
+        more = parsed_args.show_instances_data
+        path = f"/{self.noun}s/{segment(parsed_args.id)}"
+        record = self.api.get(path, include_task_info=more or None)[self.noun]
+        return self.columns(record, *(["info"] if more else []))
+
+    @abc.abstractmethod
+    def columns(self, record: Mapping[str, Any], *more: str) -> tuple[Sequence[str], Iterable[Any]]: ...
 
 
 def told(error: CoriolisError) -> str:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from coriolis.cli.base import ApiCommand, ApiLister, ApiShowOne
+from coriolis.cli.base import ApiCommand, ApiLister, ApiShowOne, ShowWithInstances
 from coriolis.cli.client import ApiClient, segment
 from coriolis.cli.execution import add_wait_option, tasks_column
 from coriolis.cli.options import (
@@ -111,21 +111,13 @@ class ListDeployments(ApiLister):
         return many(self.api.get("/deployments", **paging_query(parsed_args))["deployments"], columns)
 
 
-class ShowDeployment(ApiShowOne):
+class ShowDeployment(ShowWithInstances):
     """Show a deployment with its tasks."""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        parser.add_argument("id", help="Id of the deployment.")
-        parser.add_argument(
-            "--show-instances-data", action="store_true", help="Also what is known of its instances."
-        )
-        return parser
+    noun = "deployment"
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Columns:
-        more = parsed_args.show_instances_data
-        deployment = self.api.get(_path(parsed_args.id), include_task_info=more or None)["deployment"]
-        return _shown(deployment, "info") if more else _shown(deployment)
+    def columns(self, record: Mapping[str, Any], *more: str) -> Columns:
+        return _shown(record, *more)
 
 
 class _DeploymentCommand(ApiCommand):

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from coriolis.cli.base import ApiCommand, ApiLister, ApiShowOne
+from coriolis.cli.base import ApiCommand, ApiLister, ApiShowOne, ShowWithInstances
 from coriolis.cli.client import segment
 from coriolis.cli.endpoint import endpoint_id
 from coriolis.cli.execution import add_wait_option, execution_columns, wait_for_execution
@@ -122,21 +122,13 @@ class ListTransfers(ApiLister):
         return many(self.api.get("/transfers", **paging_query(parsed_args))["transfers"], columns)
 
 
-class ShowTransfer(ApiShowOne):
+class ShowTransfer(ShowWithInstances):
     """Show a transfer."""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        parser.add_argument("id", help="Id of the transfer.")
-        parser.add_argument(
-            "--show-instances-data", action="store_true", help="Also what is known of its instances."
-        )
-        return parser
+    noun = "transfer"
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Columns:
-        more = parsed_args.show_instances_data
-        transfer = self.api.get(_path(parsed_args.id), include_task_info=more or None)["transfer"]
-        return _shown(transfer, "info") if more else _shown(transfer)
+    def columns(self, record: Mapping[str, Any], *more: str) -> Columns:
+        return _shown(record, *more)
 
 
 class DeleteTransfer(ApiCommand):

@@ -26,6 +26,7 @@ _POLL_SECONDS = 0.25  # how often a wish to cancel is looked for
 _UNMOUNT_SECONDS = 60.0  # that the remote side gets to unmount after it was told to stop
 _GRACE_SECONDS = 60.0  # beyond the job's timeout, which the remote side watches by itself
 _CHUNK = 1 << 20
+_FIRST_PHASE = next(iter(PHASES))  # nothing has been touched yet
 _STDERR_LINES = 40
 
 
@@ -34,8 +35,8 @@ def run_morph_job(job: MorphJob, *, report: Callable[[str], None], check: Callab
 
     `report` is called with sentences for a person, `check` several times a second: what it raises ends the
     remote side (which unmounts what it mounted) and passes on. Raises MorphingError where the guest cannot be
-    morphed, WorkerError where the worker VM is the reason. Running it again on a guest that is morphed
-    changes nothing.
+    morphed or the connection broke in the middle, WorkerError where the worker VM could not begin: that may
+    be tried again. Running it again on a guest that is morphed changes nothing.
     """
     if job.os_type == OsType.WINDOWS:
         raise NotSupported(message="OSMorphing of Windows guests is not supported yet.")
@@ -77,10 +78,16 @@ def _follow(
             case "need_packages":
                 conversation.send(_package_files(job, event["set"], event["files"]))
             case "failure":
-                raise MorphingError(phase=PHASES[event["phase"]], reason=event["reason"])
+                raise MorphingError(phase=PHASES[event["phase"]], reason=_sentence(event["reason"]))
             case "result":
                 result = event
     return result
+
+
+def _sentence(text: str) -> str:
+    """The guest's programs end their messages as they like."""
+    text = text.strip()
+    return text if text.endswith((".", "!", "?")) else text + "."
 
 
 def _package_files(job: MorphJob, package_set: str, names: Iterable[str]) -> Iterator[bytes]:
@@ -96,17 +103,19 @@ def _package_files(job: MorphJob, package_set: str, names: Iterable[str]) -> Ite
 
 def _explain(session: SshSession, returncode: int, conversation: "_Conversation") -> Exception:
     said = conversation.stderr_tail()
-    if returncode == CONNECTION_LOST:
+    if returncode == CONNECTION_LOST and conversation.phase == _FIRST_PHASE:
         return connection_failure(session.name, said)
     reason = said or f"the program on the worker VM ended with code {returncode}."
-    return MorphingError(phase=PHASES[conversation.phase], reason=reason)
+    if returncode == CONNECTION_LOST:
+        reason = f"the connection to the worker VM was lost: {said or 'it did not say why.'}"
+    return MorphingError(phase=PHASES[conversation.phase], reason=_sentence(reason))
 
 
 class _Conversation:
     """The three pipes of the remote program, each with its thread, so that no full pipe blocks another."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        self.phase = "start"
+        self.phase = _FIRST_PHASE
         self._process = process
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._outgoing: queue.Queue[Iterable[bytes] | None] = queue.Queue()

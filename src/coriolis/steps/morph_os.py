@@ -18,13 +18,12 @@ _DEFAULT_PHASE = "osmorphing_post_os_mount"
 
 @dataclass(frozen=True)
 class MorphOs(Step):
-    """No retry: half of a morphing may have been done, and what failed once on the same bytes fails again.
-    Nothing to undo either: the clones it worked on are removed by the step that made them."""
+    """Only a worker VM that does not answer yet is worth another try: what failed once on the same bytes fails
+    again. Nothing to undo either: the clones it worked on are removed by the step that made them."""
 
     key = "os_morphing"
     task_type = TaskType.OS_MORPHING
     provides = "detected_os"
-    attempts = 1
 
     endpoint_id: str
     environment: Mapping[str, Any]

@@ -25,6 +25,7 @@ PHASES = {
     "discover": "find the guest's disks",
     "preflight": "check the guest's disks",
     "mount": "mount the guest's file systems",
+    "script": "run a script of the user",
     "detect": "detect the guest's operating system",
     "plan": "plan the changes",
     "apply": "change the guest",

@@ -1,5 +1,6 @@
 """Which operating system is installed, and who knows how to morph it."""
 
+import abc
 import shlex
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -52,7 +53,7 @@ def read_os_release(root: "GuestRoot") -> OsRelease:
     raise MorphFailure("the guest has no readable os-release file")
 
 
-class Family:
+class Family(abc.ABC):
     """Distributions that are morphed alike. A subclass registers itself for the ids of os-release that it
     names."""
 
@@ -65,13 +66,13 @@ class Family:
         for distribution in distributions:
             Family.registry[distribution] = cls
 
+    @abc.abstractmethod
     def plan(self, facts: "Facts", wanted: "Wanted") -> "list[Action]":
         """What is to be done, in this order; nothing where the guest is already as wanted. Pure."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def package_names(self, role: str) -> "tuple[str, ...]":
         """This family's packages for a role of the morphing profile; empty for a role it does not know."""
-        raise NotImplementedError
 
 
 def family_of(release: OsRelease) -> Family:

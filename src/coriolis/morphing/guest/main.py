@@ -174,6 +174,6 @@ def _run_script(text: str, arguments: "list[str]", scratch: str, channel: Channe
     with open(path, "w", encoding="utf-8") as script:
         script.write(text)
     os.chmod(path, 0o700)
-    channel.step("Running a script of the user")
+    channel.enter("script")
     run([path, *arguments], timeout=_SCRIPT_SECONDS)
     os.remove(path)
