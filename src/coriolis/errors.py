@@ -311,7 +311,9 @@ class UnreadableStep(EngineError):
     """Fields: name (in the plan), step, version, reason."""
 
     code = "CORI-8011"
-    template = "The parameters of {name!r}, step {step!r} in version {version}, do not fit this release: {reason}."
+    template = (
+        "The parameters of {name!r}, step {step!r} in version {version}, do not fit this release: {reason}."
+    )
     hint = "Start the version of Coriolis that queued the job, or cancel the job with force and clean up what it left."
 
 

@@ -155,8 +155,6 @@ class FileCloud:
         """`content`: what a volume holds, as a file to copy or a number of zero bytes. Returns the id."""
         object_id = new_id()
         with self.call("-".join(filter(None, ("create", kind, role))), name, op):
-            if self.find(kind, name):
-                self._violation(f"{kind} {name} was created twice")
             if isinstance(content, int):
                 with self.volume(object_id).open("wb") as file:
                     file.truncate(content)
@@ -165,7 +163,7 @@ class FileCloud:
             self._write(kind, object_id, {"name": name})
         return object_id
 
-    def remove(self, op: StepContext, kind: ResourceKind, object_id: str, *, role: str = "") -> None:
+    def remove(self, op: StepContext | None, kind: ResourceKind, object_id: str, *, role: str = "") -> None:
         """Raises NotFound, or Conflict while a server has the volume."""
         with self.call("-".join(filter(None, ("delete", kind, role))), object_id, op):
             if not self.exists(kind, object_id):

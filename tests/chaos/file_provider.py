@@ -74,7 +74,9 @@ class _Files:
             return next(iter(self.cloud.find(kind, name)), None)
 
         make = partial(self.cloud.make, _context(op), kind, name, role=role, content=content)
-        return create_resource(op, kind, name, find=find, create=make)
+        # without a context: it is called by one who has lost the job, for what nobody else knows
+        discard = partial(self.cloud.remove, None, kind, role="stray")
+        return create_resource(op, kind, name, find=find, create=make, discard=discard)
 
     def _remove(self, op: Operation, kind: ResourceKind, name: str, *, role: str = "") -> None:
         remove_resource(

@@ -1,18 +1,29 @@
 """Creating, awaiting and removing cloud resources so that a crash at any instant loses none of them."""
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from coriolis.errors import CloudError, CloudTimeout, CloudUnavailable, Conflict, CoriolisError, NotFound
+from coriolis.errors import (
+    CloudError,
+    CloudTimeout,
+    CloudUnavailable,
+    Conflict,
+    CoriolisError,
+    LeaseLost,
+    NotFound,
+)
 from coriolis.model.enums import ResourceKind
 from coriolis.providers.base import Operation
 
+LOG = logging.getLogger(__name__)
 Seen = TypeVar("Seen")
 
 CREATE_ATTEMPTS = 3
 ASK_AGAIN_AFTER = 15.0  # seconds: a deletion may be given up without a word (Cinder on Ceph: busy snapshot)
+STRAY_SECONDS = 120.0  # for the new owner to record what it made, and for a new disk to be unlocked
 LOOK_AGAIN_AFTER = 2.0  # seconds for a create call whose answer was lost to become visible in a listing
 
 
@@ -49,17 +60,54 @@ def wait_until(
 
 
 def create_resource(
-    op: Operation, kind: ResourceKind, name: str, *, find: Callable[[], str | None], create: Callable[[], str]
+    op: Operation,
+    kind: ResourceKind,
+    name: str,
+    *,
+    find: Callable[[], str | None],
+    create: Callable[[], str],
+    discard: Callable[[str], object],
 ) -> str:
     """Creates one resource, or adopts what an earlier attempt or a lost answer left. Returns its id.
 
-    `find` looks by name. The ledger row is committed before the first call.
+    `find` looks by name; `discard` asks for the deletion of an id. The ledger row is committed before the first
+    call.
     """
     with op.ledger.creating(kind, name) as row:
         existing = find() if row.attempted else None
         cloud_id = existing or _create(op, find, create)
-        row.created(cloud_id)
+        try:
+            row.created(cloud_id)
+        except LeaseLost:
+            if existing is None:
+                _discard_stray(op, kind, name, cloud_id, discard)
+            raise
     return cloud_id
+
+
+def _discard_stray(
+    op: Operation, kind: ResourceKind, name: str, cloud_id: str, discard: Callable[[str], object]
+) -> None:
+    """A process that was paused between its look at the claim and its call makes a second one beside that of
+    the job's new owner, who cannot know of it. It goes, unless the ledger says that the owner took it over."""
+    deadline = time.monotonic() + STRAY_SECONDS
+    reason = "its owner has not said which one it uses"
+    while time.monotonic() < deadline:
+        row = op.ledger.find(kind, name)
+        if row is not None and row.cloud_id == cloud_id:
+            return
+        if row is None or row.cloud_id is not None:
+            try:
+                discard(cloud_id)
+            except NotFound:
+                return
+            except (CoriolisError, LeaseLost) as error:  # locked while it is made, or a pause of a retry
+                reason = str(error)
+            else:
+                LOG.warning("%s %s was made twice: deleted %s", kind, name, cloud_id)
+                return
+        time.sleep(LOOK_AGAIN_AFTER)  # not op.sleep: it would only say again that the lease is lost
+    LOG.error("%s %s may exist twice, %s was not deleted: %s", kind, name, cloud_id, reason)
 
 
 def _create(op: Operation, find: Callable[[], str | None], create: Callable[[], str]) -> str:

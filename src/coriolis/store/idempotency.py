@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from coriolis.errors import IdempotencyKeyReused
+from coriolis.errors import CoriolisError, IdempotencyKeyReused
 from coriolis.store.clock import utcnow
 from coriolis.store.repository import Repository
 from coriolis.store.tables import IDEMPOTENCY_KEY
@@ -51,10 +51,12 @@ class IdempotencyRepository(Repository):
 
         try:
             return self._database.transact(once)
-        except sa.exc.IntegrityError:
-            if self.find(request) is None:
+        except (sa.exc.IntegrityError, CoriolisError):
+            # The other attempt was committed meanwhile: its row is in our way, or what it made is ("in use").
+            made = self.find(request)
+            if made is None:
                 raise
-            return self._database.transact(once)
+            return made
 
     def _find(self, connection: sa.Connection, request: CreationRequest) -> str | None:
         query = sa.select(IDEMPOTENCY_KEY).where(

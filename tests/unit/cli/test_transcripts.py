@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -27,9 +28,12 @@ _REPLACED = (
 
 
 def _golden(name: str, text: str) -> None:
-    """Compares with golden/NAME.txt, where what differs from run to run has a name."""
+    """Compares with golden/NAME.txt, where what differs from run to run has a name. UPDATE_GOLDEN=1 writes it
+    anew: look at what git shows then."""
     for pattern, replacement in _REPLACED:
         text = pattern.sub(replacement, text)
+    if os.environ.get("UPDATE_GOLDEN"):
+        (GOLDEN / f"{name}.txt").write_text(text)
     assert text == (GOLDEN / f"{name}.txt").read_text()
 
 

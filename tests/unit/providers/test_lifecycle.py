@@ -1,8 +1,8 @@
 import pytest
 
 from coriolis.config import Settings
-from coriolis.errors import CloudError, CloudTimeout, CloudUnavailable, Conflict
-from coriolis.model.enums import ResourceKind
+from coriolis.errors import CloudError, CloudTimeout, CloudUnavailable, Conflict, LeaseLost
+from coriolis.model.enums import ResourceKind, ResourceState
 from coriolis.providers.lifecycle import (
     Patience,
     create_resource,
@@ -10,7 +10,7 @@ from coriolis.providers.lifecycle import (
     run_all,
     wait_until,
 )
-from tests.memory_operation import Crash, MemoryOperation
+from tests.memory_operation import Crash, MemoryOperation, MemoryRow
 
 KIND = ResourceKind.VOLUME
 QUICK = Patience(timeout=0.3, interval=0.01)
@@ -49,8 +49,33 @@ def op() -> MemoryOperation:
 
 def create(op: MemoryOperation, cloud: Cloud, name: str = "v") -> str:
     return create_resource(
-        op, KIND, name, find=lambda: next(iter(cloud.find(name)), None), create=lambda: cloud.create(name)
+        op,
+        KIND,
+        name,
+        find=lambda: next(iter(cloud.find(name)), None),
+        create=lambda: cloud.create(name),
+        discard=cloud.delete,
     )
+
+
+@pytest.mark.parametrize(
+    ("owner_has", "stays"), [("id9", False), ("id0", True), (None, False)], ids=["other", "ours", "removed"]
+)
+def test_what_a_lost_claim_made_beside_the_new_owner_goes(
+    op: MemoryOperation, owner_has: str | None, stays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paused between its look at the claim and its call, it cannot know; afterwards it can."""
+    cloud = Cloud()
+
+    def taken_over(row: MemoryRow, _cloud_id: str) -> None:
+        row.cloud_id = owner_has
+        row.state = ResourceState.PRESENT if owner_has else ResourceState.REMOVED
+        raise LeaseLost("job j")
+
+    monkeypatch.setattr(MemoryRow, "created", taken_over)
+    with pytest.raises(LeaseLost):
+        create(op, cloud)
+    assert bool(cloud.things) is stays
 
 
 def remove(op: MemoryOperation, cloud: Cloud, name: str = "v") -> None:

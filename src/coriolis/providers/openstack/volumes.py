@@ -106,7 +106,16 @@ class ExportVolumes:
             )
             return str(made.id)
 
-        return create_resource(op, ResourceKind.SNAPSHOT, name, find=find, create=create)
+        return create_resource(
+            op,
+            ResourceKind.SNAPSHOT,
+            name,
+            find=find,
+            create=create,
+            discard=lambda id_: self._client.call(
+                f"delete snapshot {name}", lambda: self._storage.delete_snapshot(id_)
+            ),
+        )
 
     def _create_clone(
         self, op: Operation, number: int, disk: Disk, snapshot_id: str, volume_type: str | None
@@ -131,7 +140,16 @@ class ExportVolumes:
             )
             return str(made.id)
 
-        return create_resource(op, ResourceKind.VOLUME, name, find=find, create=create)
+        return create_resource(
+            op,
+            ResourceKind.VOLUME,
+            name,
+            find=find,
+            create=create,
+            discard=lambda id_: self._client.call(
+                f"delete volume {name}", lambda: self._storage.delete_volume(id_)
+            ),
+        )
 
     def _delete_snapshot(self, op: Operation, name: str) -> None:
         storage = self._storage

@@ -117,6 +117,7 @@ class Workers:
                     idempotent=False,
                 ).name
             ),
+            discard=self._discard(compute.delete_keypair),
         )
 
     def _create_security_group(self, op: Operation, name: str) -> str:
@@ -137,6 +138,7 @@ class Workers:
             name,
             find=lambda: next(iter(self._network_ids("security_groups", name=name)), None),
             create=create,
+            discard=self._discard(network.delete_security_group),
         )
         rules = self._client.rows(
             "list security group rules",
@@ -175,6 +177,7 @@ class Workers:
             name,
             find=lambda: next(iter(self._network_ids("ports", name=name)), None),
             create=create,
+            discard=self._discard(network.delete_port),
         )
 
     def _create_server(self, op: Operation, name: str, plan: WorkerPlan, port_id: str, key: KeyPair) -> str:
@@ -205,6 +208,7 @@ class Workers:
                     "create a worker VM", lambda: compute.create_server(**attributes), idempotent=False
                 ).id
             ),
+            discard=self._discard(compute.delete_server),
         )
 
     def _create_floating_ip(self, op: Operation, name: str, pool_id: str, port_id: str) -> str:
@@ -224,6 +228,7 @@ class Workers:
             name,
             find=lambda: next(iter(self._network_ids("ips", description=name)), None),
             create=create,
+            discard=self._discard(network.delete_ip),
         )
         ip = self._client.call("read the floating IP", lambda: network.get_ip(ip_id))
         return str(ip.floating_ip_address)
@@ -290,6 +295,9 @@ class Workers:
     def _network_ids(self, collection: str, **query: str) -> list[str]:
         listing = getattr(self._client.network, collection)
         return [item.id for item in self._client.rows(f"list {collection}", lambda: listing(**query))]
+
+    def _discard(self, delete: Callable[[str], Any]) -> Callable[[str], object]:
+        return lambda id_: self._client.call("delete what was made twice", lambda: delete(id_))
 
     def _there(self, kind: str, read: Callable[[], Any]) -> bool:
         return self._client.optional(f"read {kind}", read) is not None

@@ -50,7 +50,12 @@ class Disks:
             return str(made.id)
 
         return create_resource(
-            op, ResourceKind.DISK, name, find=lambda: next(iter(self.ids_by_name(name)), None), create=create
+            op,
+            ResourceKind.DISK,
+            name,
+            find=lambda: next(iter(self.ids_by_name(name)), None),
+            create=create,
+            discard=self._delete,
         )
 
     def copy(self, op: Operation, source_id: str, name: str) -> str:
@@ -81,7 +86,12 @@ class Disks:
             )
 
         return create_resource(
-            op, ResourceKind.DISK, name, find=lambda: next(iter(self.ids_by_name(name)), None), create=create
+            op,
+            ResourceKind.DISK,
+            name,
+            find=lambda: next(iter(self.ids_by_name(name)), None),
+            create=create,
+            discard=self._delete,
         )
 
     def grow(self, op: Operation, disk_id: str, size: int) -> None:

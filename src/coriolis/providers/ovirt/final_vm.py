@@ -125,6 +125,7 @@ class FinalVm:
             _row_name(op),
             find=lambda: next(iter(self._marked(op, instance)), None),
             create=create,
+            discard=self._vms.discard,
         )
 
     def _add_nic(self, op: Operation, vm_id: str, name: str, nic: Nic, profile_id: str) -> None:

@@ -153,6 +153,12 @@ class Vms:
             what=f"VM {vm.name}",
         )
 
+    def discard(self, vm_id: str) -> None:
+        """Asks once for the removal of a VM that nobody uses. Raises DiskStillAttached, Conflict, NotFound."""
+        service = self.service(vm_id)
+        vm = self._client.call(f"read VM {vm_id}", service.get)
+        self._remove_now(vm, vm_id, ())
+
     def _remove_now(self, vm: Any, vm_id: str, protected: Collection[str] | None) -> None:
         attached = self._foreign(vm, protected)  # listed anew, right before the call that cannot be undone
         if attached:

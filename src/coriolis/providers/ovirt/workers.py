@@ -147,6 +147,7 @@ class Workers:
             name,
             find=lambda: next((found.id for found in self._vms.named(name)), None),
             create=create,
+            discard=self._vms.discard,
         )
 
     def _ensure_nic(self, vm_id: str, plan: WorkerPlan) -> None:
