@@ -98,11 +98,11 @@ def stop_at(lane: Lane, flow: str, cloud_name: str, verb: str, moment: str) -> l
     cloud.gate(verb, moment)
     run = start(lane, flow, subject)
     conductor = lane.wait_at(cloud, verb, moment)
+    token = lane.job(run).token
     with paused(conductor):
         time.sleep(LEASE_SECONDS + 0.5)
         cloud.open_gate(verb, moment)
         if not lane.mode.embedded:
-            token = lane.job(run).token
             lane.until(lambda: lane.job(run).token > token or lane.job(run).state.finished, "taken over")
     found = _completed(lane, run, checks, before)
     return found + _stays_as_it_is(lane, run, checks)

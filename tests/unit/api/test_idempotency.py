@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -65,19 +66,20 @@ class AnswerLoser:
             threading.Thread(target=self._forward, args=(client,), daemon=True).start()
 
     def _forward(self, client: socket.socket) -> None:
+        losing = threading.Event()
         with client, socket.create_connection(("127.0.0.1", self._port)) as server:
+            threading.Thread(target=self._answer, args=(server, client, losing), daemon=True).start()
             while request := client.recv(1 << 20):
-                server.sendall(request)
-                if b"\r\n\r\n" in request and request.startswith(b"POST") and b"Content-Length" in request:
-                    head, _, rest = request.partition(b"\r\n\r\n")
-                    length = int(head.lower().partition(b"content-length:")[2].split()[0])
-                    while len(rest) < length:
-                        more = client.recv(1 << 20)
-                        rest += more
-                        server.sendall(more)
-                answer = server.recv(1 << 20)
                 if request.startswith(b"POST") and not self.lost:
+                    losing.set()
+                server.sendall(request)
+
+    def _answer(self, server: socket.socket, client: socket.socket, losing: threading.Event) -> None:
+        with suppress(OSError):  # either side may hang up first
+            while answer := server.recv(1 << 20):
+                if losing.is_set() and not self.lost:
                     self.lost += 1
+                    client.shutdown(socket.SHUT_RDWR)
                     return
                 client.sendall(answer)
 
