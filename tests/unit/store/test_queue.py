@@ -193,3 +193,16 @@ def test_a_claim_begins_a_job_and_a_void_one_goes_on(database: Database) -> None
     again = database.queue.claim_next(ME, 30)
     assert again is not None
     assert (again.id, again.token, again.execution_id) == (job.id, 3, execution_id)
+
+
+def test_a_job_that_is_being_undone_is_claimed_as_one(database: Database) -> None:
+    """Run forward again it would make anew what was removed: the engine asks `state is COMPENSATING`."""
+    submit(database, "a")
+    job = database.queue.claim_next(ME, 30)
+    assert job is not None
+    database.jobs.begin_compensation(Fence(job.id, job.token), JobState.FAILED)
+    database.queue.void_all_claims()
+    again = database.queue.claim_next(ME, 30)
+    assert again is not None
+    assert again.state is JobState.COMPENSATING
+    assert again.outcome is JobState.FAILED
