@@ -123,7 +123,8 @@ def _prepare_mysql(connection: Any, _record: Any) -> None:
         "innodb_lock_wait_timeout": _LOCK_WAIT_SECONDS,
     }
     if "MariaDB" in connection.get_server_info():
-        settings["idle_write_transaction_timeout"] = _IDLE_TRANSACTION_SECONDS
+        # not idle_write_...: one that has only locked rows so far, as every fenced write begins, counts as reading
+        settings["idle_transaction_timeout"] = _IDLE_TRANSACTION_SECONDS
     with connection.cursor() as cursor:
         cursor.execute("set " + ", ".join(f"session {key} = {value}" for key, value in settings.items()))
 
