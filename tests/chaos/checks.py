@@ -102,6 +102,16 @@ def ledger_is_settled(lane: Lane, job: Job, *, leftovers: bool) -> list[str]:
     return found
 
 
+def wait_for_strays_to_go(lane: Lane) -> None:
+    """What a paused conductor makes beside the new owner it takes back once it knows; checks tell what stays."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while time.monotonic() < deadline:
+        there = [thing for cloud in (lane.source, lane.destination) for thing in cloud.names()]
+        if len(there) == len(set(there)):
+            return
+        time.sleep(0.2)
+
+
 def ledger_tells_what_there_is(lane: Lane) -> list[str]:
     """Nothing is in a cloud that the ledger does not know, and what it says is kept is there."""
     owed = (ResourceState.KEPT, ResourceState.LEFTOVER)

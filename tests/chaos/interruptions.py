@@ -5,7 +5,7 @@ import time
 
 from coriolis.model.records import JobState
 from tests.chaos.catalogue import scenario
-from tests.chaos.checks import Checks, replica_digests
+from tests.chaos.checks import Checks, replica_digests, wait_for_strays_to_go
 from tests.chaos.file_cloud import AFTER, BEFORE, FileCloud
 from tests.chaos.lane import (
     LEASE_SECONDS,
@@ -104,6 +104,8 @@ def stop_at(lane: Lane, flow: str, cloud_name: str, verb: str, moment: str) -> l
         cloud.open_gate(verb, moment)
         if not lane.mode.embedded:
             lane.until(lambda: lane.job(run).token > token or lane.job(run).state.finished, "taken over")
+    lane.ended(run)
+    wait_for_strays_to_go(lane)
     found = _completed(lane, run, checks, before)
     return found + _stays_as_it_is(lane, run, checks)
 
