@@ -151,7 +151,9 @@ def _modes_of_pause(verb: str, moment: str) -> tuple[Mode, ...]:
 
 
 _QUICK_KILLS = {("create-volume", AFTER), ("attach-copy", BEFORE), ("create-vm", AFTER)}
-_QUICK_PAUSES = {("create-server-copy", AFTER), ("create-volume-clone", AFTER)}
+# A step that runs beside the gated one may be caught between its look at the claim and its call: the full matrix shows
+# that, the quick subset pauses where one step is at work alone.
+_QUICK_PAUSES = {("create-volume-clone", AFTER)}
 
 
 def _enter_all() -> None:
