@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from coriolis.config import Settings
 from coriolis.engine.credentials import usable_endpoint
-from coriolis.engine.sessions import FindProvider
+from coriolis.engine.sessions import FindProvider, Sessions
 from coriolis.model.enums import ProviderType
 from coriolis.model.instance import Instance, InstanceSummary, Network, ProviderOption, StorageBackend
 from coriolis.providers.base import DestinationCloud, SourceCloud
@@ -101,16 +101,13 @@ class LocalInventory:
 
     @contextmanager
     def _source(self, endpoint_id: str) -> Iterator[SourceCloud]:
-        endpoint = usable_endpoint(self._database, self._settings, endpoint_id)
-        plugin = self._find_provider(endpoint.type)
-        with closing(plugin.connect_source(endpoint.connection_info, endpoint.name, self._settings)) as cloud:
-            yield cloud
+        with self._sessions() as sessions:
+            yield sessions.source(endpoint_id)
 
     @contextmanager
     def _destination(self, endpoint_id: str) -> Iterator[DestinationCloud]:
-        endpoint = usable_endpoint(self._database, self._settings, endpoint_id)
-        plugin = self._find_provider(endpoint.type)
-        with closing(
-            plugin.connect_destination(endpoint.connection_info, endpoint.name, self._settings)
-        ) as cloud:
-            yield cloud
+        with self._sessions() as sessions:
+            yield sessions.destination(endpoint_id)
+
+    def _sessions(self) -> closing[Sessions]:
+        return closing(Sessions(self._database, self._settings, self._find_provider))
