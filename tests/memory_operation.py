@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from coriolis.config import Settings
+from coriolis.errors import LeaseLost
 from coriolis.model.enums import EventLevel, ResourceKind, ResourceState
 
 
@@ -79,18 +80,35 @@ class Crash(BaseException):
 
 @dataclass
 class MemoryOperation:
+    """`lease_checks`: the lease is lost after so many looks at it; None: never."""
+
     settings: Settings
     job: str = "0123abcd"
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     token: int = 1
     lines: list[str] = field(default_factory=list)
     events: list[tuple[EventLevel, str]] = field(default_factory=list)
+    lease_checks: int | None = None
 
     def name(self, *parts: str) -> str:
         return re.sub(r"[^A-Za-z0-9-]", "-", "-".join(("coriolis", self.job, *parts)))[:60]
 
     def check(self) -> None:
         pass
+
+    def check_lease(self) -> None:
+        if self.lease_checks == 0:
+            raise LeaseLost("job j")
+        if self.lease_checks is not None:
+            self.lease_checks -= 1
+
+    @contextmanager
+    def disowned(self) -> Iterator[None]:
+        before, self.lease_checks = self.lease_checks, None
+        try:
+            yield
+        finally:
+            self.lease_checks = before
 
     def sleep(self, seconds: float) -> None:
         time.sleep(min(seconds, 0.1))

@@ -115,6 +115,8 @@ class FileCloud:
     @contextmanager
     def call(self, verb: str, subject: str, op: StepContext | None = None) -> Iterator[None]:
         """The body is the effect. Around it: the journal, the gates and the faults."""
+        if op is not None:
+            op.check_lease()  # as every client of a real platform does: providers.retry
         self._note("begin", verb, subject, op)
         self._watch_for_stale(verb, subject, op)
         self._hang(verb, BEFORE)

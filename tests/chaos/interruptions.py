@@ -151,9 +151,8 @@ def _modes_of_pause(verb: str, moment: str) -> tuple[Mode, ...]:
 
 
 _QUICK_KILLS = {("create-volume", AFTER), ("attach-copy", BEFORE), ("create-vm", AFTER)}
-# A step that runs beside the gated one may be caught between its look at the claim and its call: the full matrix shows
-# that, the quick subset pauses where one step is at work alone.
-_QUICK_PAUSES = {("create-volume-clone", AFTER)}
+# Once where one step is at work alone, once where another runs beside the gated one.
+_QUICK_PAUSES = {("create-volume-clone", AFTER), ("create-server-copy", AFTER)}
 
 
 def _enter_all() -> None:

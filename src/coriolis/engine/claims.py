@@ -55,10 +55,14 @@ class Claim:
 
     def check(self, *, reverting: bool = False) -> None:
         """Raises LeaseLost, or Cancelled unless what runs is the undoing itself."""
-        if self.lost:
-            raise LeaseLost(f"job {self.job.id} is no longer ours")
+        self.check_lease()
         if not reverting and (self._aborted or self._wish is not Wish.NONE):
             raise Cancelled(f"job {self.job.id}")
+
+    def check_lease(self) -> None:
+        """Raises LeaseLost."""
+        if self.lost:
+            raise LeaseLost(f"job {self.job.id} is no longer ours")
 
     def sleep(self, seconds: float, *, reverting: bool = False, until_forced: bool = False) -> None:
         """Like check(), again and again, for so long. `until_forced`: a forced cancel ends the sleep."""

@@ -2,7 +2,9 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from coriolis.config import Settings
@@ -42,6 +44,7 @@ class StepContext:
         self._reverting = reverting
         self._endpoint_id = endpoint_id
         self._lines = lines or ProgressLines(database, claim.fence, step)
+        self._disowned = False
 
     def on(self, endpoint_id: str) -> "StepContext":
         """The same operation, with the ledger of this endpoint."""
@@ -76,10 +79,26 @@ class StepContext:
         return resource_name(self._claim.job.id, parts)
 
     def check(self) -> None:
-        self._claim.check(reverting=self._reverting)
+        if not self._disowned:
+            self._claim.check(reverting=self._reverting)
+
+    def check_lease(self) -> None:
+        if not self._disowned:
+            self._claim.check_lease()
 
     def sleep(self, seconds: float) -> None:
-        self._claim.sleep(seconds, reverting=self._reverting)
+        if self._disowned:
+            time.sleep(seconds)
+        else:
+            self._claim.sleep(seconds, reverting=self._reverting)
+
+    @contextmanager
+    def disowned(self) -> Iterator[None]:
+        before, self._disowned = self._disowned, True
+        try:
+            yield
+        finally:
+            self._disowned = before
 
     def progress(self, message: str, done: int = 0, total: int = 0) -> None:
         self._lines.report(message, done, total)

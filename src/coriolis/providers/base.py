@@ -79,6 +79,14 @@ class Operation(Protocol):
     def check(self) -> None:
         """Raises Cancelled or LeaseLost. Call it in every loop that waits."""
 
+    def check_lease(self) -> None:
+        """Raises LeaseLost only: for the last moment before a call that another owner of the job would suffer from,
+        where a cancel has no business."""
+
+    def disowned(self) -> AbstractContextManager[None]:
+        """Within the block a lost lease stops nothing: only for taking back what this attempt made, and of which
+        the job's new owner cannot know."""
+
     def sleep(self, seconds: float) -> None:
         """Sleeps, but wakes up to raise Cancelled or LeaseLost."""
 

@@ -80,7 +80,8 @@ def create_resource(
             row.created(cloud_id)
         except LeaseLost:
             if existing is None:
-                _discard_stray(op, kind, name, cloud_id, discard)
+                with op.disowned():
+                    _discard_stray(op, kind, name, cloud_id, discard)
             raise
     return cloud_id
 
@@ -101,12 +102,12 @@ def _discard_stray(
                 discard(cloud_id)
             except NotFound:
                 return
-            except (CoriolisError, LeaseLost) as error:  # locked while it is made, or a pause of a retry
+            except CoriolisError as error:  # locked while it is made
                 reason = str(error)
             else:
                 LOG.warning("%s %s was made twice: deleted %s", kind, name, cloud_id)
                 return
-        time.sleep(LOOK_AGAIN_AFTER)  # not op.sleep: it would only say again that the lease is lost
+        op.sleep(LOOK_AGAIN_AFTER)
     LOG.error("%s %s may exist twice, %s was not deleted: %s", kind, name, cloud_id, reason)
 
 

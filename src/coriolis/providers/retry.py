@@ -53,21 +53,27 @@ class Caller:
     ) -> None:
         self._understand = understand
         self._exceptions = exceptions
-        self._sleep: Callable[[float], None] = time.sleep
+        self._op: Operation | None = None
 
     @contextmanager
     def during(self, op: Operation) -> Iterator[None]:
-        """Within the block pauses wake up for a cancel."""
-        before, self._sleep = self._sleep, op.sleep
+        """Within the block calls are made in the name of a job: none begins once its lease is lost, and pauses wake
+        up for a cancel."""
+        before, self._op = self._op, op
         try:
             yield
         finally:
-            self._sleep = before
+            self._op = before
 
     def call(self, action: str, function: Callable[[], Answer], *, idempotent: bool = True) -> Answer:
         """`action` is an infinitive for messages. What is not idempotent is repeated only if refused."""
+        op = self._op
 
         def attempt() -> Answer:
+            if (
+                op is not None
+            ):  # the last moment: a process may be paused anywhere between the loops that check
+                op.check_lease()
             try:
                 return function()
             except self._exceptions as error:
@@ -83,7 +89,7 @@ class Caller:
             retry=tenacity.retry_if_exception(worth_repeating),
             stop=tenacity.stop_after_attempt(ATTEMPTS),
             wait=_pause,
-            sleep=self._sleep,
+            sleep=op.sleep if op is not None else time.sleep,
             reraise=True,
         )
         try:

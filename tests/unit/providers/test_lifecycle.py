@@ -1,6 +1,5 @@
 import pytest
 
-from coriolis.config import Settings
 from coriolis.errors import CloudError, CloudTimeout, CloudUnavailable, Conflict, LeaseLost
 from coriolis.model.enums import ResourceKind, ResourceState
 from coriolis.providers.lifecycle import (
@@ -40,11 +39,6 @@ class Cloud:
             self.refuse -= 1
             raise Conflict(message="in use")
         del self.things[id_]
-
-
-@pytest.fixture
-def op() -> MemoryOperation:
-    return MemoryOperation(Settings())
 
 
 def create(op: MemoryOperation, cloud: Cloud, name: str = "v") -> str:

@@ -2,9 +2,10 @@ from collections.abc import Callable
 
 import pytest
 
-from coriolis.errors import AuthenticationFailed, CloudUnavailable
+from coriolis.errors import AuthenticationFailed, CloudUnavailable, LeaseLost
 from coriolis.providers import retry
 from coriolis.providers.retry import Caller, Fault
+from tests.memory_operation import MemoryOperation
 
 
 @pytest.fixture
@@ -83,3 +84,23 @@ def test_a_lasting_fault_is_not_repeated(pauses: list[float]) -> None:
     with pytest.raises(AuthenticationFailed):
         Caller(understand, (OSError,)).call("read", failing(1))
     assert not pauses
+
+
+def test_no_attempt_begins_once_the_job_is_somebody_elses(op: MemoryOperation) -> None:
+    op.lease_checks = 1
+    asked: list[None] = []
+
+    def function() -> str:
+        asked.append(None)
+        raise OSError("no")
+
+    client = caller()
+    with client.during(op), pytest.raises(LeaseLost):
+        client.call("attach", function)
+    assert len(asked) == 1
+
+
+def test_what_was_made_twice_is_taken_back_although_the_job_is_somebody_elses(op: MemoryOperation) -> None:
+    op.lease_checks, client = 0, caller()
+    with client.during(op), op.disowned():
+        assert client.call("delete", failing(1)) == "yes"
