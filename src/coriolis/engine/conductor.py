@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from taskflow import exceptions
@@ -24,6 +25,14 @@ from coriolis.store.database import Database
 
 LOG = logging.getLogger(__name__)
 _REFUSALS = 8  # in one look: others are claiming too, and what we read of the queue is old by then
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """`undoing`: all that is left of its job is to be undone."""
+
+    thread: threading.Thread
+    undoing: bool
 
 
 class Conductor:
@@ -59,7 +68,7 @@ class Conductor:
         )
         self._stopping = threading.Event()
         self._awake = threading.Event()
-        self._working: dict[threading.Thread, bool] = {}  # to whether its job only has to be undone
+        self._working: dict[str, _Worker] = {}  # by job
         self._lock = threading.Lock()
         self._loop = threading.Thread(target=self._run, name="conductor", daemon=True)
 
@@ -82,9 +91,9 @@ class Conductor:
             self._loop.join(timeout)
         self._heartbeat.lose_all()
         with self._lock:
-            workers = list(self._working)
+            workers = list(self._working.values())
         for worker in workers:
-            worker.join(max(deadline - time.monotonic(), 0.0))
+            worker.thread.join(max(deadline - time.monotonic(), 0.0))
         self._heartbeat.stop()
         self._board.close()
 
@@ -106,6 +115,8 @@ class Conductor:
         for job in self._board.iterjobs(only_unclaimed=True, only_undoing=not self._has_room(undoing=False)):
             if self._stopping.is_set() or refusals >= _REFUSALS:
                 return
+            if self._works_on(job):
+                continue
             if not self._has_room(undoing=job.undoing):
                 if job.undoing:
                     continue
@@ -115,7 +126,13 @@ class Conductor:
 
     def _has_room(self, *, undoing: bool) -> bool:
         with self._lock:
-            return list(self._working.values()).count(undoing) < self._settings.engine.max_parallel_jobs
+            alike = sum(worker.undoing is undoing for worker in self._working.values())
+        return alike < self._settings.engine.max_parallel_jobs
+
+    def _works_on(self, job: SqlJob) -> bool:
+        """Its lease may be over by a clock that was set, or be lost while a step still leaves: never beside it."""
+        with self._lock:
+            return job.uuid in self._working
 
     def _take(self, job: SqlJob) -> bool:
         began = time.monotonic()
@@ -127,10 +144,10 @@ class Conductor:
         claim = Claim(job.claimed_record, valid_until=began + self._settings.engine.lease_seconds)
         self._heartbeat.keep(claim)
         name = f"job-{job.uuid[:8]}"
-        worker = threading.Thread(target=self._work, args=(job, claim), name=name, daemon=True)
+        thread = threading.Thread(target=self._work, args=(job, claim), name=name, daemon=True)
         with self._lock:
-            self._working[worker] = job.undoing
-        worker.start()
+            self._working[job.uuid] = _Worker(thread, job.undoing)
+        thread.start()
         return True
 
     def _work(self, job: SqlJob, claim: Claim) -> None:
@@ -145,7 +162,7 @@ class Conductor:
         finally:
             self._heartbeat.drop(claim)
             with self._lock:
-                self._working.pop(threading.current_thread(), None)
+                del self._working[job.uuid]
             self._awake.set()
 
     def _give_back(self, job: SqlJob) -> None:

@@ -17,6 +17,7 @@ from coriolis.errors import LeaseLost
 from coriolis.model.enums import ExecutionStatus, ExecutionType
 from coriolis.model.queue import Claimant, Demand, Needs, Served
 from coriolis.model.records import JobState, Wish
+from coriolis.store.tables import JOB
 from tests.unit.engine.conftest import World, completed
 from tests.unit.engine.paper_cloud import STEPS
 
@@ -67,6 +68,18 @@ def test_a_cancel_does_not_wait_for_room(world: World, crew: Crew) -> None:
     assert world.ended(left).status is ExecutionStatus.CANCELED
     assert not world.execution(long).status.finished
     assert world.job(queued).state is JobState.QUEUED
+
+
+def test_a_clock_that_is_set_does_not_make_it_begin_its_own_job_again(world: World, crew: Crew) -> None:
+    world.cloud.rule("made-worker", "slow 60")
+    run = world.submit(world.make("worker"))
+    crew.start(lease_seconds=600)
+    world.began("made-worker")
+    token = world.job(run).token
+    with world.database.write() as connection:
+        connection.execute(sa.update(JOB).values(lease_until=1.0))
+    time.sleep(1)  # many looks
+    assert world.job(run).token == token
 
 
 def test_what_it_gives_back_another_takes_at_once(world: World, crew: Crew) -> None:
