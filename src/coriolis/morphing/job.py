@@ -13,11 +13,13 @@ class MorphJob:
     """The worker's login, the guest's disks on it (boot disk first) and what the destination wants of the
     guest.
 
+    `token` is the fencing token of the job's owner: of two programs on one worker the higher one stays.
     `user_scripts` are (phase, text) pairs; phases as in the wire format (`osmorphing_post_os_mount`…).
     """
 
     login: SshLogin
     disks: tuple[WorkerDisk, ...]
+    token: int
     os_type: OsType
     firmware: Firmware
     profile: MorphingProfile

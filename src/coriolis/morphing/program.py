@@ -60,6 +60,7 @@ def _job_document(job: MorphJob) -> dict[str, Any]:
         "offered": {name: list(files) for name, files in offered_packages(job.offline_packages_dir).items()},
         "scripts": job.user_scripts,
         "timeout": job.timeout,
+        "token": job.token,
     }
 
 

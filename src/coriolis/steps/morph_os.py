@@ -37,6 +37,7 @@ class MorphOs(Step):
         job = MorphJob(
             login=worker.login,
             disks=worker.disks,
+            token=op.token,
             os_type=instance.os_type,
             firmware=instance.firmware,
             profile=op.destination(self.endpoint_id).morphing_profile(self.environment, instance),

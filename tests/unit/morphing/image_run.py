@@ -106,7 +106,7 @@ def main(image: str, packages: str, firmware: str, *changes: str) -> int:
                     run(["/bin/sh", "-ec", f"cd {root}; {change}"])
         channel = DirectoryChannel(Path(packages))
         try:
-            morph([disk], GuestJob((), wanted, offered, (), 600.0), channel)
+            morph([disk], GuestJob((), wanted, offered, (), 600.0, token=1), channel)
         except MorphFailure as failure:
             channel.fail(str(failure))
             return 1

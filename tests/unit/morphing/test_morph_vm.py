@@ -81,6 +81,7 @@ class Bench:
             job = MorphJob(
                 login=self.login,
                 disks=tuple(WorkerDisk(disk, disk, 0) for disk in disks),
+                token=1,
                 os_type=OsType.LINUX,
                 firmware=Firmware.BIOS,
                 profile=MorphingProfile(mac_addresses=(_NEW_MAC,)),

@@ -22,6 +22,7 @@ def job(login: SshLogin, **changes: object) -> MorphJob:
     values: dict[str, object] = {
         "login": login,
         "disks": (),
+        "token": 1,
         "os_type": OsType.LINUX,
         "firmware": Firmware.BIOS,
         "profile": MorphingProfile(),

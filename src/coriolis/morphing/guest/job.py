@@ -32,6 +32,7 @@ class GuestJob(NamedTuple):
     offered: "dict[str, tuple[str, ...]]"
     scripts: "tuple[tuple[str, str], ...]"
     timeout: float
+    token: int
 
     def scripts_of(self, phase: str) -> "tuple[str, ...]":
         return tuple(text for name, text in self.scripts if name == phase)
@@ -56,4 +57,5 @@ def parse_job(text: "str | bytes") -> GuestJob:
         offered={name: tuple(files) for name, files in document["offered"].items()},
         scripts=scripts,
         timeout=float(document["timeout"]),
+        token=int(document["token"]),
     )

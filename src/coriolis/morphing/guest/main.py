@@ -22,6 +22,7 @@ from coriolis.morphing.guest.job import GuestJob, parse_job
 from coriolis.morphing.guest.namespace import enter_private_namespace
 from coriolis.morphing.guest.packages import Installer
 from coriolis.morphing.guest.rootfs import GuestRoot
+from coriolis.morphing.guest.sole import sole_program
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -64,7 +65,8 @@ def _guarded(channel: Channel, job_text: bytes) -> int:
         signal.setitimer(signal.ITIMER_REAL, job.timeout)
         channel.listen()
         enter_private_namespace()
-        morph(_find(job, channel), job, channel)
+        with sole_program(job.token):
+            morph(_find(job, channel), job, channel)
     except MorphFailure as failure:
         channel.fail(str(failure))
         return 1
