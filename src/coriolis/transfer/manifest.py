@@ -9,6 +9,7 @@ everything in it is durable.
 import json
 import mmap
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -98,11 +99,18 @@ def _parse(block: bytes, path: Path) -> ManifestHeader:
 
 
 class Draft:
-    """The list of a run under way, mapped from `<path>.partial`; gone if it is not published."""
+    """The list of a run under way, mapped from `<path>.partial`; gone if it is not published.
+
+    A leaf that was put is in flight until `durable` is called for a barrier sent after it. One thread puts and
+    sets barriers; another may call `durable`.
+    """
 
     def __init__(self, path: Path, geometry: Geometry, algorithm: str, baseline: Any | None) -> None:
         """`baseline`: the digests to start from; None for those of a disk full of zeros."""
         self._path = path
+        self._lock = threading.Lock()
+        self._in_flight: list[tuple[int, int]] = []  # leaves: first, count; put since the last barrier
+        self._barriers: dict[int, list[tuple[int, int]]] = {}
         self._partial = path.with_name(path.name + ".partial")
         self._geometry = geometry
         self._algorithm = algorithm
@@ -113,21 +121,45 @@ class Draft:
         os.ftruncate(self._descriptor, BODY_OFFSET + geometry.list_bytes)
         self._map = mmap.mmap(self._descriptor, 0)
         if baseline is None:
-            self.put_zeros(0, geometry.size)
+            self._fill_with_zeros(0, geometry.leaves)
         else:
-            self._map[BODY_OFFSET:] = bytes(baseline)
+            self._map[BODY_OFFSET:] = baseline
 
     def put(self, offset: int, digests: bytes) -> None:
-        """The digests of the leaves from byte `offset` of the disk."""
-        start = BODY_OFFSET + offset // self._geometry.leaf * DIGEST_BYTES
-        self._map[start : start + len(digests)] = digests
+        """The digests of the leaves from byte `offset` of the disk. Call it before they are sent."""
+        first = offset // self._geometry.leaf
+        self._note_in_flight(first, len(digests) // DIGEST_BYTES)
+        self._set(first, digests)
 
     def put_zeros(self, offset: int, length: int) -> None:
-        """A range of whole leaves that reads as zeros."""
+        """A range of whole leaves that reads as zeros. Call it before it is sent."""
         first, count = offset // self._geometry.leaf, -(-length // self._geometry.leaf)
+        self._note_in_flight(first, count)
+        self._fill_with_zeros(first, count)
+
+    def barrier(self, seq: int) -> None:
+        """BARRIER `seq` is about to be sent: its ACK is for all that was put until now."""
+        with self._lock:
+            self._barriers[seq] = self._in_flight
+            self._in_flight = []
+
+    def durable(self, seq: int) -> None:
+        """The ACK of BARRIER `seq` has come: what was put before that barrier is on the destination's disk."""
+        with self._lock:
+            for earlier in [number for number in self._barriers if number <= seq]:
+                del self._barriers[earlier]
+
+    def _note_in_flight(self, first: int, count: int) -> None:
+        with self._lock:
+            self._in_flight.append((first, count))
+
+    def _set(self, first: int, digests: bytes) -> None:
+        start = BODY_OFFSET + first * DIGEST_BYTES
+        self._map[start : start + len(digests)] = digests
+
+    def _fill_with_zeros(self, first: int, count: int) -> None:
         for start in range(first, first + count, _FILL_LEAVES):
-            run = min(_FILL_LEAVES, first + count - start)
-            self.put(start * self._geometry.leaf, self._zeros.of(start, run))
+            self._set(start, self._zeros.of(start, min(_FILL_LEAVES, first + count - start)))
 
     def root(self) -> str:
         with memoryview(self._map) as view, view[BODY_OFFSET:] as body:

@@ -18,7 +18,7 @@ from coriolis.errors import CoriolisError, TransferError
 from coriolis.transfer.agent_process import AgentProcess, Check
 from coriolis.transfer.manifest import Draft
 
-BARRIER_BYTES = 256 << 20
+BARRIER_BYTES = 48 << 20  # with what is in the pipes meanwhile, less than a window of 64 MiB is in flight
 BARRIER_SECONDS = 5.0
 _REASON_SECONDS = 10.0  # for the writer's ERROR to arrive after its pipe broke
 
@@ -136,6 +136,7 @@ class Relay:
     def _send_barrier(self) -> None:
         """Bounds what one final flush has to do, and tells the writer that we are there."""
         self._barriers += 1
+        self._draft.barrier(self._barriers)
         self._send(Header(frames.BARRIER, 0, 0, self._barriers, 0, 0, 0).pack())
         self._since_barrier, self._last_barrier = 0, time.monotonic()
 
@@ -158,5 +159,6 @@ class Relay:
                     return
                 if header.kind != frames.ACK:
                     raise self._destination.protocol_failure(f"a writer sends no frame of kind {header.kind}")
+                self._draft.durable(header.seq)
         except CoriolisError as error:
             self._refusal = error
