@@ -241,7 +241,40 @@ STEP_STATE = sa.Table(
     sa.Column("result", sa.JSON(none_as_null=True)),
     sa.Column("checkpoint", sa.JSON(none_as_null=True)),
     sa.Column("reverted", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("began_at", SECONDS),
+    sa.Column("reached_at", SECONDS),
+    sa.Column("finished_at", SECONDS),
     sa.Column("updated_at", MOMENT, nullable=False),
+)
+
+# One carrying over of a live migration: the chain of runs that it takes. `execution_id` is the run that it waits
+# for, and what its next move is compared with, so that of several conductors one makes it.
+MIGRATION = sa.Table(
+    "migration",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column("transfer_id", UUID, sa.ForeignKey("transfer.id"), nullable=False, index=True),
+    sa.Column("user_id", NAME, nullable=False),
+    sa.Column("project_id", NAME, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("status", WORD, nullable=False, index=True),
+    sa.Column("phase", WORD, nullable=False),
+    sa.Column("outcome", WORD),
+    sa.Column("wish", WORD, nullable=False),
+    sa.Column("execution_id", UUID, sa.ForeignKey("execution.id"), nullable=False),
+    sa.Column("cutover_execution_id", UUID),
+    sa.Column("deployment_id", UUID, index=True),
+    sa.Column("max_passes", sa.Integer, nullable=False),
+    sa.Column("small_delta_bytes", sa.BigInteger, nullable=False),
+    sa.Column("small_delta_seconds", SECONDS, nullable=False),
+    sa.Column("restart_source_on_failure", sa.Boolean, nullable=False),
+    sa.Column("wishes", sa.JSON, nullable=False),
+    sa.Column("passes", sa.JSON, nullable=False),
+    sa.Column("cutover_reason", WORD),
+    sa.Column("downtime", sa.JSON(none_as_null=True)),
+    sa.Column("message", sa.Text),
+    *_stamps(),
+    sa.UniqueConstraint("transfer_id", "number"),
 )
 
 RESOURCE = sa.Table(
