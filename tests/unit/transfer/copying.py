@@ -100,3 +100,11 @@ def touch_leaves(path: Path, share: float, seed: int = 2) -> int:
             file.seek(leaf * LEAF + 1000)
             file.write(os.urandom(100))
     return len(chosen) * LEAF
+
+
+def flip_bit(path: Path, offset: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 4]))

@@ -10,18 +10,22 @@ from coriolis.transfer.audit import hash_disk, verify_disk
 from coriolis.transfer.job import CopyJob
 from coriolis.transfer.manifest import LeafList
 from tests.unit.sshd import PrivateSshd
-from tests.unit.transfer.copying import LEAF, Pair, run, touch_leaves
+from tests.unit.transfer.copying import LEAF, Pair, flip_bit, run, touch_leaves
 
 MIB = 1 << 20
 
 
-@pytest.mark.parametrize("size", [512, 4096, LEAF - 512, MIB, 5 * MIB + 12345])
+@pytest.mark.parametrize("size", [1, 512, 4096, LEAF - 1, LEAF + 1, MIB, MIB + 1, 5 * MIB + 12345])
 def test_odd_sizes(sshd: PrivateSshd, tmp_path: Path, size: int) -> None:
     pair = Pair(sshd, tmp_path, size)
     pair.destination.write_bytes(os.urandom(size))
-    result = pair.copy(1)
+    pair.source.write_bytes(os.urandom(size))
+    assert pair.copy(1).moved == size
     assert pair.identical()
-    assert result.moved + result.zero + result.unchanged == size
+    flip_bit(pair.source, size - 1)
+    result = pair.copy(2, previous=pair.manifest(1))
+    assert pair.identical()
+    assert result.moved == (size - 1) % LEAF + 1
 
 
 @pytest.mark.parametrize("compression", ["auto", "none", "zstd"])
@@ -121,11 +125,7 @@ def test_the_audit_finds_one_flipped_bit(sshd: PrivateSshd, tmp_path: Path) -> N
     result = pair.copy(1)
     end = pair.end(pair.destination, "volume-disk-1")
     assert verify_disk(end.login, end.disk, pair.manifest(1)) == result.root_digest
-    with pair.destination.open("r+b") as file:
-        file.seek(37 * LEAF + 5)
-        byte = file.read(1)[0]
-        file.seek(37 * LEAF + 5)
-        file.write(bytes([byte ^ 4]))
+    flip_bit(pair.destination, 37 * LEAF + 5)
     with pytest.raises(VerificationFailed) as caught:
         verify_disk(end.login, end.disk, pair.manifest(1))
     assert (caught.value.fields["offset"], caught.value.fields["length"]) == (37 * LEAF, LEAF)
