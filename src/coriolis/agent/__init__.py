@@ -8,6 +8,11 @@ worker's disk. `ORDER` is the order in which the bundle defines them: a module c
 ORDER = (
     "frames",
     "pipes",
+    "tls",
+    "meeting",
+    "bucket",
+    "outlet",
+    "commands",
     "digests",
     "compression",
     "devices",

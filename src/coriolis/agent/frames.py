@@ -27,9 +27,12 @@ ACK = 6
 ERROR = 7  # JSON payload: kind, message, offset, length
 LEAVES = 8  # a piece of a leaf list; `offset` is the position in the list, in bytes
 STATUS = 9  # JSON payload: how far a reader or hasher is
+ROUTE = 10  # JSON payload, both ways, before the second HELLO: a data connection besides the SSH session
+DIGESTS = 11  # header and digests of a DATA frame that goes over the data connection; no payload
+LIMIT = 12  # JSON payload: how fast a reader may read and send from now on
 
-KINDS = frozenset((HELLO, DATA, ZERO, BARRIER, EOF, ACK, ERROR, LEAVES, STATUS))
-JSON_KINDS = frozenset((HELLO, EOF, ERROR, STATUS))
+KINDS = frozenset((HELLO, DATA, ZERO, BARRIER, EOF, ACK, ERROR, LEAVES, STATUS, ROUTE, DIGESTS, LIMIT))
+JSON_KINDS = frozenset((HELLO, EOF, ERROR, STATUS, ROUTE, LIMIT))
 
 CODEC_NONE = 0
 CODEC_ZSTD = 1
@@ -99,6 +102,9 @@ def parse_header(data: bytes, geometry: Geometry) -> Header:
         raise ProtocolError(f"not a frame: {bytes(data)!r}")
     if header.kind == DATA:
         _check_data(header, geometry)
+    elif header.kind == DIGESTS:
+        _check_leaves(header, geometry)
+        _require(header.wire == 0, header)
     elif header.kind in JSON_KINDS:
         _require(header.wire <= JSON_BYTES and header.leaves == 0, header)
     elif header.kind == LEAVES:
@@ -111,11 +117,15 @@ def parse_header(data: bytes, geometry: Geometry) -> Header:
     return header
 
 
-def _check_data(header: Header, geometry: Geometry) -> None:
+def _check_leaves(header: Header, geometry: Geometry) -> None:
     _check_range(header, geometry)
-    _require(header.raw <= FRAME_BYTES and 0 < header.wire <= FRAME_BYTES, header)
+    _require(header.raw <= FRAME_BYTES and header.codec in CODECS, header)
     _require(header.leaves == -(-header.raw // geometry.leaf), header)
-    _require(header.codec in CODECS, header)
+
+
+def _check_data(header: Header, geometry: Geometry) -> None:
+    _check_leaves(header, geometry)
+    _require(0 < header.wire <= FRAME_BYTES, header)
     _require(header.wire == header.raw if header.codec == CODEC_NONE else header.wire < header.raw, header)
 
 

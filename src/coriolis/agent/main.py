@@ -2,30 +2,36 @@
 
 1. HELLO in: role ("reader", "writer", "hasher"), serial, size, leaf, wait; for a writer also scope, disk and
    token.
-2. HELLO out: version, path, codecs, rates. A writer holds the fence by then.
-3. HELLO in: algorithm, threads (0: choose); for a reader also baseline, codecs, compression. Its baseline
-   follows.
-4. The role's frames. Any failure ends with an ERROR frame.
+2. HELLO out: version, path, codecs, rates, cpus, tls. A writer holds the fence by then.
+3. ROUTE in and out, or not: a data connection besides the SSH session (`meeting`).
+4. HELLO in: algorithm, threads (0: choose), route; for a reader also baseline, codecs, compression, read. Its
+   baseline follows.
+5. The role's frames. Any failure ends with an ERROR frame.
 """
 
 import os
 import platform
 import sys
-import threading
-from typing import Any, Dict, Type
+from typing import Any, Dict, Optional, Tuple, Type
 
-from coriolis.agent import compression, devices, digests, frames, hasher, reader, scan
+from coriolis.agent import commands, compression, devices, digests, frames, hasher, reader, scan, tls
+from coriolis.agent.bucket import Bucket
+from coriolis.agent.commands import EXIT_CLOSED
 from coriolis.agent.devices import DeviceError
 from coriolis.agent.fence import Fence, FencedError
 from coriolis.agent.frames import Geometry, ProtocolError
+from coriolis.agent.meeting import Meeting
+from coriolis.agent.outlet import Outlet, SplitOutlet
 from coriolis.agent.pipes import FrameStream, StreamClosedError
+from coriolis.agent.tls import RouteClosedError, RouteError
 from coriolis.agent.writer import VerificationError, Writer
 
 EXIT_FAILED = 1
-EXIT_CLOSED = 3
 
 _FAILURES: Dict[Type[BaseException], str] = {
     VerificationError: "verification",
+    RouteError: "route",
+    RouteClosedError: "route closed",
     FencedError: "fenced",
     ProtocolError: "protocol",
     KeyError: "protocol",
@@ -74,22 +80,47 @@ def _play(stream: FrameStream, options: Dict[str, Any]) -> None:
     path = devices.find(str(options["serial"]), float(options["wait"]))
     descriptor = _open(role, path, geometry, options)
     stream.send_json(frames.HELLO, _introduction(path))
-    start = stream.receive_json(frames.HELLO)
+    start, connection = _take_orders(stream, is_reader=role == "reader")
     stream.geometry = geometry
+    if connection is not None:
+        connection.geometry = geometry
     threads = int(start["threads"]) or scan.default_threads()
-    if role == "writer":
-        Writer(stream, geometry, str(start["algorithm"]), descriptor, threads).run()
-        return
     algorithm = str(start["algorithm"])
-    if role == "hasher":
-        _end_with_session(stream)
+    if role == "writer":
+        if connection is not None:
+            commands.end_with_session(stream)
+        Writer(stream, geometry, algorithm, descriptor, threads=threads, connection=connection).run()
+    elif role == "hasher":
+        commands.end_with_session(stream)
         hasher.run(stream, path, geometry, algorithm, threads)
-        return
-    leaves = reader.baseline_leaves(stream, geometry, algorithm, str(start["baseline"]))
-    _end_with_session(stream)
-    policy = reader.make_policy(start, threads)
-    plan = reader.Plan(geometry, algorithm, str(start["baseline"]), threads)
-    reader.Reader(stream, plan, leaves, policy).run(path)
+    else:
+        outlet = Outlet(stream) if connection is None else SplitOutlet(stream, connection)
+        plan = reader.Plan(geometry, algorithm, str(start["baseline"]), threads)
+        _read(outlet, plan, start, path)
+
+
+def _take_orders(stream: FrameStream, *, is_reader: bool) -> Tuple[Dict[str, Any], Optional[FrameStream]]:
+    """The second HELLO, and the data connection if that wants one. ROUTE frames may come before it."""
+    meeting = Meeting(is_reader)
+    while True:
+        kind, message = stream.receive_message(frames.ROUTE, frames.HELLO)
+        if kind == frames.HELLO:
+            return message, meeting.stream(message.get("route", "ssh") != "ssh")
+        stream.send_json(frames.ROUTE, meeting.arrange(message))
+
+
+def _read(outlet: Outlet, plan: reader.Plan, start: Dict[str, Any], path: str) -> None:
+    leaves = reader.baseline_leaves(outlet.control, plan.geometry, plan.algorithm, plan.baseline)
+    pace = Bucket(commands.read_limit({"read": start.get("read", 0)}))
+
+    def fail(error: BaseException) -> None:
+        try:
+            outlet.control.send_json(frames.ERROR, _described(error))
+        finally:
+            os._exit(EXIT_FAILED)
+
+    commands.obey(outlet, pace, fail)
+    reader.Reader(outlet, plan, leaves, reader.make_policy(start, plan.threads), pace).run(path)
 
 
 def _open(role: str, path: str, geometry: Geometry, options: Dict[str, Any]) -> int:
@@ -113,17 +144,8 @@ def _introduction(path: str) -> Dict[str, Any]:
         "codecs": compression.available(),
         "rates": digests.rates(),
         "cpus": os.cpu_count() or 1,
+        "tls": tls.supported(),
     }
-
-
-def _end_with_session(stream: FrameStream) -> None:
-    """From now on nothing is to come on stdin but its end, which ends this process wherever it is."""
-
-    def watch() -> None:
-        os.read(stream.incoming, 1)
-        os._exit(EXIT_CLOSED)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import select
 import threading
 from typing import Any, Dict, List, Sequence, Tuple
 
@@ -63,9 +64,26 @@ class FrameStream:
         enlarge(incoming)
         enlarge(outgoing)
 
+    def wait(self, seconds: float) -> bool:
+        """Whether something, or the end, is to be received within that time."""
+        return bool(select.select([self.incoming], [], [], seconds)[0])
+
+    def read_into(self, view: memoryview) -> None:
+        """Fills `view`."""
+        read_into(self.incoming, view)
+
+    def read_exactly(self, count: int) -> bytes:
+        data = bytearray(count)
+        self.read_into(memoryview(data))
+        return bytes(data)
+
+    def write(self, parts: Sequence[Any]) -> None:
+        """`parts` are bytes-like; from one thread at a time."""
+        write_all(self.outgoing, parts)
+
     def send(self, *parts: Any) -> None:
         with self._lock:
-            write_all(self.outgoing, parts)
+            self.write(parts)
 
     def send_json(self, kind: int, message: Dict[str, Any]) -> None:
         self.send(frames.json_frame(kind, message))
@@ -77,14 +95,18 @@ class FrameStream:
             self.send(Header(frames.LEAVES, 0, 0, 0, start, len(piece), len(piece)).pack(), piece)
 
     def receive_header(self) -> Header:
-        return frames.parse_header(read_exactly(self.incoming, HEADER.size), self.geometry)
+        return frames.parse_header(self.read_exactly(HEADER.size), self.geometry)
+
+    def receive_message(self, *kinds: int) -> Tuple[int, Dict[str, Any]]:
+        """The kind, one of `kinds`, and the content of a JSON frame."""
+        header = self.receive_header()
+        payload = self.read_exactly(header.wire) if header.kind in frames.JSON_KINDS else b""
+        if header.kind not in kinds:
+            raise ProtocolError(f"frame of kind {header.kind} instead of {kinds}")
+        return header.kind, frames.parse_json(payload)
 
     def receive_json(self, kind: int) -> Dict[str, Any]:
-        header = self.receive_header()
-        payload = read_exactly(self.incoming, header.wire) if header.kind in frames.JSON_KINDS else b""
-        if header.kind != kind:
-            raise ProtocolError(f"frame of kind {header.kind} instead of {kind}")
-        return frames.parse_json(payload)
+        return self.receive_message(kind)[1]
 
     def receive_leaves(self) -> bytearray:
         """A whole leaf list, in order, as `send_leaves` sends it."""
@@ -101,12 +123,12 @@ class FrameStream:
         """
         if header.kind != frames.LEAVES or header.offset != have or not header.raw:
             raise ProtocolError("a piece of the leaf list is missing")
-        read_into(self.incoming, view[have : have + header.raw])
+        self.read_into(view[have : have + header.raw])
         return have + header.raw
 
     def receive_data(self, header: Header, view: memoryview) -> Tuple[bytes, memoryview]:
         """The digests of a DATA frame and its payload, read into `view` (at least FRAME_BYTES)."""
-        digests = read_exactly(self.incoming, header.digest_bytes)
+        digests = self.read_exactly(header.digest_bytes)
         payload = view[: header.wire]
-        read_into(self.incoming, payload)
+        self.read_into(payload)
         return digests, payload

@@ -6,8 +6,10 @@ from itertools import groupby
 from typing import Any, Dict, List, NamedTuple
 
 from coriolis.agent import compression, digests, frames
+from coriolis.agent.bucket import Bucket
 from coriolis.agent.compression import Buffer, Compressor, Policy
 from coriolis.agent.frames import DIGEST_BYTES, Geometry, Header
+from coriolis.agent.outlet import Outlet
 from coriolis.agent.pipes import FrameStream
 from coriolis.agent.scan import Scan, Visit
 
@@ -49,23 +51,24 @@ class Plan(NamedTuple):
 class Reader:
     """`leaves` is updated in place and ends as the list of what was read: a disk costs one list of memory."""
 
-    def __init__(self, stream: FrameStream, plan: Plan, leaves: bytearray, policy: Policy) -> None:
-        self._stream = stream
+    def __init__(self, outlet: Outlet, plan: Plan, leaves: bytearray, policy: Policy, pace: Bucket) -> None:
+        self._outlet = outlet
         self._plan = plan
         self._geometry = plan.geometry
         self._hash = digests.hasher(plan.algorithm)
         self._zeros = digests.ZeroDigests(plan.geometry, plan.algorithm)
         self._leaves = leaves
         self._policy = policy
-        self._counts = Counts(stream)
+        self._pace = pace
+        self._counts = Counts(outlet.control)
         self._lock = threading.Lock()
         self._sequence = 0
 
     def run(self, path: str) -> None:
-        Scan(path, self._geometry, self._plan.threads).run(self._make_visitor)
+        Scan(path, self._geometry, self._plan.threads, self._pace).run(self._make_visitor)
         summary: Dict[str, Any] = dict(self._counts.values)
         summary["root"] = digests.root(self._geometry, self._plan.algorithm, self._leaves)
-        self._stream.send_json(frames.EOF, summary)
+        self._outlet.end(summary)
 
     def _make_visitor(self) -> Visit:
         compressor = Compressor()
@@ -131,11 +134,11 @@ class Reader:
         header = Header(frames.DATA, used, count, self._number(), offset, size, len(payload))
         vector = bytes(self._leaves[first * DIGEST_BYTES : (first + count) * DIGEST_BYTES])
         began = time.monotonic()
-        self._stream.send(header.pack() + vector, payload)
+        self._outlet.data(header, vector, payload)
         self._policy.sent(time.monotonic() - began)
 
     def _send_zero(self, offset: int, size: int) -> None:
-        self._stream.send(Header(frames.ZERO, 0, 0, self._number(), offset, size, 0).pack())
+        self._outlet.zero(Header(frames.ZERO, 0, 0, self._number(), offset, size, 0))
 
     def _number(self) -> int:
         with self._lock:

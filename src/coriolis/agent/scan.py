@@ -13,6 +13,7 @@ import threading
 from typing import Callable, Iterator, List, Optional
 
 from coriolis.agent import devices
+from coriolis.agent.bucket import Bucket
 from coriolis.agent.compression import Buffer
 from coriolis.agent.frames import FRAME_BYTES, Geometry
 
@@ -55,10 +56,13 @@ class Crew:
 
 
 class Scan:
-    """Visits every frame of the disk at `path` once; each thread works with a visitor of its own."""
+    """Visits every frame of the disk at `path` once, no faster than `pace`; each thread works with a visitor
+    of its own.
+    """
 
-    def __init__(self, path: str, geometry: Geometry, threads: int) -> None:
+    def __init__(self, path: str, geometry: Geometry, threads: int, pace: Optional[Bucket] = None) -> None:
         self._path = path
+        self._pace = pace or Bucket()
         self._geometry = geometry
         self._crew = Crew(threads)
         self._lock = threading.Lock()
@@ -71,6 +75,7 @@ class Scan:
             try:
                 for offset in iter(self._take, -1):
                     length = min(FRAME_BYTES, self._geometry.size - offset)
+                    self._pace.take(length)
                     read_frame(descriptor, offset, length, buffer.view)
                     visit(offset, length, buffer)
             finally:

@@ -1,7 +1,6 @@
 """The writer: frames to device. Writes a leaf only after its digest fits."""
 
 import os
-import select
 import threading
 from typing import Optional
 
@@ -11,7 +10,9 @@ from coriolis.agent.frames import DIGEST_BYTES, Geometry, Header, ProtocolError
 from coriolis.agent.pipes import FrameStream, StreamClosedError
 from coriolis.agent.scan import Crew
 
-IDLE_SECONDS = 120.0  # the relay sends a barrier every few seconds, so a longer silence means that it is gone
+IDLE_SECONDS = (
+    120.0  # a barrier comes every few seconds, so a longer silence means that the conductor is gone
+)
 
 
 class VerificationError(Exception):
@@ -25,9 +26,18 @@ class VerificationError(Exception):
 
 class Writer:
     def __init__(
-        self, stream: FrameStream, geometry: Geometry, algorithm: str, descriptor: int, threads: int
+        self,
+        stream: FrameStream,
+        geometry: Geometry,
+        algorithm: str,
+        descriptor: int,
+        *,
+        threads: int,
+        connection: Optional[FrameStream] = None,
     ) -> None:
+        """Answers go to `stream`; frames come from `connection` if there is one, else from `stream` too."""
         self._stream = stream
+        self._frames = connection or stream
         self._geometry = geometry
         self._hash = digests.hasher(algorithm)
         self._descriptor = descriptor
@@ -52,7 +62,7 @@ class Writer:
                     return
                 vector = b""
                 if header.kind == frames.DATA:
-                    vector, _ = self._stream.receive_data(header, buffer.view)
+                    vector, _ = self._frames.receive_data(header, buffer.view)
                 self._enter()
             with self._crew.watched():  # a failure must be known before a barrier sees that none is busy
                 self._apply(header, vector, buffer, decompressor)
@@ -63,9 +73,9 @@ class Writer:
         failed.
         """
         while not self._complete and self._crew.failure is None:
-            if not select.select([self._stream.incoming], [], [], IDLE_SECONDS)[0]:
+            if not self._frames.wait(IDLE_SECONDS):
                 raise StreamClosedError(f"nothing came for {IDLE_SECONDS:g} s")
-            header = self._stream.receive_header()
+            header = self._frames.receive_header()
             if header.kind in (frames.DATA, frames.ZERO):
                 return header
             if header.kind == frames.BARRIER:

@@ -38,12 +38,14 @@ NO_PYTHON_STATUS = 127
 
 
 def shell_command(*, sudo: bool) -> str:
-    """The remote shell text that starts the boot lines with whatever Python 3 the worker has."""
+    """The remote shell text that starts the boot lines with whatever Python 3 the worker has. Their one argument
+    is sshd's SSH_CONNECTION, which sudo drops from the environment.
+    """
     prefix = "sudo -n -- " if sudo else ""
     return (
         "for python in python3 /usr/libexec/platform-python; do "
         'if command -v "$python" >/dev/null 2>&1; then '
-        f'exec {prefix}"$python" -c {shlex.quote(BOOT)}; fi; done; '
+        f'exec {prefix}"$python" -c {shlex.quote(BOOT)} "$SSH_CONNECTION"; fi; done; '
         f"echo {shlex.quote(NO_PYTHON)} >&2; exit {NO_PYTHON_STATUS}"
     )
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from coriolis.agent import frames
+from coriolis.agent.commands import EXIT_CLOSED
 from coriolis.agent.digests import ZeroDigests, root
 from coriolis.agent.frames import DIGEST_BYTES, Geometry, Header
-from coriolis.agent.main import EXIT_CLOSED
 from coriolis.agent.pipes import read_exactly
 from tests.unit.agent.local_agent import LEAF, LocalAgent
 
