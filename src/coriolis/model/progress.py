@@ -21,7 +21,8 @@ class DiskProgress:
 @dataclass(frozen=True, slots=True)
 class DiskResult:
     """The outcome for one disk. `zero` bytes were not sent, `unchanged` bytes equal the last run's, `wire` bytes
-    are what the relay really carried (frames, digests, compressed payload). `manifest` as in ReplicaDisk."""
+    are what the relay really carried (frames, digests, compressed payload). `resumed`: the run went on from what
+    an interrupted one had made durable, without comparing the destination. `manifest` as in ReplicaDisk."""
 
     disk_id: str
     size: int
@@ -32,3 +33,4 @@ class DiskResult:
     seconds: float
     root_digest: str
     manifest: str
+    resumed: bool = False

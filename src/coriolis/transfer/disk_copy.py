@@ -3,16 +3,15 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime
-from typing import Any
 
 from coriolis.agent.frames import Geometry
 from coriolis.model.progress import DiskProgress, DiskResult
 from coriolis.transfer.agent_process import AgentProcess, Assignment, Check, Introduction
 from coriolis.transfer.algorithm import choose_algorithm
 from coriolis.transfer.audit import receive_hashes
+from coriolis.transfer.content import Content, DestinationContent
 from coriolis.transfer.job import CopyJob, DiskCopy
-from coriolis.transfer.manifest import LeafList, ManifestHeader, UnusableLeafListError, drafting
+from coriolis.transfer.manifest import drafting
 from coriolis.transfer.progress import Meter
 from coriolis.transfer.relay import Relay, RelayTotals
 
@@ -43,57 +42,35 @@ class DiskCopier:
         """Raises errors of the transfer and worker branches; nothing is published then."""
         began = time.monotonic()
         with ExitStack() as stack:
-            previous = self._open_previous(stack)
-            compare = previous is None and (self._disk.compare_destination or self._disk.previous is not None)
             reader = stack.enter_context(self._agent("reader"))
-            hasher = stack.enter_context(self._agent("hasher")) if compare else None
-            # While its disk is hashed the writer would only idle; it starts afterwards.
-            writer = None if compare else stack.enter_context(self._agent("writer"))
-            source = reader.introduce(self._deadline, self._check)
-            self._meter.update(0, 0)
-            baseline: Any | None = previous.digests if previous is not None else None
-            algorithm = previous.header.algorithm if previous is not None else None
-            if hasher is not None:
-                target = hasher.introduce(self._deadline, self._check)
-                algorithm = choose_algorithm(source.rates, target.rates)
-                hasher.begin(algorithm=algorithm)
-                baseline = receive_hashes(hasher, self._check)
-                hasher.close()
-                self._deadline = time.monotonic() + self._job.connect_timeout
-            if writer is None:
-                writer = stack.enter_context(self._agent("writer"))
-            target = writer.introduce(self._deadline, self._check)
-            algorithm = algorithm or choose_algorithm(source.rates, target.rates)
-            self._begin(reader, writer, algorithm, baseline, (source, target))
-            draft = stack.enter_context(drafting(self._disk.manifest, self._geometry, algorithm, baseline))
-            totals = Relay(reader, writer, draft, self._meter.update).run(self._check)
-            draft.publish(self._header(algorithm, totals))
-        self._meter.update(totals.scanned, totals.moved, last=True)
-        return self._result(totals, time.monotonic() - began)
-
-    def _open_previous(self, stack: ExitStack) -> LeafList | None:
-        """The list of what the destination holds, if there is one that fits; else the destination is
-        compared.
-        """
-        path = self._disk.previous
-        if path is None or self._disk.compare_destination:
-            return None
-        try:
-            leaves = stack.enter_context(LeafList(path))
-            self._require_fit(leaves.header)
-        except UnusableLeafListError as error:
-            self._note(
-                f"disk {self._disk.disk_id}: the destination is compared, its leaf list is refused: {error}"
+            writer = stack.enter_context(self._agent("writer"))
+            ends = (
+                reader.introduce(self._deadline, self._check),
+                writer.introduce(self._deadline, self._check),
             )
-            return None
-        return leaves
+            # The writer holds the fence: from here on no earlier run changes the disk or its journal.
+            self._meter.update(0, 0)
+            destination = DestinationContent(self._job, self._disk, stack, self._note)
+            content = destination.known() or self._compared(ends[0])
+            algorithm = content.algorithm or choose_algorithm(ends[0].rates, ends[1].rates)
+            journal = destination.journal(content, algorithm)
+            self._begin(reader, writer, algorithm, content, ends)
+            draft = stack.enter_context(
+                drafting(self._disk.manifest, self._geometry, algorithm, content.digests, journal)
+            )
+            totals = Relay(reader, writer, draft, self._meter.update).run(self._check)
+            draft.publish(destination.header(algorithm, totals.root))
+            resumed = content.journal is not None
+        self._meter.update(totals.scanned, totals.moved, last=True)
+        return self._result(totals, time.monotonic() - began, resumed=resumed)
 
-    def _require_fit(self, header: ManifestHeader) -> None:
-        found = (header.disk_id, header.destination_id, header.generation, header.size, header.leaf)
-        destination = self._disk.destination.disk.disk_id
-        wanted = (self._disk.disk_id, destination, self._disk.generation - 1, *self._geometry)
-        if found != wanted:
-            raise UnusableLeafListError(f"it is for {found}, not for {wanted}")
+    def _compared(self, source: Introduction) -> Content:
+        """What the destination holds, by hashing it there. The writer waits meanwhile, for its fence."""
+        with self._agent("hasher") as hasher:
+            target = hasher.introduce(time.monotonic() + self._job.connect_timeout, self._check)
+            algorithm = choose_algorithm(source.rates, target.rates)
+            hasher.begin(algorithm=algorithm)
+            return Content("list", receive_hashes(hasher, self._check), algorithm)
 
     def _agent(self, role: str) -> AgentProcess:
         end = self._disk.source if role == "reader" else self._disk.destination
@@ -106,36 +83,22 @@ class DiskCopier:
         reader: AgentProcess,
         writer: AgentProcess,
         algorithm: str,
-        baseline: Any | None,
+        content: Content,
         ends: tuple[Introduction, Introduction],
     ) -> None:
-        known = "zeros" if self._disk.destination_zeroed else "unknown"
         codecs = [name for name in ends[0].codecs if name in ends[1].codecs]
         writer.begin(algorithm=algorithm)
         reader.begin(
             algorithm=algorithm,
-            baseline="list" if baseline is not None else known,
+            baseline=content.kind,
             codecs=codecs,
             compression=self._job.compression,
         )
-        if baseline is not None:
+        if content.digests is not None:
             with reader.failures_named():
-                reader.stream.send_leaves(baseline)
+                reader.stream.send_leaves(content.digests)
 
-    def _header(self, algorithm: str, totals: RelayTotals) -> ManifestHeader:
-        return ManifestHeader(
-            disk_id=self._disk.disk_id,
-            destination_id=self._disk.destination.disk.disk_id,
-            scope=self._job.scope,
-            generation=self._disk.generation,
-            size=self._geometry.size,
-            leaf=self._geometry.leaf,
-            algorithm=algorithm,
-            root=totals.root,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-
-    def _result(self, totals: RelayTotals, seconds: float) -> DiskResult:
+    def _result(self, totals: RelayTotals, seconds: float, *, resumed: bool) -> DiskResult:
         return DiskResult(
             disk_id=self._disk.disk_id,
             size=self._geometry.size,
@@ -146,4 +109,5 @@ class DiskCopier:
             seconds=round(seconds, 3),
             root_digest=totals.root,
             manifest=str(self._disk.manifest),
+            resumed=resumed,
         )

@@ -24,6 +24,9 @@ class DiskCopy:
     where the new one is published, only after everything is durable. `compare_destination`: the content of
     the destination is not known (dirty, list lost), so it is hashed first and that serves as `previous`.
     `destination_zeroed`: a new volume known to read as zeros, so zero leaves need not be sent on a first run.
+    `journal`: where what becomes durable is noted while the run is under way. If there is one already, of an
+    earlier attempt at the same generation, it tells what the destination holds, and only without a usable one
+    the destination is compared; for that `previous` stays what it was when the journal was begun.
     """
 
     disk_id: str
@@ -35,6 +38,7 @@ class DiskCopy:
     previous: Path | None = None
     compare_destination: bool = False
     destination_zeroed: bool = False
+    journal: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from coriolis.agent.digests import ZeroDigests, root
 from coriolis.agent.frames import DIGEST_BYTES, Geometry
+from coriolis.transfer.journal import Journal, sync_directory
 
 MAGIC = b"coriolis leaf list 1\n"
 BODY_OFFSET = 4096
@@ -105,9 +106,19 @@ class Draft:
     sets barriers; another may call `durable`.
     """
 
-    def __init__(self, path: Path, geometry: Geometry, algorithm: str, baseline: Any | None) -> None:
-        """`baseline`: the digests to start from; None for those of a disk full of zeros."""
+    def __init__(
+        self,
+        path: Path,
+        geometry: Geometry,
+        algorithm: str,
+        baseline: Any | None,
+        journal: Journal | None = None,
+    ) -> None:
+        """`baseline`: the digests to start from; None for those of a disk full of zeros. `journal` is told of
+        every leaf before it is sent, and once it is durable.
+        """
         self._path = path
+        self._journal = journal
         self._lock = threading.Lock()
         self._in_flight: list[tuple[int, int]] = []  # leaves: first, count; put since the last barrier
         self._barriers: dict[int, list[tuple[int, int]]] = {}
@@ -118,7 +129,8 @@ class Draft:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._partial.unlink(missing_ok=True)
         self._descriptor = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        os.ftruncate(self._descriptor, BODY_OFFSET + geometry.list_bytes)
+        # Not sparse: a full disk is to be an error now, not a SIGBUS when a page is touched.
+        os.posix_fallocate(self._descriptor, 0, BODY_OFFSET + geometry.list_bytes)
         self._map = mmap.mmap(self._descriptor, 0)
         if baseline is None:
             self._fill_with_zeros(0, geometry.leaves)
@@ -146,12 +158,19 @@ class Draft:
     def durable(self, seq: int) -> None:
         """The ACK of BARRIER `seq` has come: what was put before that barrier is on the destination's disk."""
         with self._lock:
-            for earlier in [number for number in self._barriers if number <= seq]:
-                del self._barriers[earlier]
+            covered = [number for number in self._barriers if number <= seq]
+            arrived = [run for number in covered for run in self._barriers.pop(number)]
+        if self._journal is not None and arrived:
+            self._journal.durable((first, self._get(first, count)) for first, count in _joined(arrived))
 
     def _note_in_flight(self, first: int, count: int) -> None:
+        if self._journal is not None:
+            self._journal.intend(first, count)
         with self._lock:
             self._in_flight.append((first, count))
+
+    def _get(self, first: int, count: int) -> bytes:
+        return self._map[BODY_OFFSET + first * DIGEST_BYTES : BODY_OFFSET + (first + count) * DIGEST_BYTES]
 
     def _set(self, first: int, digests: bytes) -> None:
         start = BODY_OFFSET + first * DIGEST_BYTES
@@ -167,6 +186,9 @@ class Draft:
 
     def publish(self, header: ManifestHeader) -> None:
         """Makes the list durable under its name, in one step. Call only once the destination is durable."""
+        last = max(self._barriers, default=0) + 1
+        self.barrier(last)
+        self.durable(last)
         block = MAGIC + json.dumps(asdict(header)).encode()
         if len(block) >= BODY_OFFSET:
             raise UnusableLeafListError(f"{self._path}: header of {len(block)} bytes")
@@ -174,11 +196,7 @@ class Draft:
         self._map.flush()
         os.fsync(self._descriptor)
         self._partial.replace(self._path)
-        directory = os.open(self._path.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_directory(self._path.parent)
 
     def close(self) -> None:
         self._map.close()
@@ -186,9 +204,24 @@ class Draft:
         self._partial.unlink(missing_ok=True)
 
 
+def _joined(runs: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The same leaves in as few runs as possible, in order."""
+    start = end = 0
+    for first, count in sorted(runs):
+        if first > end:
+            if end > start:
+                yield start, end - start
+            start = first
+        end = max(end, first + count)
+    if end > start:
+        yield start, end - start
+
+
 @contextmanager
-def drafting(path: Path, geometry: Geometry, algorithm: str, baseline: Any | None) -> Iterator[Draft]:
-    draft = Draft(path, geometry, algorithm, baseline)
+def drafting(
+    path: Path, geometry: Geometry, algorithm: str, baseline: Any | None, journal: Journal | None = None
+) -> Iterator[Draft]:
+    draft = Draft(path, geometry, algorithm, baseline, journal)
     try:
         yield draft
     finally:

@@ -1,0 +1,171 @@
+"""What the destination of a copy holds before an attempt writes to it, and the journal of that."""
+
+import mmap
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from coriolis.agent.digests import ZeroDigests
+from coriolis.agent.frames import Geometry
+from coriolis.transfer.job import CopyJob, DiskCopy
+from coriolis.transfer.journal import (
+    UNKNOWN,
+    Base,
+    Journal,
+    JournalHeader,
+    Subject,
+    UnusableJournalError,
+    base_of,
+)
+from coriolis.transfer.manifest import LeafList, ManifestHeader, UnusableLeafListError, drafting
+
+_FILL_LEAVES = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """`digests` (of a "list") may hold `journal.UNKNOWN` where only sending a leaf makes it known. `algorithm`
+    is theirs, None where the ends may still choose. `root`: of a list that is on file.
+    """
+
+    kind: Base
+    digests: Any | None = None
+    algorithm: str | None = None
+    root: str | None = None
+    journal: Journal | None = None
+
+
+class DestinationContent:
+    """For one disk of a job. What it opens is closed with `stack`."""
+
+    def __init__(self, job: CopyJob, disk: DiskCopy, stack: ExitStack, note: Callable[[str], None]) -> None:
+        self._job = job
+        self._disk = disk
+        self._stack = stack
+        self._note = note
+        self._geometry = Geometry(disk.size_bytes, job.leaf_size)
+
+    def known(self) -> Content | None:
+        """None: the destination is to be compared."""
+        if self._disk.compare_destination:
+            return self._from_journal()
+        if self._disk.previous is None:
+            return Content("zeros" if self._disk.destination_zeroed else "unknown")
+        try:
+            leaves = self._stack.enter_context(LeafList(self._disk.previous))
+            self._require_fit(leaves.header)
+        except UnusableLeafListError as error:
+            self._complain(f"its leaf list is refused: {error}")
+            return None
+        return Content("list", leaves.digests, leaves.header.algorithm, leaves.header.root)
+
+    def journal(self, content: Content, algorithm: str) -> Journal | None:
+        """Open and durable, for an attempt that starts from `content`; None if none is wanted."""
+        path = self._disk.journal
+        if path is None:
+            return None
+        if content.journal is not None:
+            content.journal.go_on(self._job.token)
+            return content.journal
+        path.parent.mkdir(parents=True, exist_ok=True)
+        base_root = content.root or ""
+        if content.kind == "list" and content.root is None:
+            base_root = self._keep_base(content, algorithm)
+        header = JournalHeader(
+            *self._subject()[:4], *self._geometry, algorithm=algorithm, base=content.kind, base_root=base_root
+        )
+        journal = Journal.begin(path, header, self._job.token)
+        self._stack.callback(journal.close)
+        return journal
+
+    def header(self, algorithm: str, root: str) -> ManifestHeader:
+        """Of the list that this run publishes."""
+        disk_id, destination_id, scope, generation, size, leaf = self._subject()
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        return ManifestHeader(
+            disk_id, destination_id, scope, generation, size, leaf, algorithm, root, created
+        )
+
+    def _subject(self) -> Subject:
+        destination_id = self._disk.destination.disk.disk_id
+        place = (self._disk.disk_id, destination_id, self._job.scope, self._disk.generation)
+        return Subject(*place, *self._geometry)
+
+    def _from_journal(self) -> Content | None:
+        path = self._disk.journal
+        if path is None or not path.exists():
+            return None
+        try:
+            journal = Journal.resume(path, self._subject())
+        except UnusableJournalError as error:
+            self._complain(f"its journal is refused: {error}")
+            return None
+        try:
+            digests = self._scratch_list()
+            self._fill(digests, journal.header)
+            journal.replay(digests)
+        except (UnusableJournalError, UnusableLeafListError) as error:
+            journal.close()
+            self._complain(f"its journal is refused: {error}")
+            return None
+        self._stack.callback(journal.close)
+        return Content("list", digests, journal.header.algorithm, journal=journal)
+
+    def _fill(self, digests: Any, header: JournalHeader) -> None:
+        """With the content at the time the journal was begun."""
+        if header.base == "list":
+            with self._base_list(header) as leaves:
+                digests[:] = leaves.digests
+            return
+        zeros = ZeroDigests(self._geometry, header.algorithm)
+        for first in range(0, self._geometry.leaves, _FILL_LEAVES):
+            count = min(_FILL_LEAVES, self._geometry.leaves - first)
+            piece = zeros.of(first, count) if header.base == "zeros" else UNKNOWN * count
+            digests[first * len(UNKNOWN) : (first + count) * len(UNKNOWN)] = piece
+
+    def _base_list(self, header: JournalHeader) -> LeafList:
+        """The list the journal is based on: one kept with it, or the last published one."""
+        reason = "there is none"
+        for path in (self._disk.journal and base_of(self._disk.journal), self._disk.previous):
+            if path is None or not path.exists():
+                continue
+            leaves = LeafList(path)
+            found = (leaves.header.root, leaves.header.geometry, leaves.header.algorithm)
+            if found == (header.base_root, self._geometry, header.algorithm):
+                return leaves
+            leaves.close()
+            reason = f"{path} is another one"
+        raise UnusableLeafListError(f"the list it is based on: {reason}")
+
+    def _keep_base(self, content: Content, algorithm: str) -> str:
+        """A list that was made by hashing the destination is on no file yet. Returns its root."""
+        if self._disk.journal is None:
+            raise AssertionError("only a journal needs its base")
+        path = base_of(self._disk.journal)
+        with drafting(path, self._geometry, algorithm, content.digests) as draft:
+            root = draft.root()
+            draft.publish(self.header(algorithm, root))
+        return root
+
+    def _scratch_list(self) -> Any:
+        """Room for a list, on disk rather than in memory (256 KiB a GiB), and gone with this process."""
+        with tempfile.TemporaryFile(dir=self._disk.manifest.parent) as file:
+            file.truncate(self._geometry.list_bytes)
+            mapped = mmap.mmap(file.fileno(), self._geometry.list_bytes)
+        view = memoryview(mapped)
+        self._stack.callback(mapped.close)
+        self._stack.callback(view.release)
+        return view
+
+    def _require_fit(self, header: ManifestHeader) -> None:
+        found = (header.disk_id, header.destination_id, header.generation, header.size, header.leaf)
+        subject = self._subject()
+        wanted = (subject.disk_id, subject.destination_id, subject.generation - 1, *self._geometry)
+        if found != wanted:
+            raise UnusableLeafListError(f"it is for {found}, not for {wanted}")
+
+    def _complain(self, why: str) -> None:
+        self._note(f"disk {self._disk.disk_id}: the destination is compared, {why}")
