@@ -3,7 +3,6 @@
 import hashlib
 import os
 import resource
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +14,10 @@ from coriolis.agent.commands import EXIT_CLOSED
 from coriolis.agent.digests import ZeroDigests, root
 from coriolis.agent.frames import DIGEST_BYTES, Geometry, Header
 from coriolis.agent.pipes import read_exactly
+from tests.interpreters import interpreters, label, oldest_and_newest
 from tests.unit.agent.local_agent import LEAF, LocalAgent
 
 SIZE = (3 << 20) + 1536
-OLD_PYTHONS = sorted(Path("/root/.pyenv/versions").glob("3.6.*/bin/python3"))
 
 
 @pytest.fixture
@@ -42,7 +41,7 @@ def disk(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("python", [sys.executable, *map(str, OLD_PYTHONS)])
+@pytest.mark.parametrize("python", interpreters(), ids=label)
 def test_hasher(python: str, disk: Path) -> None:
     agent = LocalAgent(python)
     answer = agent.hello("hasher", disk, SIZE)
@@ -56,7 +55,7 @@ def test_hasher(python: str, disk: Path) -> None:
     assert agent.end() == 0
 
 
-@pytest.mark.parametrize("python", [sys.executable, *map(str, OLD_PYTHONS)])
+@pytest.mark.parametrize("python", oldest_and_newest(), ids=label)
 @pytest.mark.parametrize("compression", ["none", "zstd", "zlib"])
 def test_reader_to_writer(python: str, compression: str, disk: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"

@@ -12,24 +12,27 @@ from coriolis.model.worker import WorkerDisk
 from coriolis.transfer.audit import verify_disk
 from coriolis.transfer.job import DiskEnd
 from tests.unit.sshd import PrivateSshd
-from tests.unit.transfer.copying import Pair
+from tests.unit.transfer.copying import LEAF, Pair
 
 MIB = 1 << 20
-SIZE = 6 * MIB + 512 * 3
 
 
 class LoopPair(Pair):
-    """A pair whose ends are loop devices over its files."""
+    """A pair whose ends are loop devices over its files; the last leaf is three sectors short of whole."""
 
-    def __init__(self, sshd: PrivateSshd, directory: Path) -> None:
-        super().__init__(sshd, directory, SIZE)
-        self.devices = {path: self._attach(path) for path in (self.source, self.destination)}
+    def __init__(self, sshd: PrivateSshd, directory: Path, sectors: tuple[int, int]) -> None:
+        """`sectors`: bytes a sector of the source and of the destination."""
+        super().__init__(sshd, directory, 6 * MIB + max(sectors) * 3)
+        self.devices: dict[Path, str] = {}
+        for path, sector in zip((self.source, self.destination), sectors, strict=True):
+            self.devices[path] = self._attach(path, sector)
 
-    @staticmethod
-    def _attach(path: Path) -> str:
-        done = subprocess.run(["losetup", "-f", "--show", str(path)], capture_output=True, check=False)
+    def _attach(self, path: Path, sector: int) -> str:
+        command = ["losetup", "-f", "--show", f"--sector-size={sector}", str(path)]
+        done = subprocess.run(command, capture_output=True, check=False)
         if done.returncode:
-            pytest.skip(f"no loop devices here: {done.stderr.decode().strip()}")
+            self.detach()
+            pytest.skip(f"no loop devices with sectors of {sector} here: {done.stderr.decode().strip()}")
         return done.stdout.decode().strip()
 
     def end(self, path: Path, disk_id: str) -> DiskEnd:
@@ -41,10 +44,9 @@ class LoopPair(Pair):
             subprocess.run(["losetup", "-d", device], check=True)
 
 
-@pytest.fixture
-def pair(sshd: PrivateSshd, tmp_path: Path) -> Iterator[LoopPair]:
-    (tmp_path / "disk-1.destination").write_bytes(os.urandom(SIZE))
-    pair = LoopPair(sshd, tmp_path)
+@pytest.fixture(params=[(512, 512), (4096, 4096), (512, 4096), (4096, 512)], ids="{0[0]}-{0[1]}".format)
+def pair(request: pytest.FixtureRequest, sshd: PrivateSshd, tmp_path: Path) -> Iterator[LoopPair]:
+    pair = LoopPair(sshd, tmp_path, request.param)
     yield pair
     pair.detach()
 
@@ -56,9 +58,7 @@ def device_content(pair: LoopPair, path: Path) -> bytes:
 
 
 def test_full_zeroed_and_incremental(pair: LoopPair) -> None:
-    subprocess.run(
-        ["dd", "if=/dev/urandom", f"of={pair.devices[pair.destination]}", "status=none"], check=False
-    )
+    Path(pair.devices[pair.destination]).write_bytes(os.urandom(pair.size))
     first = pair.copy(1)
     assert device_content(pair, pair.destination) == device_content(pair, pair.source)
     with Path(pair.devices[pair.source]).open("r+b") as device:
@@ -89,3 +89,16 @@ def test_a_mounted_destination_is_refused(pair: LoopPair, tmp_path: Path) -> Non
             pair.copy(1)
     finally:
         subprocess.run([*inside, "umount", str(target)], check=True)
+
+
+def test_a_compared_device(pair: LoopPair) -> None:
+    """Nothing is known of the destination but what is read from it."""
+    pair.copy(1)
+    for path, offset in ((pair.source, MIB + 5), (pair.destination, 3 * MIB + 5)):
+        with Path(pair.devices[path]).open("r+b") as device:
+            device.seek(offset)
+            device.write(os.urandom(8))
+    os.sync()
+    result = pair.copy(2, compare_destination=True)
+    assert device_content(pair, pair.destination) == device_content(pair, pair.source)
+    assert result.moved + result.zero == 2 * LEAF

@@ -17,6 +17,7 @@ from coriolis.transfer import wire
 from coriolis.transfer.process import run_copy_job
 from tests.unit.sshd import PrivateSshd
 from tests.unit.transfer.copying import Pair
+from tests.unit.transfer.processes import agents, children, processes, written
 
 MIB = 1 << 20
 SIZE = 192 * MIB
@@ -29,40 +30,6 @@ def pair(sshd: PrivateSshd, tmp_path: Path) -> Pair:
     return pair
 
 
-def processes(text: str) -> dict[int, bytes]:
-    """Pids and arguments of the processes whose arguments contain `text`."""
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                arguments = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if text.encode() in arguments:
-                found[int(entry.name)] = arguments
-    return found
-
-
-def children(text: str) -> list[int]:
-    """Our own descendants' pids with `text` in their arguments, newest last."""
-    mine = {os.getpid()}
-    stats = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stats[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            except OSError:
-                continue
-    for pid in sorted(stats):
-        if stats[pid] in mine:
-            mine.add(pid)
-    return [pid for pid in sorted(processes(text)) if pid in mine]
-
-
-def written(pair: Pair) -> int:
-    return pair.destination.stat().st_blocks * 512
-
-
 def assert_quiet(pair: Pair) -> None:
     """Within seconds no ssh of ours and no agent is left, and the destination is no longer written to."""
     end = time.monotonic() + 15
@@ -73,19 +40,6 @@ def assert_quiet(pair: Pair) -> None:
     time.sleep(0.5)
     assert pair.destination.stat().st_mtime_ns == before
     assert not pair.manifest(1).exists()
-
-
-def agents(pair: Pair) -> list[int]:
-    """Python processes, started by our sshd or left over by it, that hold one of the pair's disks open."""
-    found = []
-    for pid in processes("types.ModuleType"):
-        try:
-            opened = [str(link.readlink()) for link in Path("/proc", str(pid), "fd").iterdir()]
-        except OSError:
-            continue
-        if str(pair.source) in opened or str(pair.destination) in opened:
-            found.append(pid)
-    return found
 
 
 def run_and_disturb(pair: Pair, disturb: "Disturbance") -> None:
