@@ -265,6 +265,7 @@ class ReplicaRecord(Stamps):
     generation: int = 0
     dirty: bool = False
     manifest: str | None = None
+    journal: str | None = None
     position: int = 0
 
 

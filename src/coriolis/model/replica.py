@@ -8,8 +8,10 @@ class ReplicaDisk:
     """The destination's copy of one source disk.
 
     `generation` counts the completed runs (0: never synced). `dirty` is set before the first write of a run and
-    cleared after its last flush: a dirty replica may hold anything, and its next run compares both ends.
-    `manifest` is the path of the leaf list of generation `generation`, relative to the state directory.
+    cleared after its last flush: a dirty replica may hold anything, and its next run compares both ends unless
+    the journal tells what it holds.
+    `manifest` is the path of the leaf list of generation `generation`, relative to the state directory, and
+    `journal` that of the run that is under way or broke off: no run without it has written to the disk since.
     """
 
     disk_id: str
@@ -19,6 +21,7 @@ class ReplicaDisk:
     generation: int = 0
     dirty: bool = False
     manifest: str | None = None
+    journal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from coriolis.engine.context import StepContext
 from coriolis.engine.step import Step
 from coriolis.model.enums import TaskType
-from coriolis.steps.replicate_disks import manifests_of
+from coriolis.steps.replica_files import manifests_of
 
 
 @dataclass(frozen=True)

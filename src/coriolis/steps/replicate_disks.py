@@ -1,25 +1,24 @@
 """Brings the replica disks up to date with the instance's disks."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import quote
 
 from coriolis.engine.context import StepContext
 from coriolis.engine.progress import readable_bytes
 from coriolis.engine.step import Step
 from coriolis.errors import EngineError
 from coriolis.model.enums import EventLevel, TaskType
-from coriolis.model.instance import Instance
+from coriolis.model.instance import Disk, Instance
 from coriolis.model.progress import DiskResult
 from coriolis.model.replica import ReplicaDisk
 from coriolis.model.worker import WorkerVm
 from coriolis.providers.base import SourceResources, TargetResources
+from coriolis.steps.replica_files import journal_of, manifest_of, tidy
+from coriolis.transfer.content import subject_of
 from coriolis.transfer.job import CopyJob, DiskCopy, DiskEnd
+from coriolis.transfer.journal import resumable
 from coriolis.transfer.process import run_copy_job
-
-MANIFESTS = "manifests"
 
 
 @dataclass(frozen=True)
@@ -45,20 +44,30 @@ class ReplicateDisks(Step):
         target_resources: TargetResources,
     ) -> tuple[ReplicaDisk, ...]:
         before = self._present(op)
-        replicas = [before[disk.id] for disk in instance.disks]
-        manifests = {r.disk_id: self._manifest(r.disk_id, r.generation + 1) for r in replicas}
-        job = self._job(
-            op, instance, replicas, manifests, source=source_resources.worker, target=target_resources.worker
-        )
-        op.checkpoint({"generations": {r.disk_id: r.generation + 1 for r in replicas}})
-        self._save(op, [replace(replica, dirty=True) for replica in replicas])
-        results = run_copy_job(job, report=op.disk_progress, check=op.check)
+        ends = source_resources.worker, target_resources.worker
+        copies = [self._copy(op, disk, before[disk.id], *ends) for disk in instance.disks]
+        op.checkpoint({"generations": {copy.disk_id: copy.generation for copy in copies}})
+        # From here on only the run that keeps these journals may have written to the replicas.
+        begun = [
+            replace(before[copy.disk_id], dirty=True, journal=_relative(op, copy.journal)) for copy in copies
+        ]
+        self._save(op, begun)
+        for copy, replica in zip(copies, begun, strict=True):
+            tidy(copy.manifest.parent, _files(op, replica))
+        results = run_copy_job(self._job(op, copies), report=op.disk_progress, check=op.check)
         synced = tuple(
-            replace(r, generation=r.generation + 1, dirty=False, manifest=str(manifests[r.disk_id]))
-            for r in replicas
+            replace(
+                replica,
+                generation=copy.generation,
+                dirty=False,
+                manifest=_relative(op, copy.manifest),
+                journal=None,
+            )
+            for copy, replica in zip(copies, begun, strict=True)
         )
         self._save(op, synced)
-        self._drop_old_manifests(op, synced)
+        for copy, replica in zip(copies, synced, strict=True):
+            tidy(copy.manifest.parent, _files(op, replica))
         op.event(EventLevel.INFO, describe_results(results))
         return synced
 
@@ -78,64 +87,49 @@ class ReplicateDisks(Step):
     def _save(self, op: StepContext, replicas: Sequence[ReplicaDisk]) -> None:
         op.database.replicas.save(op.fence, self.transfer_id, self.instance_name, replicas)
 
-    def _manifest(self, disk_id: str, generation: int) -> Path:
-        """Relative to the state directory."""
-        return manifests_of(self.transfer_id, self.instance_name) / _file_name(disk_id) / str(generation)
+    def _copy(
+        self, op: StepContext, disk: Disk, replica: ReplicaDisk, source: WorkerVm, target: WorkerVm
+    ) -> DiskCopy:
+        generation = replica.generation + 1
+        place = (self.transfer_id, self.instance_name, disk.id, generation, op.token)
+        manifest = op.settings.state_dir / manifest_of(*place)
+        manifest.parent.mkdir(parents=True, exist_ok=True)
+        known = op.settings.state_dir / replica.manifest if replica.manifest else None
+        previous = known if known is not None and known.exists() else None
+        untouched = replica.generation == 0 and not replica.dirty
+        copy = DiskCopy(
+            disk_id=disk.id,
+            size_bytes=disk.size_bytes,
+            source=_end(source, disk.id),
+            destination=destination_end(target, replica),
+            generation=generation,
+            manifest=manifest,
+            previous=previous,
+            compare_destination=not untouched and (previous is None or replica.dirty),
+            destination_zeroed=untouched,
+            journal=journal_of(manifest),
+        )
+        if replica.dirty and replica.journal is not None:
+            kept = op.settings.state_dir / replica.journal
+            if resumable(kept, subject_of(copy, self._scope, op.settings.transfer.leaf_size)):
+                return replace(copy, journal=kept)
+        return copy
 
-    def _job(
-        self,
-        op: StepContext,
-        instance: Instance,
-        replicas: Sequence[ReplicaDisk],
-        manifests: Mapping[str, Path],
-        *,
-        source: WorkerVm,
-        target: WorkerVm,
-    ) -> CopyJob:
-        state_dir, transfer = op.settings.state_dir, op.settings.transfer
-        copies: list[DiskCopy] = []
-        for disk, replica in zip(instance.disks, replicas, strict=True):
-            known = state_dir / replica.manifest if replica.manifest and not replica.dirty else None
-            previous = known if known is not None and known.exists() else None
-            untouched = replica.generation == 0 and not replica.dirty
-            manifest = state_dir / manifests[disk.id]
-            manifest.parent.mkdir(parents=True, exist_ok=True)
-            copies.append(
-                DiskCopy(
-                    disk_id=disk.id,
-                    size_bytes=disk.size_bytes,
-                    source=_end(source, disk.id),
-                    destination=_end(target, disk.id),
-                    generation=replica.generation + 1,
-                    manifest=manifest,
-                    previous=previous,
-                    compare_destination=previous is None and not untouched,
-                    destination_zeroed=untouched,
-                )
-            )
+    @property
+    def _scope(self) -> str:
+        return f"{self.transfer_id}/{self.instance_name}"
+
+    def _job(self, op: StepContext, copies: Sequence[DiskCopy]) -> CopyJob:
+        transfer = op.settings.transfer
         return CopyJob(
             copies=tuple(copies),
-            scope=f"{self.transfer_id}/{self.instance_name}",
+            scope=self._scope,
             token=op.token,
             leaf_size=transfer.leaf_size,
             compression=transfer.compression,
             parallel_disks=transfer.parallel_disks,
             connect_timeout=transfer.connect_timeout,
         )
-
-    def _drop_old_manifests(self, op: StepContext, synced: Sequence[ReplicaDisk]) -> None:
-        for replica in synced:
-            if replica.manifest is None:
-                continue
-            current = op.settings.state_dir / replica.manifest
-            for other in current.parent.iterdir():
-                if other.name.isdigit() and int(other.name) < replica.generation:
-                    other.unlink() if other.is_file() else shutil.rmtree(other)
-
-
-def manifests_of(transfer_id: str, instance_name: str) -> Path:
-    """Relative to the state directory."""
-    return Path(MANIFESTS) / _file_name(transfer_id) / _file_name(instance_name)
 
 
 def describe_results(results: Sequence[DiskResult]) -> str:
@@ -149,7 +143,9 @@ def describe_results(results: Sequence[DiskResult]) -> str:
             ("wire", "on the wire"),
         )
     )
-    return f"{len(results)} disk(s), {readable_bytes(size)}: {figures}."
+    resumed = sum(result.resumed for result in results)
+    note = f" {resumed} went on from where an interrupted run had come." if resumed else ""
+    return f"{len(results)} disk(s), {readable_bytes(size)}: {figures}.{note}"
 
 
 def _end(worker: WorkerVm, disk_id: str) -> DiskEnd:
@@ -159,6 +155,15 @@ def _end(worker: WorkerVm, disk_id: str) -> DiskEnd:
     raise EngineError(message=f"Worker {worker.name!r} was deployed without disk {disk_id!r}.")
 
 
-def _file_name(name: str) -> str:
-    """Any name as one path component: a slash or a leading dot would leave the directory."""
-    return quote(name, safe="").replace(".", "%2E")
+def destination_end(worker: WorkerVm, replica: ReplicaDisk) -> DiskEnd:
+    """Known by its volume: what is on record of a volume is worth nothing for another one."""
+    end = _end(worker, replica.disk_id)
+    return replace(end, disk=replace(end.disk, disk_id=replica.volume_id))
+
+
+def _relative(op: StepContext, path: Path | None) -> str | None:
+    return None if path is None else str(path.relative_to(op.settings.state_dir))
+
+
+def _files(op: StepContext, replica: ReplicaDisk) -> list[Path]:
+    return [op.settings.state_dir / path for path in (replica.manifest, replica.journal) if path is not None]

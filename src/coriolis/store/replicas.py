@@ -37,6 +37,7 @@ class ReplicaRepository(Repository):
                     "generation": replica.generation,
                     "dirty": replica.dirty,
                     "manifest": replica.manifest,
+                    "journal": replica.journal,
                     "position": position,
                 }
                 if replica.disk_id in known:
@@ -76,6 +77,7 @@ def _disk(record: ReplicaRecord) -> ReplicaDisk:
         generation=record.generation,
         dirty=record.dirty,
         manifest=record.manifest,
+        journal=record.journal,
     )
 
 
@@ -91,6 +93,7 @@ def _record(row: Row) -> ReplicaRecord:
         generation=row["generation"],
         dirty=row["dirty"],
         manifest=row["manifest"],
+        journal=row["journal"],
         position=row["position"],
         **stamps(row),
     )

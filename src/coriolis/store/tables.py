@@ -308,6 +308,7 @@ REPLICA_DISK = sa.Table(
     sa.Column("generation", sa.Integer, nullable=False),
     sa.Column("dirty", sa.Boolean, nullable=False),
     sa.Column("manifest", sa.String(1024)),
+    sa.Column("journal", sa.String(1024)),
     *_stamps(),
     sa.Index(None, "transfer_id", "instance"),
 )

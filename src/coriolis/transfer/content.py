@@ -47,6 +47,7 @@ class DestinationContent:
         self._stack = stack
         self._note = note
         self._geometry = Geometry(disk.size_bytes, job.leaf_size)
+        self._subject = subject_of(disk, job.scope, job.leaf_size)
 
     def known(self) -> Content | None:
         """None: the destination is to be compared."""
@@ -74,32 +75,22 @@ class DestinationContent:
         base_root = content.root or ""
         if content.kind == "list" and content.root is None:
             base_root = self._keep_base(content, algorithm)
-        header = JournalHeader(
-            *self._subject()[:4], *self._geometry, algorithm=algorithm, base=content.kind, base_root=base_root
-        )
+        header = JournalHeader(*self._subject, algorithm=algorithm, base=content.kind, base_root=base_root)
         journal = Journal.begin(path, header, self._job.token)
         self._stack.callback(journal.close)
         return journal
 
     def header(self, algorithm: str, root: str) -> ManifestHeader:
         """Of the list that this run publishes."""
-        disk_id, destination_id, scope, generation, size, leaf = self._subject()
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        return ManifestHeader(
-            disk_id, destination_id, scope, generation, size, leaf, algorithm, root, created
-        )
-
-    def _subject(self) -> Subject:
-        destination_id = self._disk.destination.disk.disk_id
-        place = (self._disk.disk_id, destination_id, self._job.scope, self._disk.generation)
-        return Subject(*place, *self._geometry)
+        return ManifestHeader(*self._subject, algorithm, root, created)
 
     def _from_journal(self) -> Content | None:
         path = self._disk.journal
         if path is None or not path.exists():
             return None
         try:
-            journal = Journal.resume(path, self._subject())
+            journal = Journal.resume(path, self._subject)
         except UnusableJournalError as error:
             self._complain(f"its journal is refused: {error}")
             return None
@@ -162,10 +153,21 @@ class DestinationContent:
 
     def _require_fit(self, header: ManifestHeader) -> None:
         found = (header.disk_id, header.destination_id, header.generation, header.size, header.leaf)
-        subject = self._subject()
-        wanted = (subject.disk_id, subject.destination_id, subject.generation - 1, *self._geometry)
+        disk_id, destination_id, _, generation, *geometry = self._subject
+        wanted = (disk_id, destination_id, generation - 1, *geometry)
         if found != wanted:
             raise UnusableLeafListError(f"it is for {found}, not for {wanted}")
 
     def _complain(self, why: str) -> None:
         self._note(f"disk {self._disk.disk_id}: the destination is compared, {why}")
+
+
+def subject_of(disk: DiskCopy, scope: str, leaf_size: int) -> Subject:
+    return Subject(
+        disk_id=disk.disk_id,
+        destination_id=disk.destination.disk.disk_id,
+        scope=scope,
+        generation=disk.generation,
+        size=disk.size_bytes,
+        leaf=leaf_size,
+    )

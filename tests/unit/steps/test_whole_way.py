@@ -1,6 +1,7 @@
 """From the front door through flows and steps to the clouds and back, on clouds of files."""
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -123,8 +124,8 @@ def test_a_replica_is_kept_up_to_date_and_deployed(world: World) -> None:
     (world.source / "vm/web/vdb").write_bytes(b"more")
     assert world.execute().status is ExecutionStatus.COMPLETED
     (vdb,) = [p for p in world.manifests() if "vdb" in str(p)]
-    assert vdb.name == "2"
-    assert "/vdb/1 False False" in vdb.read_text()
+    assert vdb.name.split(".")[0] == "2"
+    assert re.search(r"/vdb/1\.\d+ False False$", vdb.read_text())
 
     deployment = world.deploy()
     assert deployment.execution.status is ExecutionStatus.COMPLETED
@@ -176,14 +177,14 @@ def test_a_broken_off_copy_leaves_dirty_replicas_that_the_next_run_compares(worl
     assert world.execute().status is ExecutionStatus.ERROR
     replicas = world.engine.database.replicas.list(world.transfer_id)
     assert [(r.generation, r.dirty) for r in replicas] == [(1, True), (1, True)]
-    assert {p.name for p in world.manifests()} == {"1"}
+    assert {p.name.split(".")[0] for p in world.manifests()} == {"1"}
     assert len(world.resources(world.destination)) == 2
     assert world.resources(world.source) == []
     with pytest.raises(InvalidInput, match="its last run broke off"):
         world.engine.frontdoor.deploy(world.transfer_id, **OWNER)
     rule.unlink()
     assert world.execute().status is ExecutionStatus.COMPLETED
-    assert {p.read_text() for p in world.manifests()} == {"2 None True False"}
+    assert all(re.search(r"^2 .*/1\.\d+ True False$", p.read_text()) for p in world.manifests())
 
 
 @pytest.mark.parametrize("verb", ["clone-disks", "deploy-morphing", "morph", "delete-morphing", "finalize"])
