@@ -89,6 +89,7 @@ class MemoryOperation:
     lines: list[str] = field(default_factory=list)
     events: list[tuple[EventLevel, str]] = field(default_factory=list)
     lease_checks: int | None = None
+    moments: int = 0  # how often something was reached
 
     def name(self, *parts: str) -> str:
         return re.sub(r"[^A-Za-z0-9-]", "-", "-".join(("coriolis", self.job, *parts)))[:60]
@@ -118,3 +119,6 @@ class MemoryOperation:
 
     def event(self, level: EventLevel, message: str) -> None:
         self.events.append((level, message))
+
+    def reached(self) -> None:
+        self.moments += 1

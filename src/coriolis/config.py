@@ -229,6 +229,31 @@ class TransferSection(Section):
     connect_timeout: float = Field(300.0, gt=0, description="Seconds to wait for a worker VM's SSH.")
 
 
+class MigrationSection(Section):
+    """[migration]: when the passes of a live migration end, unless the user says otherwise."""
+
+    max_passes: int = Field(
+        8,
+        ge=1,
+        description="Passes with the instances running, at most; then they are shut down all the same.",
+    )
+    small_delta_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=0,
+        description="A pass that moved no more is the last one: so much crosses in about a second.",
+    )
+    small_delta_seconds: float = Field(
+        30.0,
+        ge=0,
+        description="A pass whose copy took no longer is the last one: the last delta will take about as long.",
+    )
+    restart_source_on_failure: bool = Field(
+        True,
+        description="Start the instances on the source again when what follows their shutting down fails or is "
+        "cancelled.",
+    )
+
+
 class OsMorphingSection(Section):
     offline_packages_dir: Path | None = Field(
         None,
@@ -300,6 +325,7 @@ class Settings(Section):
     barbican: BarbicanSection = BarbicanSection()
     engine: EngineSection = EngineSection()
     transfer: TransferSection = TransferSection()
+    migration: MigrationSection = MigrationSection()
     osmorphing: OsMorphingSection = OsMorphingSection()
     openstack_migration_provider: OpenStackSection = OpenStackSection()
     ovirt_migration_provider: OvirtSection = OvirtSection()

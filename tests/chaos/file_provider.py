@@ -155,6 +155,10 @@ class FileSource(_Files, SourceCloud):
         with self.cloud.call("shutdown", instance.name, _context(op)):
             pass
 
+    def start_instance(self, op: Operation, env: Environment, instance: Instance) -> None:
+        with self.cloud.call("start", instance.name, _context(op)):
+            pass
+
 
 class FileDestination(_Files, DestinationCloud):
     def list_storage(self, env: Environment) -> Sequence[StorageBackend]:

@@ -163,6 +163,22 @@ class ExecutionCreateEnvelope(Body):
     execution: Annotated[ExecutionCreate, BeforeValidator(_or_empty)]
 
 
+class MigrationCreate(Body):
+    """Null: as the settings, or the transfer, say."""
+
+    max_passes: int | None = Field(default=None, ge=1, le=1000)
+    small_delta_bytes: int | None = Field(default=None, ge=0, le=2**62)
+    small_delta_seconds: float | None = Field(default=None, ge=0, le=1e9)
+    restart_source_on_failure: bool | None = None
+    skip_os_morphing: bool | None = None
+    user_scripts: UserScripts | None = None
+    instance_osmorphing_minion_pool_mappings: dict[str, str] | None = None
+
+
+class MigrationCreateEnvelope(Body):
+    migration: Annotated[MigrationCreate, BeforeValidator(_or_empty)]
+
+
 class DeploymentCreate(Body):
     transfer_id: Text
     clone_disks: bool | None = None

@@ -3,7 +3,7 @@
 import binascii
 import json
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
@@ -54,8 +54,13 @@ class Context:
 
     def places(self, *executions: Execution) -> Mapping[str, QueuePlace]:
         """Where those that wait stand in the line, by execution."""
-        active = [run.id for run in executions if run.status in _MAY_WAIT]
-        return self.database.queue.places(active, self.settings.engine.limits) if active else {}
+        return self.places_of([run.id for run in executions if run.status in _MAY_WAIT])
+
+    def places_of(self, execution_ids: Sequence[str]) -> Mapping[str, QueuePlace]:
+        """As `places`, of runs that have not ended."""
+        if not execution_ids:
+            return {}
+        return self.database.queue.places(execution_ids, self.settings.engine.limits)
 
     def _require_own(self, record: _Owned, kind: str, name: str) -> None:
         if record.project_id != self.project_id:

@@ -30,7 +30,12 @@ def list_deployments_in_detail(
 
 @router.get("/deployments/{deployment_id}")
 def show_deployment(ctx: Ctx, deployment_id: str, include_task_info: bool = False) -> dict[str, Any]:
-    return {"deployment": _view(ctx, ctx.deployment(deployment_id), info=include_task_info)}
+    """`migration_id` and `downtime`: of the migration that it belongs to, null where it belongs to none."""
+    view = _view(ctx, ctx.deployment(deployment_id), info=include_task_info)
+    migration = ctx.database.live_migrations.of_deployment(deployment_id)
+    view["migration_id"] = None if migration is None else migration.id
+    view["downtime"] = views.downtime(migration)
+    return {"deployment": view}
 
 
 @router.post("/deployments")

@@ -39,6 +39,8 @@ _ENDPOINT = "/endpoints/{endpoint_id}"
 _TRANSFER = "/transfers/{transfer_id}"
 _EXECUTIONS = f"{_TRANSFER}/executions"
 _EXECUTION = f"{_EXECUTIONS}/{{execution_id}}"
+_MIGRATIONS = f"{_TRANSFER}/migrations"
+_MIGRATION = f"{_MIGRATIONS}/{{migration_id}}"
 _DEPLOYMENT = "/deployments/{deployment_id}"
 _REGION = "/regions/{region_id}"
 _SERVICE = "/services/{service_id}"
@@ -99,6 +101,10 @@ RULES: Sequence[Rule] = (
     Rule("transfer_executions", "create", "Execute a transfer.", [("POST", _EXECUTIONS)]),
     Rule("transfer_executions", "delete", "Delete an execution.", [("DELETE", _EXECUTION)]),
     Rule("transfer_executions", "cancel", "Cancel an execution.", [("POST", f"{_EXECUTION}/actions")]),
+    _listed("transfer_migrations", _MIGRATIONS),
+    Rule("transfer_migrations", "show", "Show a migration.", [("GET", _MIGRATION)]),
+    Rule("transfer_migrations", "create", "Migrate a transfer.", [("POST", _MIGRATIONS)]),
+    Rule("transfer_migrations", "cancel", "Cancel a migration.", [("POST", f"{_MIGRATION}/actions")]),
     _listed("deployments", "/deployments"),
     Rule("deployments", "show", "Show a deployment.", [("GET", _DEPLOYMENT)]),
     Rule("deployments", "create", "Deploy a replica.", [("POST", "/deployments")]),

@@ -32,8 +32,11 @@ def list_transfers_in_detail(
 
 @router.get("/transfers/{transfer_id}")
 def show_transfer(ctx: Ctx, transfer_id: str, include_task_info: bool = False) -> dict[str, Any]:
+    """`migration`: the last one, null where there is none."""
     found = ctx.transfer(transfer_id, with_executions=True)
-    return {"transfer": _view(ctx, found, info=include_task_info)}
+    last = ctx.database.live_migrations.last(transfer_id)
+    shown = {"migration": None if last is None else views.migration(last)}
+    return {"transfer": {**_view(ctx, found, info=include_task_info), **shown}}
 
 
 @router.post("/transfers")

@@ -1,6 +1,7 @@
 """Records as the wire format writes them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from coriolis.model.instance import (
     ProviderOption,
     StorageBackend,
 )
+from coriolis.model.migration import Migration
 from coriolis.model.queue import QueuePlace
 from coriolis.model.records import (
     Deployment,
@@ -133,6 +135,41 @@ def execution(record: Execution, places: Places) -> Json:
         "number": record.number,
         "tasks": [task(item) for item in record.tasks],
         **_place(places.get(record.id)),
+    }
+
+
+def migration(record: Migration) -> Json:
+    return {
+        **stamps(record),
+        "id": record.id,
+        "transfer_id": record.transfer_id,
+        "user_id": record.user_id,
+        "project_id": record.project_id,
+        "number": record.number,
+        "status": record.status,
+        "phase": record.phase,
+        "message": record.message,
+        "execution_id": record.execution_id,
+        "deployment_id": record.deployment_id,
+        **asdict(record.limits),
+        "restart_source_on_failure": record.restart_source_on_failure,
+        "passes": [asdict(item) for item in record.passes],
+        "cutover_reason": record.cutover_reason,
+        "downtime": downtime(record),
+    }
+
+
+def migration_in_full(record: Migration, tasks: Sequence[TaskRecord], place: QueuePlace | None) -> Json:
+    return {**migration(record), "tasks": [task(item) for item in tasks], **_place(place)}
+
+
+def downtime(record: Migration | None) -> Json | None:
+    """By instance, in seconds. Null until a migration has ended well, and where there is none."""
+    if record is None or record.downtime is None:
+        return None
+    return {
+        name: {"total_seconds": round(found.total_seconds, 3), **asdict(found)}
+        for name, found in record.downtime.items()
     }
 
 

@@ -106,6 +106,9 @@ class StepContext:
     def event(self, level: EventLevel, message: str) -> None:
         self._database.tasks.add_event(self._claim.fence, self._step, level, message)
 
+    def reached(self) -> None:
+        self._database.steps.reach(self._claim.fence, self._step)
+
     # For steps only
 
     @property

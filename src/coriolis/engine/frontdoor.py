@@ -10,10 +10,12 @@ from coriolis.config import Settings
 from coriolis.engine import submissions
 from coriolis.engine.credentials import resolve
 from coriolis.engine.inventory import Inventory, LocalInventory
+from coriolis.engine.migration.submissions import migrate
 from coriolis.engine.sessions import FindProvider
-from coriolis.errors import NotSupported
+from coriolis.errors import Conflict, NotSupported
 from coriolis.model.enums import ProviderType, ResourceState
 from coriolis.model.instance import Instance, InstanceSummary, Network, ProviderOption, StorageBackend
+from coriolis.model.migration import Migration, MigrationLimits
 from coriolis.model.records import Deployment, Execution, LedgerEntry
 from coriolis.model.secret import Secret
 from coriolis.providers import registry
@@ -182,6 +184,65 @@ class FrontDoor:
         deployment_id = submissions.deploy(self._database, transfer_id, wishes, request)
         self._wake()
         return self._database.deployments.get(deployment_id)
+
+    def migrate(
+        self,
+        transfer_id: str,
+        *,
+        user_id: str,
+        project_id: str,
+        max_passes: int | None = None,
+        small_delta_bytes: int | None = None,
+        small_delta_seconds: float | None = None,
+        restart_source_on_failure: bool | None = None,
+        skip_os_morphing: bool | None = None,
+        instance_osmorphing_minion_pool_mappings: Mapping[str, str] | None = None,
+        user_scripts: Mapping[str, Any] | None = None,
+        request: CreationRequest | None = None,
+    ) -> Migration:
+        """Carries a live migration over: passes until the delta is small, shut down, last delta, deployment. None:
+        as [migration] of the settings, or the transfer, says. `request` as for `execute_transfer`. Raises
+        InvalidInput for a replica, Conflict while the transfer is in use or where it was deployed already."""
+        known = self._database.idempotency.find(request)
+        if known is not None:
+            return self._database.live_migrations.get(known)
+        self._require_conductors_of(transfer_id, source=True)
+        given = self._settings.migration
+        limits = MigrationLimits(
+            given.max_passes if max_passes is None else max_passes,
+            given.small_delta_bytes if small_delta_bytes is None else small_delta_bytes,
+            given.small_delta_seconds if small_delta_seconds is None else small_delta_seconds,
+        )
+        restart = restart_source_on_failure
+        migration_id = migrate(
+            self._database,
+            transfer_id,
+            limits,
+            submissions.DeploymentWishes(
+                user_id=user_id,
+                project_id=project_id,
+                skip_os_morphing=skip_os_morphing,
+                instance_osmorphing_minion_pool_mappings=instance_osmorphing_minion_pool_mappings,
+                user_scripts=user_scripts,
+            ),
+            restart_source_on_failure=given.restart_source_on_failure if restart is None else restart,
+            request=request,
+        )
+        self._wake()
+        return self._database.live_migrations.get(migration_id)
+
+    def cancel_migration(self, migration_id: str, *, force: bool = False) -> None:
+        """What its present run made is undone, and instances that it shut down are started again. Raises
+        Conflict when it is not active."""
+        execution_id = self._database.live_migrations.wish_away(migration_id, force=force)
+        try:
+            self._database.jobs.cancel(execution_id, force=force)
+        except Conflict:
+            # That run has just ended: whoever makes the next move sees the wish. One that needs an operator is
+            # not over, and says what to do.
+            if not self._database.live_migrations.has_ended(execution_id):
+                raise
+        self._wake()
 
     def delete_disks(self, transfer_id: str) -> Execution:
         """Raises InvalidInput when nothing was replicated, Conflict while the transfer is in use."""

@@ -1,5 +1,7 @@
 """Where and when a job may run: the regions of its endpoints, the plugins it needs, and what it goes before."""
 
+from dataclasses import replace
+
 from coriolis.model.enums import ProviderType
 from coriolis.model.queue import Demand, Needs, capability
 from coriolis.model.records import Endpoint, Transfer
@@ -18,6 +20,19 @@ def needs_of_transfer(database: Database, transfer: Transfer) -> Needs:
         capability(destination.type, ProviderType.TRANSFER_IMPORT),
     )
     return Needs(_demand(capabilities, origin, destination), origin.id, destination.id)
+
+
+def needs_of_cutover(database: Database, transfer: Transfer) -> Needs:
+    """Of the last delta, with the instances shut down: someone waits for it as for a deployment. Raises NotFound."""
+    return replace(needs_of_transfer(database, transfer), priority=DEPLOYMENT_PRIORITY)
+
+
+def needs_of_source(database: Database, transfer: Transfer) -> Needs:
+    """For power on the source alone: whatever is wrong with the destination must not be in its way. Raises
+    NotFound."""
+    origin = database.endpoints.get(transfer.origin_endpoint_id)
+    demand = _demand((capability(origin.type, ProviderType.TRANSFER_EXPORT),), origin)
+    return Needs(demand, origin_endpoint_id=origin.id, priority=DEPLOYMENT_PRIORITY)
 
 
 def needs_of_destination(database: Database, transfer: Transfer) -> Needs:

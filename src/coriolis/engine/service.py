@@ -11,6 +11,7 @@ from coriolis.engine.conductor import Conductor
 from coriolis.engine.frontdoor import FrontDoor
 from coriolis.engine.inventory import LocalInventory
 from coriolis.engine.lock import StateDirectoryLock
+from coriolis.engine.migration.carrier import Carrier
 from coriolis.engine.presence import Presence
 from coriolis.engine.reach import CONDUCTOR_TOPIC, Reach
 from coriolis.engine.registry import StepRegistry
@@ -67,7 +68,9 @@ class Engine:
             platforms={name: tuple(plugin.capabilities) for name, plugin in all_providers().items()},
         )
         self.conductor: Conductor | None = None
+        self.carrier: Carrier | None = None
         if role.conducts:
+            self.carrier = Carrier(self.database, look_every=settings.engine.watch_seconds, wake=self.wake)
             self.conductor = Conductor(
                 self.database,
                 settings,
@@ -116,6 +119,9 @@ class Engine:
                 self.database.jobs.retry_stuck()
                 self.conductor.start()
                 started.callback(self.conductor.stop)
+            if self.carrier:
+                self.carrier.start()
+                started.callback(self.carrier.stop)
             self._running = started.pop_all()
         return self
 

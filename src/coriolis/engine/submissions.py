@@ -1,13 +1,17 @@
 """Turning a request into queued jobs: everything that can be refused is refused before the first row is
 written."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
-from coriolis.engine.needs import needs_of_deployment, needs_of_destination, needs_of_transfer
+from coriolis.engine.needs import (
+    needs_of_deployment,
+    needs_of_destination,
+    needs_of_transfer,
+)
 from coriolis.engine.plan import new_job
 from coriolis.engine.step import load_value
 from coriolis.errors import Conflict, InvalidInput, NotSupported
@@ -16,12 +20,16 @@ from coriolis.flows import deployment as deployment_flow
 from coriolis.flows import transfer_execution as transfer_flow
 from coriolis.model.enums import ExecutionStatus, ExecutionType, Scenario
 from coriolis.model.instance import Instance
+from coriolis.model.queue import Needs
 from coriolis.model.records import Transfer
 from coriolis.steps.validate_deployment import refuse_unsynced, replicas_to_deploy
 from coriolis.store.database import Database
 from coriolis.store.executions import NewJob, refresh_status
 from coriolis.store.idempotency import CreationRequest
 from coriolis.store.transfers import refuse_while_active
+
+Submission = Callable[[sa.Connection], str]
+"""Queues what was prepared, in the caller's transaction, and returns its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +54,9 @@ def execute_transfer(
 ) -> str:
     """Returns the execution's id. Raises NotFound, or Conflict while the transfer is in use."""
     transfer = database.transfers.get(transfer_id)
-    _refuse_second_migration(database, transfer)
-    jobs = []
+    refuse_second_migration(database, transfer)
     needs = needs_of_transfer(database, transfer)
-    for instance in transfer.instances:
-        what = transfer_flow.TransferExecution(
-            transfer_id=transfer.id,
-            instance_name=instance,
-            source_id=transfer.origin_endpoint_id,
-            source=transfer.source_environment,
-            destination_id=transfer.destination_endpoint_id,
-            destination=transfer.destination_environment,
-            shutdown=shutdown_instances,
-        )
-        steps = transfer_flow.steps(what)
-        flow = (transfer_flow.NAME, transfer_flow.VERSION, steps)
-        jobs.append(new_job(instance, *flow, codec=database.codec, needs=needs))
+    jobs = transfer_jobs(database, transfer, needs, shutdown=shutdown_instances)
     return _submit(database, transfer_id, ExecutionType.TRANSFER_EXECUTION, jobs, request)
 
 
@@ -71,13 +66,21 @@ def deploy(
     """Returns the deployment's id. Raises NotFound, InvalidInput, Conflict, NotSupported (see
     FrontDoor.deploy)."""
     transfer = database.transfers.get(transfer_id, with_executions=True)
-    if not (transfer.clone_disks if wishes.clone_disks is None else wishes.clone_disks):
-        raise NotSupported(
-            message="A deployment works on copies of the replicas: clone_disks=false is not supported yet."
-        )
-    _refuse_second_migration(database, transfer)
+    refuse_uncloned(transfer, wishes)
+    refuse_second_migration(database, transfer)
     if not wishes.force:
         _refuse_never_completed(transfer)
+    submission = prepare_deployment(database, transfer, wishes)
+
+    def submit(connection: sa.Connection) -> str:
+        refuse_while_active(connection, transfer_id)
+        return submission(connection)
+
+    return database.idempotency.create_once(request, submit)
+
+
+def prepare_deployment(database: Database, transfer: Transfer, wishes: DeploymentWishes) -> Submission:
+    """Raises NotFound, InvalidInput for replicas that are not whole."""
     skip = transfer.skip_os_morphing if wishes.skip_os_morphing is None else wishes.skip_os_morphing
     scripts = transfer.user_scripts if wishes.user_scripts is None else wishes.user_scripts
     jobs = [
@@ -87,7 +90,6 @@ def deploy(
     pools = wishes.instance_osmorphing_minion_pool_mappings
 
     def submit(connection: sa.Connection) -> str:
-        refuse_while_active(connection, transfer_id)
         return database.deployments.submit(
             connection,
             transfer,
@@ -102,7 +104,15 @@ def deploy(
             jobs=jobs,
         )
 
-    return database.idempotency.create_once(request, submit)
+    return submit
+
+
+def refuse_uncloned(transfer: Transfer, wishes: DeploymentWishes) -> None:
+    """Raises NotSupported."""
+    if not (transfer.clone_disks if wishes.clone_disks is None else wishes.clone_disks):
+        raise NotSupported(
+            message="A deployment works on copies of the replicas: clone_disks=false is not supported yet."
+        )
 
 
 def update_transfer(database: Database, transfer_id: str, changes: Mapping[str, Any]) -> str:
@@ -144,6 +154,24 @@ def _submit(
         return database.executions.submit(connection, transfer_id, kind, jobs)
 
     return database.idempotency.create_once(request, submit)
+
+
+def transfer_jobs(database: Database, transfer: Transfer, needs: Needs, *, shutdown: bool) -> list[NewJob]:
+    jobs = []
+    for instance in transfer.instances:
+        what = transfer_flow.TransferExecution(
+            transfer_id=transfer.id,
+            instance_name=instance,
+            source_id=transfer.origin_endpoint_id,
+            source=transfer.source_environment,
+            destination_id=transfer.destination_endpoint_id,
+            destination=transfer.destination_environment,
+            shutdown=shutdown,
+        )
+        steps = transfer_flow.steps(what)
+        flow = (transfer_flow.NAME, transfer_flow.VERSION, steps)
+        jobs.append(new_job(instance, *flow, codec=database.codec, needs=needs))
+    return jobs
 
 
 def _deployment_job(
@@ -201,7 +229,7 @@ def _refuse_never_completed(transfer: Transfer) -> None:
         )
 
 
-def _refuse_second_migration(database: Database, transfer: Transfer) -> None:
+def refuse_second_migration(database: Database, transfer: Transfer) -> None:
     """A live migration ends with its deployment: going on from the source would overwrite what runs by
     now."""
     if transfer.scenario is not Scenario.LIVE_MIGRATION:

@@ -15,6 +15,9 @@ from coriolis.steps.validate_deployment import ValidateDeployment
 
 NAME = "deployment"
 VERSION = 1
+FIRST_STEP = "validate_deployment"
+CLONE_STEP = "clone_disks"
+FINAL_STEP = "finalize_instance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +39,16 @@ def steps(what: InstanceDeployment) -> list[FlowStep]:
     subject = (what.transfer_id, what.instance_name)
     validate = ValidateDeployment(*cloud, *subject, instance=what.instance, force=what.force)
     flow = [
-        FlowStep("validate_deployment", validate),
-        FlowStep("clone_disks", CloneTransferDisks(*cloud, *subject), ("validate_deployment",)),
+        FlowStep(FIRST_STEP, validate),
+        FlowStep(CLONE_STEP, CloneTransferDisks(*cloud, *subject), (FIRST_STEP,)),
     ]
     if not what.skip_os_morphing:
         morph = MorphOs(*cloud, what.instance_name, what.user_scripts)
         delete = DeleteOsMorphingResources(*cloud)
         flow += [
-            FlowStep("deploy_os_morphing_resources", DeployOsMorphingResources(*cloud), ("clone_disks",)),
+            FlowStep("deploy_os_morphing_resources", DeployOsMorphingResources(*cloud), (CLONE_STEP,)),
             FlowStep("os_morphing", morph, ("deploy_os_morphing_resources",)),
             FlowStep("delete_os_morphing_resources", delete, ("os_morphing",), on_error=True),
         ]
     finalize = FinalizeInstance(*cloud, what.instance_name)
-    return [*flow, FlowStep("finalize_instance", finalize, (flow[-1].name,))]
+    return [*flow, FlowStep(FINAL_STEP, finalize, (flow[-1].name,))]

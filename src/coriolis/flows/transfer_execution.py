@@ -19,6 +19,7 @@ from coriolis.steps.validate_transfer_source import ValidateTransferSource
 NAME = "transfer_execution"
 VERSION = 1
 INSTANCE_STEP = "get_instance_info"
+SHUTDOWN_STEP = "shutdown_instance"
 COPY_STEP = "replicate_disks"
 
 
@@ -50,8 +51,8 @@ def steps(what: TransferExecution) -> list[FlowStep]:
     frozen = deployed
     if what.shutdown:
         # Before the snapshots: what the guest wrote last must be in them.
-        flow.append(FlowStep("shutdown_instance", ShutdownInstance(*source), deployed))
-        frozen = ("shutdown_instance",)
+        flow.append(FlowStep(SHUTDOWN_STEP, ShutdownInstance(*source), deployed))
+        frozen = (SHUTDOWN_STEP,)
     workers = ("deploy_source_resources", "deploy_target_resources")
     return [
         *flow,

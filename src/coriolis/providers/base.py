@@ -95,6 +95,10 @@ class Operation(Protocol):
 
     def event(self, level: EventLevel, message: str) -> None: ...
 
+    def reached(self) -> None:
+        """What the step is for has come true at this moment, though it has more to do: a VM is powered on, and
+        its guest is still waited for. A downtime ends here. The first call counts."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceResources:
@@ -173,6 +177,10 @@ class SourceCloud(Cloud):
 
     @abstractmethod
     def shutdown_instance(self, op: Operation, env: Environment, instance: Instance) -> None: ...
+
+    @abstractmethod
+    def start_instance(self, op: Operation, env: Environment, instance: Instance) -> None:
+        """Powers it on and waits until it is; one that is on already stays so."""
 
 
 class DestinationCloud(Cloud):

@@ -16,6 +16,7 @@ from coriolis.steps.get_instance_info import GetInstanceInfo
 from coriolis.steps.morph_os import MorphOs
 from coriolis.steps.replicate_disks import ReplicateDisks
 from coriolis.steps.shutdown_instance import ShutdownInstance
+from coriolis.steps.start_instance import StartInstance
 from coriolis.steps.validate_deployment import ValidateDeployment
 from coriolis.steps.validate_transfer_destination import ValidateTransferDestination
 from coriolis.steps.validate_transfer_source import ValidateTransferSource
@@ -35,6 +36,7 @@ STEPS: tuple[type[Step], ...] = (
     MorphOs,
     ReplicateDisks,
     ShutdownInstance,
+    StartInstance,
     ValidateDeployment,
     ValidateTransferDestination,
     ValidateTransferSource,

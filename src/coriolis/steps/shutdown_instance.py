@@ -13,7 +13,7 @@ from coriolis.model.instance import Instance
 @dataclass(frozen=True)
 class ShutdownInstance(Step):
     """Not undone by a failure later: starting a VM that somebody wanted off, perhaps beside its copy, is
-    worse."""
+    worse. A migration, which shuts down on its own account, starts it again by a run of its own."""
 
     key = "shutdown_instance"
     task_type = TaskType.SHUTDOWN_INSTANCE

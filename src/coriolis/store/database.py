@@ -20,6 +20,7 @@ from coriolis.store.faults import commit, repeated
 from coriolis.store.idempotency import IdempotencyRepository
 from coriolis.store.jobs import JobRepository
 from coriolis.store.key_check import open_checked_keyring
+from coriolis.store.live_migrations import LiveMigrationRepository
 from coriolis.store.migrate import require_current, upgrade
 from coriolis.store.queue import QueueRepository
 from coriolis.store.regions import RegionRepository
@@ -113,6 +114,10 @@ class Database:
     @cached_property
     def deployments(self) -> DeploymentRepository:
         return DeploymentRepository(self)
+
+    @cached_property
+    def live_migrations(self) -> LiveMigrationRepository:
+        return LiveMigrationRepository(self)
 
     @cached_property
     def jobs(self) -> JobRepository:

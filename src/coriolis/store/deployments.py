@@ -94,6 +94,18 @@ class DeploymentRepository(Repository):
         self._database.executions.submit(connection, deployment_id, ExecutionType.DEPLOYMENT, jobs)
         return deployment_id
 
+    def of_migration(self, deployment_id: str) -> Deployment:
+        """As `get`, also after the user has deleted the record."""
+        with self._database.read() as connection:
+            query = sa.select(DEPLOYMENT).where(DEPLOYMENT.c.id == deployment_id)
+            row = connection.execute(query).mappings().one()
+            return self._records(connection, [row], with_tasks=False)[0]
+
+    def run_of(self, connection: sa.Connection, deployment_id: str) -> str:
+        """The id of its execution."""
+        query = sa.select(EXECUTION.c.id).where(EXECUTION.c.action_id == deployment_id)
+        return str(connection.execute(query).scalar_one())
+
     @repeated
     def set_result(self, fence: "Fence", instance: str, result: Mapping[str, Any]) -> None:
         """Records the VM made of `instance` by the deployment that the fence's job belongs to."""

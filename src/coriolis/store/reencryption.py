@@ -20,6 +20,7 @@ PROTECTED: Sequence[tuple[sa.Table, Sequence[str]]] = (
     (tables.ENDPOINT, ("connection_info",)),
     (tables.TRANSFER, _ENVIRONMENTS),
     (tables.DEPLOYMENT, _ENVIRONMENTS),
+    (tables.MIGRATION, ("wishes",)),
     (tables.JOB, ("plan",)),
     (tables.STEP_STATE, ("result", "checkpoint")),
     (tables.IDEMPOTENCY_KEY, ("request_digest",)),

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from coriolis.model.enums import EventLevel, TaskStatus
 from coriolis.model.records import JobState
-from coriolis.store.clock import utcnow
+from coriolis.store.clock import clock, utcnow
 from coriolis.store.faults import repeated
 from coriolis.store.jobs import begin_compensation
 from coriolis.store.repository import Repository, Row
@@ -21,11 +21,10 @@ from coriolis.store.tables import EXECUTION, JOB, STEP_STATE
 from coriolis.store.tasks import add_event, set_status
 
 if TYPE_CHECKING:
-    from coriolis.store.database import Fence
+    from coriolis.store.database import Database, Fence
 
 
-# Built once: every step runs both.
-_INSERT = sa.insert(STEP_STATE)
+# Built once: every step runs it.
 _UPDATE = sa.update(STEP_STATE).where(
     STEP_STATE.c.job_id == sa.bindparam("of_job"), STEP_STATE.c.step == sa.bindparam("of_step")
 )
@@ -34,16 +33,29 @@ _UPDATE = sa.update(STEP_STATE).where(
 @dataclass(frozen=True, slots=True)
 class StepState:
     """`attempts` counts the executions that were begun. `result` is there once `finished`. `reverted`: nothing
-    more of it is to be undone; what its clean-up could not remove is a leftover in the ledger."""
+    more of it is to be undone; what its clean-up could not remove is a leftover in the ledger.
+
+    The moments are seconds of the database's clock: the first attempt's begin, when what the step is for had come
+    true (where it has more to do after that), and the end."""
 
     attempts: int = 0
     finished: bool = False
     result: Any = None
     checkpoint: Mapping[str, Any] | None = None
     reverted: bool = False
+    began_at: float | None = None
+    reached_at: float | None = None
+    finished_at: float | None = None
 
 
 class StepRepository(Repository):
+    def __init__(self, database: "Database") -> None:
+        super().__init__(database)
+        now = clock(database.engine.dialect.name)
+        self._begin = sa.insert(STEP_STATE).values(began_at=now)
+        self._reach = _UPDATE.where(STEP_STATE.c.reached_at.is_(None)).values(reached_at=now)
+        self._finish = _UPDATE.values(finished_at=now)
+
     def of_job(self, job_id: str) -> dict[str, StepState]:
         """By the step's name; steps that never began are not in it."""
         query = sa.select(STEP_STATE).where(STEP_STATE.c.job_id == job_id)
@@ -78,7 +90,7 @@ class StepRepository(Repository):
         with self._database.fenced(fence) as connection:
             if attempt == 1:
                 first = {"attempts": 1, "finished": False, "reverted": False, "updated_at": utcnow()}
-                connection.execute(_INSERT, {"job_id": fence.job_id, "step": step, **first})
+                connection.execute(self._begin, {"job_id": fence.job_id, "step": step, **first})
             else:
                 _change(connection, fence.job_id, step, {"attempts": attempt})
             set_status(connection, fence.job_id, step, TaskStatus.RUNNING, host=host, process_id=process_id)
@@ -87,8 +99,16 @@ class StepRepository(Repository):
     def finish(self, fence: "Fence", step: str, result: Any) -> None:
         """Keeps the result (JSON) and shows the task as completed: from here on the step never runs again."""
         with self._database.fenced(fence) as connection:
-            _change(connection, fence.job_id, step, {"finished": True, "result": self._protect(result)})
+            values = {"finished": True, "result": self._protect(result)}
+            _change(connection, fence.job_id, step, values, self._finish)
             set_status(connection, fence.job_id, step, TaskStatus.COMPLETED)
+
+    @repeated
+    def reach(self, fence: "Fence", step: str) -> None:
+        """What the step is for has come true now; the first time counts."""
+        with self._database.fenced(fence) as connection:
+            row = {"of_job": fence.job_id, "of_step": step, "updated_at": utcnow()}
+            connection.execute(self._reach, row)
 
     @repeated
     def fail(self, fence: "Fence", step: str, details: str) -> JobState:
@@ -131,6 +151,9 @@ class StepRepository(Repository):
             result=self._reveal(row["result"]),
             checkpoint=self._reveal(row["checkpoint"]),
             reverted=row["reverted"],
+            began_at=row["began_at"],
+            reached_at=row["reached_at"],
+            finished_at=row["finished_at"],
         )
 
 
@@ -138,7 +161,9 @@ def _step(job_id: str, step: str) -> sa.ColumnElement[bool]:
     return sa.and_(STEP_STATE.c.job_id == job_id, STEP_STATE.c.step == step)
 
 
-def _change(connection: sa.Connection, job_id: str, step: str, values: Mapping[str, Any]) -> None:
+def _change(
+    connection: sa.Connection, job_id: str, step: str, values: Mapping[str, Any], how: sa.Update = _UPDATE
+) -> None:
     row = {"of_job": job_id, "of_step": step, **values, "updated_at": utcnow()}
-    if connection.execute(_UPDATE, row).rowcount != 1:
+    if connection.execute(how, row).rowcount != 1:
         raise LookupError(f"step {step!r} of job {job_id} never began")

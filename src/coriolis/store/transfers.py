@@ -13,7 +13,7 @@ from coriolis.store.executions import active_execution, executions_of
 from coriolis.store.faults import repeated
 from coriolis.store.idempotency import CreationRequest
 from coriolis.store.repository import Repository, Row, born, bury, change, get_row, new_id, page, stamps
-from coriolis.store.tables import DEPLOYMENT, ENDPOINT, EXECUTION, TRANSFER
+from coriolis.store.tables import DEPLOYMENT, ENDPOINT, EXECUTION, MIGRATION, TRANSFER
 
 _PROTECTED = ("source_environment", "destination_environment", "user_scripts")
 _CHANGEABLE = frozenset(
@@ -205,8 +205,11 @@ def _last_status() -> sa.ColumnElement[str]:
     return sa.func.coalesce(last, str(ExecutionStatus.UNEXECUTED))
 
 
-def refuse_while_active(connection: sa.Connection, transfer_id: str) -> None:
-    """Raises Conflict. The transfer's row is locked first, so that two submissions at once see each other."""
+def refuse_while_active(
+    connection: sa.Connection, transfer_id: str, *, migration_id: str | None = None
+) -> None:
+    """Raises Conflict. The transfer's row is locked first, so that two submissions at once see each other.
+    `migration_id`: who asks is this migration, which has the transfer to itself also between two runs."""
     connection.execute(sa.select(TRANSFER.c.id).where(TRANSFER.c.id == transfer_id).with_for_update())
     deployments = sa.select(DEPLOYMENT.c.id).where(
         DEPLOYMENT.c.transfer_id == transfer_id, DEPLOYMENT.c.deleted == ALIVE
@@ -216,4 +219,12 @@ def refuse_while_active(connection: sa.Connection, transfer_id: str) -> None:
         if active is not None:
             raise Conflict(
                 message=f"Transfer {transfer_id} is in use by execution {active}: cancel it or wait."
+            )
+    migrations = sa.select(MIGRATION.c.id).where(
+        MIGRATION.c.transfer_id == transfer_id, MIGRATION.c.status == ExecutionStatus.RUNNING
+    )
+    for active in connection.scalars(migrations):
+        if active != migration_id:
+            raise Conflict(
+                message=f"Transfer {transfer_id} is in use by migration {active}: cancel it or wait."
             )

@@ -149,6 +149,9 @@ class DirectorySource(_DirectoryCloud, SourceCloud):
     def shutdown_instance(self, op: Operation, env: Environment, instance: Instance) -> None:
         (self.root / "instances" / f"{instance.id}.off").touch()
 
+    def start_instance(self, op: Operation, env: Environment, instance: Instance) -> None:
+        (self.root / "instances" / f"{instance.id}.off").unlink(missing_ok=True)
+
     def _instances(self) -> list[Instance]:
         return [self._instance(path) for path in sorted((self.root / "instances").glob("*.json"))]
 

@@ -1,7 +1,8 @@
 """Two platforms made of files, for the whole way from the front door to the last step.
 
 A cloud is a directory: `vm/<instance>/<disk>` are the source's disks, `<kind>-<name>` are resources, replica
-volumes among them. `fail/<verb>` makes a verb fail. What crosses is the files' bytes.
+volumes among them. `off/<instance>` is there while one is shut down, `fail/<verb>` makes a verb fail. What
+crosses is the files' bytes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -102,7 +103,8 @@ class PaperSource(PaperCloud, SourceCloud):
             raise InstanceNotFound(name=name_or_id, endpoint="paper")
         disks = tuple(Disk(p.name, p.stat().st_size) for p in sorted(place.iterdir()))
         nics = (Nic("net", "00:00:00:00:00:01"),)
-        return Instance(name_or_id, name_or_id, 1, 64, OsType.LINUX, Firmware.BIOS, disks, nics)
+        on = not (self.directory / "off" / name_or_id).exists()
+        return Instance(name_or_id, name_or_id, 1, 64, OsType.LINUX, Firmware.BIOS, disks, nics, running=on)
 
     def source_options(self, env: Environment, names: Sequence[str] = ()) -> Sequence[ProviderOption]:
         return [ProviderOption("o", ("a",))]
@@ -126,6 +128,12 @@ class PaperSource(PaperCloud, SourceCloud):
 
     def shutdown_instance(self, op: Operation, env: Environment, instance: Instance) -> None:
         self.does("shutdown")
+        (self.directory / "off").mkdir(exist_ok=True)
+        (self.directory / "off" / instance.name).touch()
+
+    def start_instance(self, op: Operation, env: Environment, instance: Instance) -> None:
+        self.does("start")
+        (self.directory / "off" / instance.name).unlink(missing_ok=True)
 
 
 class PaperDestination(PaperCloud, DestinationCloud):

@@ -1,6 +1,6 @@
 """OpenStack as a source: exports through a worker VM that reads clones of volume snapshots."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from coriolis.model.instance import Instance, InstanceSummary, Network, ProviderOption
@@ -102,6 +102,25 @@ class OpenStackSource(SourceCloud):
         instance: Instance,
     ) -> None:
         """Nova asks the guest by ACPI and pulls the plug after its own time-out (60 s unless configured)."""
+        op.progress(f"Shutting down instance {instance.name}")
+        self._power(op, instance, "SHUTOFF", "shut down", self._client.compute.stop_server)
+
+    def start_instance(
+        self,
+        op: Operation,
+        env: Environment,  # noqa: ARG002 - of the contract
+        instance: Instance,
+    ) -> None:
+        op.progress(f"Starting instance {instance.name}")
+        self._power(op, instance, "ACTIVE", "start", self._client.compute.start_server)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _power(
+        self, op: Operation, instance: Instance, wanted: str, verb: str, ask: Callable[[str], object]
+    ) -> None:
+        """Asks once, as soon as no other task holds the server, and waits for the status."""
         compute = self._client.compute
         asked = False
 
@@ -110,21 +129,16 @@ class OpenStackSource(SourceCloud):
             server = self._client.call(
                 f"read server {instance.name!r}", lambda: compute.get_server(instance.id)
             )
-            if server.status == "SHUTOFF":
+            if server.status == wanted and server.task_state is None:
                 return True
             if not asked and server.task_state is None:
-                stop = partial(compute.stop_server, instance.id)
-                self._client.call(f"stop server {instance.name!r}", stop)
+                self._client.call(f"{verb} server {instance.name!r}", partial(ask, instance.id))
                 asked = True
             return None
 
         with self._client.during(op):
-            op.progress(f"Shutting down instance {instance.name}")
-            action = f"shut down instance {instance.name!r}"
+            action = f"{verb} instance {instance.name!r}"
             wait_until(op, look, self._client.patience, cloud=self._client.cloud, action=action)
-
-    def close(self) -> None:
-        self._client.close()
 
     def _delete(self, op: Operation, instance: Instance) -> None:
         """The worker first: it holds the clones, which hold the snapshots."""

@@ -167,6 +167,7 @@ class FinalVm:
                 f"start VM {instance.name}", lambda: service.start(query=self._client.query), idempotent=False
             )
         self._vms.wait_status(op, vm_id, types.VmStatus.UP)
+        op.reached()
         op.progress(f"Waiting for the guest agent of VM {instance.name}")
         patience = Patience(
             min(_AGENT_SECONDS, self._client.patience.timeout), self._client.patience.interval
