@@ -27,6 +27,7 @@ from coriolis.agent.tls import RouteClosedError, RouteError
 from coriolis.agent.writer import VerificationError, Writer
 
 EXIT_FAILED = 1
+_MOST_THREADS = 64  # each takes a few MiB of buffers
 
 _FAILURES: Dict[Type[BaseException], str] = {
     VerificationError: "verification",
@@ -36,6 +37,8 @@ _FAILURES: Dict[Type[BaseException], str] = {
     ProtocolError: "protocol",
     KeyError: "protocol",
     ValueError: "protocol",
+    TypeError: "protocol",
+    OverflowError: "protocol",
     DeviceError: "device",
     OSError: "device",
     MemoryError: "memory",
@@ -84,7 +87,7 @@ def _play(stream: FrameStream, options: Dict[str, Any]) -> None:
     stream.geometry = geometry
     if connection is not None:
         connection.geometry = geometry
-    threads = int(start["threads"]) or scan.default_threads()
+    threads = _threads(start)
     algorithm = str(start["algorithm"])
     if role == "writer":
         if connection is not None:
@@ -97,6 +100,13 @@ def _play(stream: FrameStream, options: Dict[str, Any]) -> None:
         outlet = Outlet(stream) if connection is None else SplitOutlet(stream, connection)
         plan = reader.Plan(geometry, algorithm, str(start["baseline"]), threads)
         _read(outlet, plan, start, path)
+
+
+def _threads(start: Dict[str, Any]) -> int:
+    threads = int(start["threads"])
+    if not 0 <= threads <= _MOST_THREADS:
+        raise ProtocolError(f"there are no {threads} threads")
+    return threads or scan.default_threads()
 
 
 def _take_orders(stream: FrameStream, *, is_reader: bool) -> Tuple[Dict[str, Any], Optional[FrameStream]]:
