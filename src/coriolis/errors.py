@@ -231,6 +231,15 @@ class WriterFenced(TransferError):
     code = "CORI-5003"
 
 
+class RouteFailed(TransferError):
+    """The connection that carries a disk's bytes did not come about, broke, or changed them; none of that was written.
+    Fields: disk, reason."""
+
+    code = "CORI-5004"
+    hint = "See [transfer] route: auto uses the SSH connection where the workers' ports cannot be reached."
+    retryable = True
+
+
 class MorphingError(CoriolisError):
     """Fields: phase, reason."""
 

@@ -11,6 +11,7 @@ ORDER = (
     "tls",
     "meeting",
     "bucket",
+    "horizon",
     "outlet",
     "commands",
     "digests",

@@ -25,8 +25,8 @@ def end_with_session(control: FrameStream) -> None:
 
 
 def obey(outlet: Outlet, pace: Bucket, fail: Callable[[BaseException], None]) -> None:
-    """From now on BARRIER and LIMIT frames may come. `fail` is given what goes wrong with them, and ends the
-    process.
+    """From now on ACK (of EXPECT), BARRIER and LIMIT frames may come. `fail` is given what goes wrong with them,
+    and ends the process.
     """
 
     def listen() -> None:
@@ -35,7 +35,7 @@ def obey(outlet: Outlet, pace: Bucket, fail: Callable[[BaseException], None]) ->
                 _obey_one(outlet, pace)
         except StreamClosedError:
             os._exit(EXIT_CLOSED)
-        except (ProtocolError, RouteError, RouteClosedError, OSError, KeyError, ValueError) as error:
+        except (ProtocolError, RouteError, RouteClosedError, OSError, KeyError, ValueError, TypeError) as error:
             fail(error)
 
     threading.Thread(target=listen, daemon=True).start()
@@ -43,7 +43,9 @@ def obey(outlet: Outlet, pace: Bucket, fail: Callable[[BaseException], None]) ->
 
 def _obey_one(outlet: Outlet, pace: Bucket) -> None:
     header = outlet.control.receive_header()
-    if header.kind == frames.BARRIER:
+    if header.kind == frames.ACK:
+        outlet.horizon.grant(header.offset, header.raw)
+    elif header.kind == frames.BARRIER:
         outlet.barrier(header.seq)
     elif header.kind == frames.LIMIT:
         pace.set_rate(read_limit(frames.parse_json(outlet.control.read_exactly(header.wire))))

@@ -29,9 +29,10 @@ LEAVES = 8  # a piece of a leaf list; `offset` is the position in the list, in b
 STATUS = 9  # JSON payload: how far a reader or hasher is
 ROUTE = 10  # JSON payload, both ways, before the second HELLO: a data connection besides the SSH session
 DIGESTS = 11  # header and digests of a DATA frame that goes over the data connection; no payload
-LIMIT = 12  # JSON payload: how fast a reader may read and send from now on
+LIMIT = 12  # JSON payload: how fast a reader may read from now on
+EXPECT = 13  # a reader may send any leaf of this range from the ACK with the same range on; no payload
 
-KINDS = frozenset((HELLO, DATA, ZERO, BARRIER, EOF, ACK, ERROR, LEAVES, STATUS, ROUTE, DIGESTS, LIMIT))
+KINDS = frozenset(range(HELLO, EXPECT + 1))
 JSON_KINDS = frozenset((HELLO, EOF, ERROR, STATUS, ROUTE, LIMIT))
 
 CODEC_NONE = 0
@@ -112,7 +113,7 @@ def parse_header(data: bytes, geometry: Geometry) -> Header:
         _require(header.offset + header.raw <= geometry.list_bytes, header)
     else:
         _require(header.wire == 0 and header.leaves == 0, header)
-        if header.kind == ZERO:
+        if header.kind in (ZERO, EXPECT):
             _check_range(header, geometry)
     return header
 
@@ -151,7 +152,7 @@ def json_frame(kind: int, message: Dict[str, Any]) -> bytes:
 def parse_json(payload: bytes) -> Dict[str, Any]:
     try:
         message = json.loads(bytes(payload).decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProtocolError(f"message is not JSON: {error}") from error
     if not isinstance(message, dict):
         raise ProtocolError("message is not an object")

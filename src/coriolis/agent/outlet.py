@@ -1,8 +1,8 @@
 """Where a reader's frames go: all through the SSH session, or payloads over a data connection and the digests
 through the SSH session.
 
-Over two connections the conductor hears of leaves before they are sent, in the same order, and barriers stand
-at the same place in both.
+Over two connections the conductor hears of all leaves, in the order they are sent in, and barriers stand at the
+same place in both.
 """
 
 import threading
@@ -10,6 +10,7 @@ from typing import Any, Dict
 
 from coriolis.agent import frames
 from coriolis.agent.frames import Header
+from coriolis.agent.horizon import GrantedHorizon, Horizon
 from coriolis.agent.pipes import FrameStream
 
 
@@ -18,6 +19,7 @@ class Outlet:
 
     def __init__(self, control: FrameStream) -> None:
         self.control = control
+        self.horizon: Horizon = Horizon()
 
     def data(self, header: Header, digests: bytes, payload: Any) -> None:
         self.control.send(header.pack() + digests, payload)
@@ -33,8 +35,11 @@ class Outlet:
 
 
 class SplitOutlet(Outlet):
+    """`connection` has the disk's geometry."""
+
     def __init__(self, control: FrameStream, connection: FrameStream) -> None:
         super().__init__(control)
+        self.horizon = GrantedHorizon(control, connection.geometry.size)
         self._connection = connection
         self._lock = threading.Lock()
         self._wire = 0

@@ -65,7 +65,8 @@ class Reader:
         self._sequence = 0
 
     def run(self, path: str) -> None:
-        Scan(path, self._geometry, self._plan.threads, self._pace).run(self._make_visitor)
+        scan = Scan(path, self._geometry, self._plan.threads, pace=self._pace, horizon=self._outlet.horizon)
+        scan.run(self._make_visitor)
         summary: Dict[str, Any] = dict(self._counts.values)
         summary["root"] = digests.root(self._geometry, self._plan.algorithm, self._leaves)
         self._outlet.end(summary)

@@ -16,6 +16,7 @@ from coriolis.agent import devices
 from coriolis.agent.bucket import Bucket
 from coriolis.agent.compression import Buffer
 from coriolis.agent.frames import FRAME_BYTES, Geometry
+from coriolis.agent.horizon import Horizon
 
 Visit = Callable[[int, int, Buffer], None]
 """Takes offset and length of a frame and the buffer that holds it."""
@@ -56,13 +57,22 @@ class Crew:
 
 
 class Scan:
-    """Visits every frame of the disk at `path` once, no faster than `pace`; each thread works with a visitor
-    of its own.
+    """Visits every frame of the disk at `path` once, no faster than `pace` and no further than `horizon`; each
+    thread works with a visitor of its own.
     """
 
-    def __init__(self, path: str, geometry: Geometry, threads: int, pace: Optional[Bucket] = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        geometry: Geometry,
+        threads: int,
+        *,
+        pace: Optional[Bucket] = None,
+        horizon: Optional[Horizon] = None,
+    ) -> None:
         self._path = path
         self._pace = pace or Bucket()
+        self._horizon = horizon or Horizon()
         self._geometry = geometry
         self._crew = Crew(threads)
         self._lock = threading.Lock()
@@ -76,11 +86,14 @@ class Scan:
                 for offset in iter(self._take, -1):
                     length = min(FRAME_BYTES, self._geometry.size - offset)
                     self._pace.take(length)
+                    self._horizon.wait_for(offset)
                     read_frame(descriptor, offset, length, buffer.view)
                     visit(offset, length, buffer)
+                    self._horizon.visited(offset, length)
             finally:
                 os.close(descriptor)
 
+        self._horizon.begin()
         self._crew.run(work)
 
     def _take(self) -> int:

@@ -13,6 +13,7 @@ from coriolis.agent.frames import Geometry, Header, ProtocolError
 from coriolis.agent.pipes import FrameStream, StreamClosedError, read_exactly, write_all
 from coriolis.errors import (
     CoriolisError,
+    RouteFailed,
     TransferError,
     TransferInterrupted,
     VerificationFailed,
@@ -52,11 +53,15 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Introduction:
-    """What an agent said of itself: codecs by name, MB a second of each digest algorithm."""
+    """What an agent said of itself: codecs by name, MB a second of each digest algorithm, processors, whether it
+    knows TLS 1.3.
+    """
 
     path: str
     codecs: tuple[str, ...]
     rates: dict[str, float]
+    cpus: int
+    tls: bool
 
 
 class AgentProcess:
@@ -64,8 +69,14 @@ class AgentProcess:
 
     def __init__(self, assignment: Assignment) -> None:
         self.assignment = assignment
+        self.lost_route = False
+        """It said that its data connection ended, which it does not know the reason of."""
         self._session = SshSession(assignment.end.login)
         self._connection = Connection(self._session)
+
+    @property
+    def address(self) -> str:
+        return self.assignment.end.login.address
 
     @property
     def stream(self) -> FrameStream:
@@ -113,7 +124,16 @@ class AgentProcess:
             path=str(answer["path"]),
             codecs=tuple(str(codec) for codec in answer["codecs"]),
             rates={str(name): float(rate) for name, rate in answer["rates"].items()},
+            cpus=max(1, int(answer["cpus"])),
+            tls=bool(answer["tls"]),
         )
+
+    def arrange(self, check: Check, **wish: Any) -> dict[str, Any]:
+        """Asks for a data connection (`coriolis.agent.meeting`); the agent's answer."""
+        with self.failures_named():
+            self.stream.send_json(frames.ROUTE, wish)
+            self.wait_readable(check, time.monotonic() + _HANDSHAKE_SECONDS)
+            return self.receive_json(frames.ROUTE)
 
     def begin(self, **orders: Any) -> None:
         """Sends the second HELLO. `threads` 0 lets the agent choose."""
@@ -175,9 +195,12 @@ class AgentProcess:
         if kind == "verification":
             offset, length = message.get("offset", 0), message.get("length", 0)
             return VerificationFailed(disk=disk, offset=offset, length=length, reason=text)
+        self.lost_route = kind == "route closed"
         reason = f"the {self.assignment.role} on worker {self._session.name}: {text}"
         if kind == "fenced":
             return WriterFenced(disk=disk, reason=reason)
+        if kind in ("route", "route closed"):
+            return RouteFailed(disk=disk, reason=reason)
         return TransferError(disk=disk, reason=reason)
 
     def _connection_failure(self) -> WorkerError:

@@ -12,11 +12,13 @@ import sys
 import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 
+from coriolis.agent.bucket import Bucket
 from coriolis.errors import CoriolisError
 from coriolis.model.progress import DiskProgress, DiskResult
 from coriolis.transfer import wire
 from coriolis.transfer.disk_copy import DiskCopier
 from coriolis.transfer.job import CopyJob, DiskCopy
+from coriolis.transfer.splice import Pace
 
 STOPPED_STATUS = 143
 _PR_SET_PDEATHSIG = 1
@@ -32,6 +34,7 @@ class Child:
         self._stop = threading.Event()
         self._told_to = False
         self._output = threading.Lock()
+        self._pace: Pace = Bucket()
 
     def run(self) -> int:
         """The exit status. A failure of one disk stops the others."""
@@ -74,7 +77,10 @@ class Child:
         return tuple(future.result() for future in futures)
 
     def _copy(self, disk: DiskCopy) -> DiskResult:
-        return DiskCopier(self._job, disk, report=self._report, note=self._note, check=self._check).copy()
+        copier = DiskCopier(
+            self._job, disk, report=self._report, note=self._note, check=self._check, pace=self._pace
+        )
+        return copier.copy()
 
     def _check(self) -> None:
         if self._stop.is_set():

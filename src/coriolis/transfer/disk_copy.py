@@ -10,10 +10,12 @@ from coriolis.transfer.agent_process import AgentProcess, Assignment, Check, Int
 from coriolis.transfer.algorithm import choose_algorithm
 from coriolis.transfer.audit import receive_hashes
 from coriolis.transfer.content import Content, DestinationContent
+from coriolis.transfer.exchange import RelayTotals
 from coriolis.transfer.job import CopyJob, DiskCopy
 from coriolis.transfer.manifest import drafting
 from coriolis.transfer.progress import Meter
-from coriolis.transfer.relay import Relay, RelayTotals
+from coriolis.transfer.route import End, Route, RouteWish, choose_route
+from coriolis.transfer.splice import Pace
 
 Note = Callable[[str], None]
 
@@ -29,11 +31,13 @@ class DiskCopier:
         report: Callable[[DiskProgress], None],
         note: Note,
         check: Check,
+        pace: Pace,
     ) -> None:
         self._job = job
         self._disk = disk
         self._note = note
         self._check = check
+        self._pace = pace
         self._geometry = Geometry(disk.size_bytes, job.leaf_size)
         self._meter = Meter(disk.disk_id, disk.size_bytes, report)
         self._deadline = time.monotonic() + job.connect_timeout
@@ -42,27 +46,30 @@ class DiskCopier:
         """Raises errors of the transfer and worker branches; nothing is published then."""
         began = time.monotonic()
         with ExitStack() as stack:
-            reader = stack.enter_context(self._agent("reader"))
-            writer = stack.enter_context(self._agent("writer"))
-            ends = (
-                reader.introduce(self._deadline, self._check),
-                writer.introduce(self._deadline, self._check),
-            )
+            agents = [stack.enter_context(self._agent(role)) for role in ("reader", "writer")]
+            reader, writer = (End(agent, agent.introduce(self._deadline, self._check)) for agent in agents)
             # The writer holds the fence: from here on no earlier run changes the disk or its journal.
             self._meter.update(0, 0)
             destination = DestinationContent(self._job, self._disk, stack, self._note)
-            content = destination.known() or self._compared(ends[0])
-            algorithm = content.algorithm or choose_algorithm(ends[0].rates, ends[1].rates)
+            content = destination.known() or self._compared(reader.introduction)
+            algorithm = content.algorithm or choose_algorithm(
+                reader.introduction.rates, writer.introduction.rates
+            )
             journal = destination.journal(content, algorithm)
-            self._begin(reader, writer, algorithm, content, ends)
+            route = stack.enter_context(self._route(reader, writer))
+            self._begin(route, reader, writer, algorithm, content)
             draft = stack.enter_context(
                 drafting(self._disk.manifest, self._geometry, algorithm, content.digests, journal)
             )
-            totals = Relay(reader, writer, draft, self._meter.update).run(self._check)
+            totals = route.exchange(draft, self._meter.update).run(self._check)
             draft.publish(destination.header(algorithm, totals.root))
             resumed = content.journal is not None
         self._meter.update(totals.scanned, totals.moved, last=True)
-        return self._result(totals, time.monotonic() - began, resumed=resumed)
+        return self._result(totals, route, time.monotonic() - began, resumed=resumed)
+
+    def _route(self, reader: End, writer: End) -> Route:
+        wish = RouteWish(self._job.route, self._job.agent_ports)
+        return choose_route(wish, reader, writer, self._pace, self._check)
 
     def _compared(self, source: Introduction) -> Content:
         """What the destination holds, by hashing it there. The writer waits meanwhile, for its fence."""
@@ -80,25 +87,26 @@ class DiskCopier:
 
     def _begin(
         self,
-        reader: AgentProcess,
-        writer: AgentProcess,
+        route: Route,
+        reader: End,
+        writer: End,
         algorithm: str,
         content: Content,
-        ends: tuple[Introduction, Introduction],
     ) -> None:
-        codecs = [name for name in ends[0].codecs if name in ends[1].codecs]
-        writer.begin(algorithm=algorithm)
-        reader.begin(
+        codecs = [name for name in reader.introduction.codecs if name in writer.introduction.codecs]
+        writer.process.begin(algorithm=algorithm, route=route.kind)
+        reader.process.begin(
             algorithm=algorithm,
+            route=route.kind,
             baseline=content.kind,
             codecs=codecs,
             compression=self._job.compression,
         )
         if content.digests is not None:
-            with reader.failures_named():
-                reader.stream.send_leaves(content.digests)
+            with reader.process.failures_named():
+                reader.process.stream.send_leaves(content.digests)
 
-    def _result(self, totals: RelayTotals, seconds: float, *, resumed: bool) -> DiskResult:
+    def _result(self, totals: RelayTotals, route: Route, seconds: float, *, resumed: bool) -> DiskResult:
         return DiskResult(
             disk_id=self._disk.disk_id,
             size=self._geometry.size,
@@ -110,4 +118,6 @@ class DiskCopier:
             root_digest=totals.root,
             manifest=str(self._disk.manifest),
             resumed=resumed,
+            route=route.kind,
+            why_not=route.why_not,
         )

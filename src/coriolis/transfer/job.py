@@ -44,7 +44,8 @@ class DiskCopy:
 @dataclass(frozen=True, slots=True)
 class CopyJob:
     """All disks of one instance. `token` is the fencing token: a writer refuses one lower than it has seen
-    for the same `scope` (the transfer and instance).
+    for the same `scope` (the transfer and instance). `route`: auto, tls, ssh or direct (`transfer.route`);
+    `agent_ports`: first and last port that a worker may listen on, 0, 0 for any.
     """
 
     copies: tuple[DiskCopy, ...]
@@ -54,3 +55,5 @@ class CopyJob:
     compression: str = "auto"
     parallel_disks: int = 2
     connect_timeout: float = 300.0
+    route: str = "ssh"
+    agent_ports: tuple[int, int] = (0, 0)

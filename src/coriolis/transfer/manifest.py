@@ -149,6 +149,20 @@ class Draft:
         self._note_in_flight(first, count)
         self._fill_with_zeros(first, count)
 
+    def expect(self, offset: int, length: int) -> None:
+        """Any leaf of this range may be sent from now on; `put` may hear of it only afterwards."""
+        if self._journal is not None:
+            self._journal.intend(*self._leaves(offset, length))
+
+    def passed(self, offset: int, length: int) -> None:
+        """No leaf of an expected range will be sent any more; those that were not put are as they were."""
+        with self._lock:
+            self._in_flight.append(self._leaves(offset, length))
+
+    def _leaves(self, offset: int, length: int) -> tuple[int, int]:
+        """First and number of the leaves of a range of bytes."""
+        return offset // self._geometry.leaf, -(-length // self._geometry.leaf)
+
     def barrier(self, seq: int) -> None:
         """BARRIER `seq` is about to be sent: its ACK is for all that was put until now."""
         with self._lock:
