@@ -51,8 +51,14 @@ COMMANDS: dict[str, str] = {
     "transfer execution show": "execution:ShowExecution",
     "transfer execution watch": "execution:WatchExecution",
     "transfer list": "transfer:ListTransfers",
+    "transfer migrate": "migration:MigrateTransfer",
+    "transfer migration cancel": "migration:CancelMigration",
+    "transfer migration list": "migration:ListMigrations",
+    "transfer migration show": "migration:ShowMigration",
+    "transfer migration watch": "migration:WatchMigration",
     "transfer show": "transfer:ShowTransfer",
     "transfer update": "transfer:UpdateTransfer",
+    "transfer verify": "verification:VerifyTransfer",
 }
 """The commands that speak to a server; as `openstack` plugin they have the word `coriolis` before them."""
 

@@ -7,6 +7,7 @@ from typing import Any
 from coriolis.cli.base import ApiCommand, ApiLister, ApiShowOne, ShowWithInstances
 from coriolis.cli.client import ApiClient, segment
 from coriolis.cli.execution import add_wait_option, tasks_column
+from coriolis.cli.migration import downtime_column
 from coriolis.cli.options import (
     add_paging_options,
     add_pool_mapping_option,
@@ -39,6 +40,8 @@ _FIELDS = (
     "clone_disks",
     "skip_os_morphing",
     "transfer_result",
+    "migration_id",
+    "downtime",
     "tasks",
     "created_at",
     "updated_at",
@@ -173,4 +176,5 @@ def wait_for_deployment(
 
 
 def _shown(deployment: Mapping[str, Any], *more: str) -> Columns:
-    return one(deployment, (*_FIELDS, *more), tasks=tasks_column(deployment["tasks"]))
+    downtime = downtime_column(deployment.get("downtime"))
+    return one(deployment, (*_FIELDS, *more), downtime=downtime, tasks=tasks_column(deployment["tasks"]))

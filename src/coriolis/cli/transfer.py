@@ -8,6 +8,7 @@ from coriolis.cli.base import ApiCommand, ApiLister, ApiShowOne, ShowWithInstanc
 from coriolis.cli.client import segment
 from coriolis.cli.endpoint import endpoint_id
 from coriolis.cli.execution import add_wait_option, execution_columns, wait_for_execution
+from coriolis.cli.migration import downtime_column, migration_line
 from coriolis.cli.options import add_paging_options, paging_query
 from coriolis.cli.output import Columns, LinesColumn, Rows, many, one
 from coriolis.cli.transfer_options import add_transfer_options, transfer_body
@@ -34,6 +35,8 @@ _FIELDS = (
     "skip_os_morphing",
     "clustered",
     "executions",
+    "migration",
+    "downtime",
     "created_at",
     "updated_at",
 )
@@ -186,4 +189,11 @@ class ExecuteTransfer(ApiShowOne):
 
 def _shown(transfer: Mapping[str, Any], *more: str) -> Columns:
     runs = [f"{run['number']}: {run['id']} {run['status']}" for run in transfer.get("executions", ())]
-    return one(transfer, (*_FIELDS, *more), executions=LinesColumn(runs))
+    migration = transfer.get("migration")
+    return one(
+        transfer,
+        (*_FIELDS, *more),
+        executions=LinesColumn(runs),
+        migration=migration_line(migration),
+        downtime=downtime_column(migration and migration["downtime"]),
+    )

@@ -136,6 +136,67 @@ def test_a_replica_and_its_deployment(coriolis: Coriolis, transfer: str) -> None
     assert coriolis("transfer", "list", "-f", "value") == ""
 
 
+def _without_durations(text: str) -> str:
+    return re.sub(r"\b(\d+ min )?\d+ s\b", "SECONDS", text)
+
+
+def _live_migration(coriolis: Coriolis) -> str:
+    """The id of one of `web`."""
+    made = coriolis(
+        *("transfer", "create", "--origin-endpoint", "here", "--destination-endpoint", "there"),
+        *("--instance", "web", "--scenario", "live_migration"),
+        *("--destination-environment", '{"network": "net-1"}', "--network-map", '{"blue": "net-2"}'),
+        *("-f", "value", "-c", "id"),
+    )
+    return made.strip()
+
+
+def test_a_migration(coriolis: Coriolis, endpoints: str) -> None:
+    transfer = _live_migration(coriolis)
+    shown = coriolis("transfer", "migrate", transfer, "--small-delta-bytes", "1M", "--wait", "-f", "json")
+    done = json.loads(shown)
+    assert done["status"] == "COMPLETED"
+    assert done["small_delta_bytes"] == 1024 * 1024
+    parts = {name: value for name, value in done["downtime"]["web"].items() if name != "total_seconds"}
+    assert sum(parts.values()) == pytest.approx(done["downtime"]["web"]["total_seconds"], abs=0.01)
+    _golden(
+        "transfer_migration_show", _without_durations(coriolis("transfer", "migration", "show", transfer))
+    )
+    _golden("transfer_show_migrated", _without_durations(coriolis("transfer", "show", transfer)))
+    shown = coriolis("deployment", "show", done["deployment_id"])
+    _golden("deployment_show_migrated", _without_durations(shown))
+    listed = coriolis(
+        "transfer", "migration", "list", transfer, "-c", "Number", "-c", "Status", "-c", "Passes"
+    )
+    _golden("transfer_migration_list", listed)
+    watched = coriolis("transfer", "migration", "watch", transfer, done["id"])
+    assert "Migration 1 of transfer" in watched
+    assert "deploying: COMPLETED" in watched
+
+
+def test_a_migration_is_followed_from_run_to_run_and_cancelled(
+    coriolis: Coriolis, server: LiveServer, endpoints: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    transfer = _live_migration(coriolis)
+    server.hold()
+    coriolis("transfer", "migrate", transfer, "--leave-source-off")
+    path = f"/transfers/{transfer}/migrations"
+    migration = server.call("GET", path)["migrations"][0]["id"]
+    wait_for(lambda: '"disk-web"' in json.dumps(server.call("GET", f"{path}/{migration}")))
+    assert "copying, pass 1" in coriolis("transfer", "show", transfer)
+    assert coriolis("transfer", "migration", "cancel", transfer) == ""
+    coriolis("transfer", "migration", "watch", transfer, code=2)
+    assert "CANCELED" in coriolis("transfer", "migration", "list", transfer)
+    assert "not active" in coriolis("transfer", "migration", "cancel", transfer, code=1)
+
+
+def test_a_replica_is_not_migrated(coriolis: Coriolis, transfer: str) -> None:
+    told = coriolis("transfer", "migrate", transfer, code=1)
+    assert "is a replica: only a live_migration can be migrated" in told
+    assert "was not found" in coriolis("transfer", "migration", "show", transfer, code=1)
+    coriolis("transfer", "migrate", transfer, "--small-delta-bytes", "much", code=2)
+
+
 def test_an_update(coriolis: Coriolis, transfer: str) -> None:
     updated = json.loads(coriolis("transfer", "update", transfer, "--notes", "by night", "-f", "json"))
     assert updated["type"] == "transfer_update"
