@@ -11,6 +11,8 @@ from coriolis.store.executions import StatusChange
 _SUBJECTS = {
     ExecutionType.TRANSFER_EXECUTION: "transfer.execution",
     ExecutionType.TRANSFER_DISKS_DELETE: "transfer.disks_delete",
+    ExecutionType.TRANSFER_VERIFY: "transfer.verify",
+    ExecutionType.TRANSFER_SOURCE_START: "transfer.source_start",
     ExecutionType.DEPLOYMENT: "deployment",
 }
 _PHASES = {

@@ -232,11 +232,16 @@ def test_a_cloud_that_fails_is_told_and_cleaned(
     assert not op.ledger.owed()
 
 
-def test_an_instance_is_shut_down_once(openstack: OpenStackLab, op: MemoryOperation) -> None:
+def test_an_instance_is_shut_down_once_and_started_again(
+    openstack: OpenStackLab, op: MemoryOperation
+) -> None:
     made = openstack.boot("stopped", volumes=1)
     source = openstack.source()
     instance = source.get_instance({}, made.id)
     source.shutdown_instance(op, {}, instance)
     source.shutdown_instance(op, {}, instance)
     assert not source.get_instance({}, made.id).running
+    source.start_instance(op, {}, instance)
+    source.start_instance(op, {}, instance)
+    assert source.get_instance({}, made.id).running
     openstack.sdk().compute.delete_server(made.id)
