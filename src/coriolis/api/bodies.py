@@ -208,5 +208,9 @@ class DeleteDisksAction(Body):
     delete_disks: None = Field(alias="delete-disks")
 
 
+class VerificationCreateEnvelope(Body):
+    verification: None = None
+
+
 class RetryCleanupAction(Body):
     retry_cleanup: None = Field(alias="retry-cleanup")

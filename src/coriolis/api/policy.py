@@ -95,6 +95,7 @@ RULES: Sequence[Rule] = (
     Rule("transfers", "update", "Change a transfer.", [("PUT", _TRANSFER)]),
     Rule("transfers", "delete", "Delete a transfer.", [("DELETE", _TRANSFER)]),
     Rule("transfers", "delete_disks", "Delete its replica disks.", [("POST", f"{_TRANSFER}/actions")]),
+    Rule("transfers", "verify", "Verify its replica disks.", [("POST", f"{_TRANSFER}/verifications")]),
     Rule("transfer_schedules", "list", "List its schedules.", [("GET", f"{_TRANSFER}/schedules")]),
     _listed("transfer_executions", _EXECUTIONS),
     Rule("transfer_executions", "show", "Show an execution.", [("GET", _EXECUTION)]),

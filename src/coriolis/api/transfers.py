@@ -5,7 +5,12 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from coriolis.api import views
-from coriolis.api.bodies import DeleteDisksAction, TransferCreateEnvelope, TransferUpdateEnvelope
+from coriolis.api.bodies import (
+    DeleteDisksAction,
+    TransferCreateEnvelope,
+    TransferUpdateEnvelope,
+    VerificationCreateEnvelope,
+)
 from coriolis.api.context import Context, Ctx, PagingQuery
 from coriolis.api.idempotency import Creation
 from coriolis.api.masking import unmask
@@ -70,6 +75,16 @@ def delete_transfer(ctx: Ctx, transfer_id: str) -> Response:
     ctx.transfer(transfer_id)
     ctx.database.transfers.delete(transfer_id)
     return Response(status_code=204)
+
+
+@router.post("/transfers/{transfer_id}/verifications")
+def verify_transfer(
+    ctx: Ctx, transfer_id: str, _body: VerificationCreateEnvelope, creation: Creation
+) -> dict[str, Any]:
+    """Answers with an execution: its tasks' events say what was found."""
+    ctx.transfer(transfer_id)
+    queued = ctx.front.verify(transfer_id, request=creation)
+    return {"execution": views.execution(queued, ctx.places(queued))}
 
 
 @router.post("/transfers/{transfer_id}/actions")

@@ -251,6 +251,18 @@ class FrontDoor:
         self._wake()
         return self._database.executions.get(execution_id)
 
+    def verify(self, transfer_id: str, *, request: CreationRequest | None = None) -> Execution:
+        """Re-reads all replica disks; one that does not hold what was copied is marked, and the next execution
+        mends it. `request` as for `execute_transfer`. Raises InvalidInput when nothing was replicated, Conflict
+        while the transfer is in use."""
+        known = self._database.idempotency.find(request)
+        if known is not None:
+            return self._database.executions.get(known)
+        self._require_conductors_of(transfer_id, source=False)
+        execution_id = submissions.verify(self._database, transfer_id, request)
+        self._wake()
+        return self._database.executions.get(execution_id)
+
     def cancel_execution(self, execution_id: str, *, force: bool = False) -> None:
         """What was made is undone. `force`: without retries, and what does not go is reported as left behind.
         Raises Conflict when the execution is not active."""

@@ -18,6 +18,7 @@ from coriolis.errors import Conflict, InvalidInput, NotSupported
 from coriolis.flows import delete_disks as delete_disks_flow
 from coriolis.flows import deployment as deployment_flow
 from coriolis.flows import transfer_execution as transfer_flow
+from coriolis.flows import verification as verification_flow
 from coriolis.model.enums import ExecutionStatus, ExecutionType, Scenario
 from coriolis.model.instance import Instance
 from coriolis.model.queue import Needs
@@ -142,6 +143,24 @@ def delete_disks(database: Database, transfer_id: str) -> str:
     return _submit(database, transfer_id, ExecutionType.TRANSFER_DISKS_DELETE, jobs)
 
 
+def verify(database: Database, transfer_id: str, request: CreationRequest | None = None) -> str:
+    """Returns the execution's id. Raises NotFound, InvalidInput when there is nothing to verify, Conflict."""
+    transfer = database.transfers.get(transfer_id)
+    copied = {replica.instance for replica in database.replicas.list(transfer_id) if replica.generation}
+    if not copied:
+        raise InvalidInput(message=f"Transfer {transfer_id} has no replica that was copied to the end.")
+    jobs = []
+    needs = needs_of_destination(database, transfer)
+    for name in transfer.instances:
+        if name in copied:
+            instance = _last_copied(database, transfer_id, name, force=False)
+            cloud = (transfer.destination_endpoint_id, transfer.destination_environment)
+            steps = verification_flow.steps(transfer_id, name, instance, *cloud)
+            flow = (verification_flow.NAME, verification_flow.VERSION, steps)
+            jobs.append(new_job(name, *flow, codec=database.codec, needs=needs))
+    return _submit(database, transfer_id, ExecutionType.TRANSFER_VERIFY, jobs, request)
+
+
 def _submit(
     database: Database,
     transfer_id: str,
@@ -156,7 +175,9 @@ def _submit(
     return database.idempotency.create_once(request, submit)
 
 
-def transfer_jobs(database: Database, transfer: Transfer, needs: Needs, *, shutdown: bool) -> list[NewJob]:
+def transfer_jobs(
+    database: Database, transfer: Transfer, needs: Needs, *, shutdown: bool, migrating: bool = False
+) -> list[NewJob]:
     jobs = []
     for instance in transfer.instances:
         what = transfer_flow.TransferExecution(
@@ -167,6 +188,7 @@ def transfer_jobs(database: Database, transfer: Transfer, needs: Needs, *, shutd
             destination_id=transfer.destination_endpoint_id,
             destination=transfer.destination_environment,
             shutdown=shutdown,
+            migrating=migrating,
         )
         steps = transfer_flow.steps(what)
         flow = (transfer_flow.NAME, transfer_flow.VERSION, steps)

@@ -12,9 +12,10 @@ from coriolis.steps.deploy_os_morphing_resources import DeployOsMorphingResource
 from coriolis.steps.finalize_instance import FinalizeInstance
 from coriolis.steps.morph_os import MorphOs
 from coriolis.steps.validate_deployment import ValidateDeployment
+from coriolis.steps.verify_cloned_disks import VerifyClonedDisks
 
 NAME = "deployment"
-VERSION = 1
+VERSION = 2  # 1 verified nothing, and had no worker where OSMorphing is skipped
 FIRST_STEP = "validate_deployment"
 CLONE_STEP = "clone_disks"
 FINAL_STEP = "finalize_instance"
@@ -35,20 +36,20 @@ class InstanceDeployment:
 
 
 def steps(what: InstanceDeployment) -> list[FlowStep]:
+    """Whatever else is skipped, the clones are verified before anybody writes to them."""
     cloud = (what.destination_id, what.destination)
     subject = (what.transfer_id, what.instance_name)
     validate = ValidateDeployment(*cloud, *subject, instance=what.instance, force=what.force)
     flow = [
         FlowStep(FIRST_STEP, validate),
         FlowStep(CLONE_STEP, CloneTransferDisks(*cloud, *subject), (FIRST_STEP,)),
+        FlowStep("deploy_os_morphing_resources", DeployOsMorphingResources(*cloud), (CLONE_STEP,)),
+        FlowStep("verify_disks", VerifyClonedDisks(*subject), ("deploy_os_morphing_resources",)),
     ]
     if not what.skip_os_morphing:
         morph = MorphOs(*cloud, what.instance_name, what.user_scripts)
-        delete = DeleteOsMorphingResources(*cloud)
-        flow += [
-            FlowStep("deploy_os_morphing_resources", DeployOsMorphingResources(*cloud), (CLONE_STEP,)),
-            FlowStep("os_morphing", morph, ("deploy_os_morphing_resources",)),
-            FlowStep("delete_os_morphing_resources", delete, ("os_morphing",), on_error=True),
-        ]
+        flow.append(FlowStep("os_morphing", morph, ("verify_disks",)))
+    delete = DeleteOsMorphingResources(*cloud)
+    flow.append(FlowStep("delete_os_morphing_resources", delete, (flow[-1].name,), on_error=True))
     finalize = FinalizeInstance(*cloud, what.instance_name)
     return [*flow, FlowStep(FINAL_STEP, finalize, (flow[-1].name,))]

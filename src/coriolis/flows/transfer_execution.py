@@ -13,6 +13,7 @@ from coriolis.steps.deploy_transfer_target_resources import DeployTransferTarget
 from coriolis.steps.get_instance_info import GetInstanceInfo
 from coriolis.steps.replicate_disks import ReplicateDisks
 from coriolis.steps.shutdown_instance import ShutdownInstance
+from coriolis.steps.validate_next_deployment import ValidateNextDeployment
 from coriolis.steps.validate_transfer_destination import ValidateTransferDestination
 from coriolis.steps.validate_transfer_source import ValidateTransferSource
 
@@ -25,6 +26,8 @@ COPY_STEP = "replicate_disks"
 
 @dataclass(frozen=True, slots=True)
 class TransferExecution:
+    """`migrating`: a deployment follows by itself, so that what would be in its way is looked for here."""
+
     transfer_id: str
     instance_name: str
     source_id: str
@@ -32,6 +35,7 @@ class TransferExecution:
     destination_id: str
     destination: Mapping[str, Any]
     shutdown: bool = False
+    migrating: bool = False
 
 
 def steps(what: TransferExecution) -> list[FlowStep]:
@@ -48,6 +52,9 @@ def steps(what: TransferExecution) -> list[FlowStep]:
         ),
         FlowStep("deploy_disks", DeployTransferDisks(*destination, *subject), ("validate_destination",)),
     ]
+    if what.migrating:
+        flow.append(FlowStep("validate_deployment", ValidateNextDeployment(*destination), deployed))
+        deployed = ("validate_deployment",)
     frozen = deployed
     if what.shutdown:
         # Before the snapshots: what the guest wrote last must be in them.

@@ -14,12 +14,17 @@ from coriolis.steps.deploy_transfer_target_resources import DeployTransferTarget
 from coriolis.steps.finalize_instance import FinalizeInstance
 from coriolis.steps.get_instance_info import GetInstanceInfo
 from coriolis.steps.morph_os import MorphOs
+from coriolis.steps.recall_instance import RecallInstance
+from coriolis.steps.recall_replicas import RecallReplicas
 from coriolis.steps.replicate_disks import ReplicateDisks
 from coriolis.steps.shutdown_instance import ShutdownInstance
 from coriolis.steps.start_instance import StartInstance
 from coriolis.steps.validate_deployment import ValidateDeployment
+from coriolis.steps.validate_next_deployment import ValidateNextDeployment
 from coriolis.steps.validate_transfer_destination import ValidateTransferDestination
 from coriolis.steps.validate_transfer_source import ValidateTransferSource
+from coriolis.steps.verify_cloned_disks import VerifyClonedDisks
+from coriolis.steps.verify_replica_disks import VerifyReplicaDisks
 
 STEPS: tuple[type[Step], ...] = (
     CloneTransferDisks,
@@ -34,10 +39,15 @@ STEPS: tuple[type[Step], ...] = (
     FinalizeInstance,
     GetInstanceInfo,
     MorphOs,
+    RecallInstance,
+    RecallReplicas,
     ReplicateDisks,
     ShutdownInstance,
     StartInstance,
     ValidateDeployment,
+    ValidateNextDeployment,
     ValidateTransferDestination,
     ValidateTransferSource,
+    VerifyClonedDisks,
+    VerifyReplicaDisks,
 )

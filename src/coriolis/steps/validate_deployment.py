@@ -51,10 +51,15 @@ def replicas_to_deploy(
 
 
 def refuse_unsynced(instance_name: str, replicas: Sequence[ReplicaDisk]) -> None:
-    """Raises InvalidInput for a replica that was never completed or whose last run broke off."""
+    """Raises InvalidInput for a replica that was never completed, whose last run broke off, or that a verification
+    found to differ."""
     for replica in replicas:
         if replica.dirty or replica.generation == 0:
-            why = "its last run broke off" if replica.generation else "it was never copied to the end"
+            why = (
+                "its last run broke off, or it was found to differ"
+                if replica.generation
+                else "it was never copied to the end"
+            )
             raise InvalidInput(
                 message=f"{instance_name!r}: the replica of disk {replica.disk_id!r} is not whole: {why}. "
                 "Execute the transfer again, or force the deployment to try with what is there."

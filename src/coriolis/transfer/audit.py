@@ -1,18 +1,22 @@
 """Re-reading a disk on a worker: proof of what it holds, independent of how it got there."""
 
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from coriolis.agent import frames
 from coriolis.agent.digests import root
 from coriolis.agent.frames import DIGEST_BYTES, Geometry
-from coriolis.agent.pipes import read_into
+from coriolis.agent.pipes import read_exactly
 from coriolis.errors import TransferError, VerificationFailed
 from coriolis.model.worker import SshLogin, WorkerDisk
 from coriolis.transfer.agent_process import AgentProcess, Assignment, Check
 from coriolis.transfer.job import DiskEnd
 from coriolis.transfer.manifest import LeafList, UnusableLeafListError
+
+Progress = Callable[[int], None]
+"""Takes the bytes read so far, about twice a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,49 +51,93 @@ def hash_disk(
 
 
 def verify_disk(
-    login: SshLogin, disk: WorkerDisk, manifest: Path, *, timeout: float = 300.0, check: Check = lambda: None
+    login: SshLogin,
+    disk: WorkerDisk,
+    manifest: Path,
+    *,
+    timeout: float = 300.0,
+    check: Check = lambda: None,
+    progress: Progress = lambda _done: None,
 ) -> str:
-    """The root digest, if the disk holds what its manifest says; raises VerificationFailed at the first
-    difference.
+    """The root digest, if the whole disk holds what its manifest says; else raises VerificationFailed with the
+    first range that differs.
     """
     try:
-        with LeafList(manifest) as leaves:
-            header, expected = leaves.header, bytes(leaves.digests)
+        leaves = LeafList(manifest)
     except UnusableLeafListError as error:
         raise TransferError(disk=disk.disk_id, reason=f"no manifest to verify it by: {error}") from error
-    sized = WorkerDisk(disk.disk_id, disk.serial, header.size)
-    found = hash_disk(
-        login, sized, leaf_size=header.leaf, algorithm=header.algorithm, timeout=timeout, check=check
-    )
-    if found.leaves != expected:
-        raise _difference(disk.disk_id, header.geometry, found.leaves, expected)
-    return found.root
+    with leaves:
+        header, differing = leaves.header, Differences(leaves.header.geometry, leaves.digests)
+        end = DiskEnd(login, WorkerDisk(disk.disk_id, disk.serial, header.size))
+        with AgentProcess(Assignment("hasher", end, disk.disk_id, header.geometry)) as process:
+            process.introduce(time.monotonic() + timeout, check)
+            process.begin(algorithm=header.algorithm)
+            for position, digests in received_pieces(process, check, progress):
+                differing.compare(position, digests)
+        differing.raise_if_any(disk.disk_id)
+        return header.root
 
 
-def _difference(disk_id: str, geometry: Geometry, found: bytes, expected: bytes) -> VerificationFailed:
-    places = range(0, len(expected), DIGEST_BYTES)
-    differing = [p for p in places if found[p : p + DIGEST_BYTES] != expected[p : p + DIGEST_BYTES]]
-    offset = differing[0] // DIGEST_BYTES * geometry.leaf
-    length = min(geometry.leaf, geometry.size - offset)
-    reason = f"{len(differing)} of {geometry.leaves} leaves differ from its manifest."
-    return VerificationFailed(disk=disk_id, offset=offset, length=length, reason=reason)
+class Differences:
+    """Between what a disk holds and what it should."""
+
+    def __init__(self, geometry: Geometry, expected: memoryview) -> None:
+        self._geometry = geometry
+        self._expected = expected
+        self._count = 0
+        self._first = 0
+        self._run = 0  # leaves that differ from `_first` on without a gap
+
+    def compare(self, position: int, digests: bytes) -> None:
+        """`digests` stand at `position` of the leaf list, in bytes. Pieces come in ascending order."""
+        if digests == self._expected[position : position + len(digests)]:
+            return
+        for place in range(position, position + len(digests), DIGEST_BYTES):
+            here = digests[place - position : place - position + DIGEST_BYTES]
+            if here != self._expected[place : place + DIGEST_BYTES]:
+                self._note(place // DIGEST_BYTES)
+
+    def _note(self, leaf: int) -> None:
+        if not self._count:
+            self._first = leaf
+        if leaf == self._first + self._run:
+            self._run += 1
+        self._count += 1
+
+    def raise_if_any(self, disk_id: str) -> None:
+        if not self._count:
+            return
+        offset = self._first * self._geometry.leaf
+        length = min(self._run * self._geometry.leaf, self._geometry.size - offset)
+        reason = f"{self._count} of {self._geometry.leaves} leaves differ from its manifest."
+        raise VerificationFailed(disk=disk_id, offset=offset, length=length, reason=reason)
 
 
 def receive_hashes(process: AgentProcess, check: Check) -> bytearray:
     """The list of a hasher that was told to begin."""
     leaves = bytearray(process.stream.geometry.list_bytes)
-    view, have = memoryview(leaves), 0
+    for position, digests in received_pieces(process, check):
+        leaves[position : position + len(digests)] = digests
+    return leaves
+
+
+def received_pieces(
+    process: AgentProcess, check: Check, progress: Progress = lambda _done: None
+) -> Iterator[tuple[int, bytes]]:
+    """The whole list of a hasher that was told to begin, piece by piece, in order: position and digests."""
+    have = 0
     while True:
         process.wait_readable(check)
         header = process.receive()
         if header.kind == frames.STATUS:
-            process.payload(header)
+            progress(int(process.payload(header)["scanned"]))
         elif header.kind == frames.LEAVES and header.offset == have:
             with process.failures_named():
-                read_into(process.stream.incoming, view[have : have + header.raw])
+                digests = read_exactly(process.stream.incoming, header.raw)
+            yield have, digests
             have += header.raw
-        elif header.kind == frames.EOF and have == len(leaves):
+        elif header.kind == frames.EOF and have == process.stream.geometry.list_bytes:
             process.payload(header)
-            return leaves
+            return
         else:
             raise process.protocol_failure(f"a hasher sends no frame of kind {header.kind} now")

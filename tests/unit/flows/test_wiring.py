@@ -6,7 +6,7 @@ import pytest
 
 from coriolis.engine.plan import FlowStep, Plan, load_plan, new_job
 from coriolis.engine.registry import StepRegistry
-from coriolis.flows import delete_disks, deployment, transfer_execution
+from coriolis.flows import delete_disks, deployment, transfer_execution, verification
 from coriolis.model.enums import Firmware, OsType
 from coriolis.model.instance import Instance
 from coriolis.steps import STEPS
@@ -49,9 +49,17 @@ def test_an_execution_validates_first_and_cleans_up_last(tmp_path: Path, shutdow
 def test_a_deployment_morphs_copies_only(tmp_path: Path, skip: bool) -> None:
     what = deployment.InstanceDeployment("t", "vm", INSTANCE, "d", {}, {}, skip)
     waves = order(compiled(tmp_path, deployment.steps(what)))
-    morphing = [{"deploy_os_morphing_resources"}, {"os_morphing"}, {"delete_os_morphing_resources"}]
-    middle = [] if skip else morphing
-    assert waves == [{"validate_deployment"}, {"clone_disks"}, *middle, {"finalize_instance"}]
+    worker = [{"deploy_os_morphing_resources"}, {"verify_disks"}]
+    morphing = [] if skip else [{"os_morphing"}]
+    end = [{"delete_os_morphing_resources"}, {"finalize_instance"}]
+    assert waves == [{"validate_deployment"}, {"clone_disks"}, *worker, *morphing, *end]
+
+
+def test_a_verification_asks_no_source(tmp_path: Path) -> None:
+    waves = order(compiled(tmp_path, verification.steps("t", "vm", INSTANCE, "d", {})))
+    recalled = [{"recall_instance"}, {"recall_replicas"}]
+    worker = [{"deploy_target_resources"}, {"verify_disks"}, {"delete_target_resources"}]
+    assert waves == [*recalled, *worker]
 
 
 def test_deleting_disks_is_one_step(tmp_path: Path) -> None:

@@ -216,12 +216,15 @@ def test_a_leftover_is_removed_when_asked_again(world: World) -> None:
         world.engine.frontdoor.retry_cleanup(left.job_id)
 
 
-def test_a_deployment_without_morphing_has_three_steps_less(world: World) -> None:
+def test_a_deployment_without_morphing_verifies_all_the_same(world: World) -> None:
     world.execute()
     deployment = world.deploy(skip_os_morphing=True)
     assert [task.task_type for task in deployment.execution.tasks] == [
         TaskType.VALIDATE_DEPLOYMENT_INPUTS,
         TaskType.CREATE_TRANSFER_DISK_SNAPSHOTS,
+        TaskType.DEPLOY_OS_MORPHING_RESOURCES,
+        TaskType.VERIFY_DISKS,
+        TaskType.DELETE_OS_MORPHING_RESOURCES,
         TaskType.FINALIZE_INSTANCE_DEPLOYMENT,
     ]
     assert deployment.execution.status is ExecutionStatus.COMPLETED

@@ -65,7 +65,7 @@ def migrate(
 def prepare_pass(database: Database, transfer: Transfer, *, cutover: bool) -> Submission:
     """One run of a migration. Raises NotFound."""
     needs = needs_of_cutover(database, transfer) if cutover else needs_of_transfer(database, transfer)
-    jobs = transfer_jobs(database, transfer, needs, shutdown=cutover)
+    jobs = transfer_jobs(database, transfer, needs, shutdown=cutover, migrating=True)
     kind = ExecutionType.TRANSFER_EXECUTION
     return lambda connection: database.executions.submit(connection, transfer.id, kind, jobs)
 
