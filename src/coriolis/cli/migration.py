@@ -48,7 +48,8 @@ _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _PARTS = (
     ("shutdown_seconds", "shutdown"),
     ("last_delta_seconds", "last delta"),
-    ("clone_seconds", "copies"),
+    ("clone_seconds", "clones"),
+    ("verify_seconds", "verification"),
     ("morph_seconds", "morphing"),
     ("boot_seconds", "boot"),
 )

@@ -18,6 +18,7 @@ NAME = "deployment"
 VERSION = 2  # 1 verified nothing, and had no worker where OSMorphing is skipped
 FIRST_STEP = "validate_deployment"
 CLONE_STEP = "clone_disks"
+VERIFY_STEP = "verify_disks"
 FINAL_STEP = "finalize_instance"
 
 
@@ -44,11 +45,11 @@ def steps(what: InstanceDeployment) -> list[FlowStep]:
         FlowStep(FIRST_STEP, validate),
         FlowStep(CLONE_STEP, CloneTransferDisks(*cloud, *subject), (FIRST_STEP,)),
         FlowStep("deploy_os_morphing_resources", DeployOsMorphingResources(*cloud), (CLONE_STEP,)),
-        FlowStep("verify_disks", VerifyClonedDisks(*subject), ("deploy_os_morphing_resources",)),
+        FlowStep(VERIFY_STEP, VerifyClonedDisks(*subject), ("deploy_os_morphing_resources",)),
     ]
     if not what.skip_os_morphing:
         morph = MorphOs(*cloud, what.instance_name, what.user_scripts)
-        flow.append(FlowStep("os_morphing", morph, ("verify_disks",)))
+        flow.append(FlowStep("os_morphing", morph, (VERIFY_STEP,)))
     delete = DeleteOsMorphingResources(*cloud)
     flow.append(FlowStep("delete_os_morphing_resources", delete, (flow[-1].name,), on_error=True))
     finalize = FinalizeInstance(*cloud, what.instance_name)

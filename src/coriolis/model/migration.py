@@ -1,7 +1,7 @@
 """A migration: the runs that carry the instances of a live migration over with little downtime."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -68,18 +68,18 @@ class MigrationLimits:
 class Downtime:
     """Of one instance, in seconds of the database's clock, without gaps: from the request to shut down to the
     shut-down instance; to the deployment's begin (snapshots, workers, the last delta, their removal); to the
-    copied disks; to the adapted ones; to the deployed VM powered on."""
+    copied disks; to those verified, with the worker VM for it; to those adapted; to the deployed VM powered on."""
 
     shutdown_seconds: float
     last_delta_seconds: float
     clone_seconds: float
+    verify_seconds: float
     morph_seconds: float
     boot_seconds: float
 
     @property
     def total_seconds(self) -> float:
-        copying = self.shutdown_seconds + self.last_delta_seconds + self.clone_seconds
-        return copying + self.morph_seconds + self.boot_seconds
+        return sum(astuple(self))
 
 
 @dataclass(frozen=True, kw_only=True)

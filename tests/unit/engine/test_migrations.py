@@ -324,6 +324,27 @@ def test_a_pass_that_fails_ends_it_and_touches_no_instance(passage: Passage) -> 
     assert "shutdown" not in passage.log(passage.source)
 
 
+def test_what_a_deployment_would_refuse_is_found_before_anything_is_copied(passage: Passage) -> None:
+    passage.moves(10_000)
+    passage.fail(passage.destination, "validate-deployment")
+    failed = passage.ended(passage.migrate())
+    assert "web VALIDATE_DEPLOYMENT_INPUTS" in (failed.message or "")
+    assert passage.copies() == 0
+
+
+def test_and_again_before_the_instances_are_shut_down(passage: Passage) -> None:
+    passage.moves(10_000, 50, 5)
+    held = passage.hold(2)
+    migration = passage.migrate()
+    passage.until(lambda: passage.copies() == 2)
+    passage.fail(passage.destination, "validate-deployment")
+    held.unlink()
+    failed = passage.ended(migration)
+    assert (failed.status, failed.phase) == (ExecutionStatus.ERROR, MigrationPhase.CUTTING_OVER)
+    assert "shutdown" not in passage.log(passage.source)
+    assert "start" not in passage.log(passage.source)
+
+
 @pytest.mark.parametrize(
     ("side", "verb"), [("source", "deploy-source"), ("destination", "morph"), ("destination", "finalize")]
 )

@@ -6,7 +6,7 @@ import pytest
 
 from coriolis.engine.plan import FlowStep, Plan, load_plan, new_job
 from coriolis.engine.registry import StepRegistry
-from coriolis.flows import delete_disks, deployment, transfer_execution, verification
+from coriolis.flows import delete_disks, deployment, start_source, transfer_execution, verification
 from coriolis.model.enums import Firmware, OsType
 from coriolis.model.instance import Instance
 from coriolis.steps import STEPS
@@ -43,6 +43,21 @@ def test_an_execution_validates_first_and_cleans_up_last(tmp_path: Path, shutdow
         workers = [{"shutdown_instance", "deploy_target_resources"}, {"deploy_source_resources"}]
     ends = [{"replicate_disks"}, {"delete_source_resources", "delete_target_resources"}]
     assert waves == [*validation, *workers, *ends]
+
+
+def test_a_migration_looks_whether_it_can_be_deployed_before_it_shuts_down(tmp_path: Path) -> None:
+    what = transfer_execution.TransferExecution("t", "vm", "s", {}, "d", {}, shutdown=True, migrating=True)
+    waves = order(compiled(tmp_path, transfer_execution.steps(what)))
+    assert waves[3:6] == [
+        {"deploy_disks"},
+        {"validate_deployment"},
+        {"shutdown_instance", "deploy_target_resources"},
+    ]
+
+
+def test_starting_the_source_again(tmp_path: Path) -> None:
+    waves = order(compiled(tmp_path, start_source.steps("vm", "s", {"a": 1})))
+    assert waves == [{"get_instance_info"}, {"start_instance"}]
 
 
 @pytest.mark.parametrize("skip", [False, True])

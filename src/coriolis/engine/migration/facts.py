@@ -77,6 +77,7 @@ def _downtime(cutover: Mapping[str, StepState], deployment: Mapping[str, StepSta
         shutdown.finished_at,
         deployment.get(deployment_flow.FIRST_STEP, nothing).began_at,
         deployment.get(deployment_flow.CLONE_STEP, nothing).finished_at,
+        deployment.get(deployment_flow.VERIFY_STEP, nothing).finished_at,
         final.began_at,
         final.reached_at or final.finished_at,
     )
