@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from oslo_config import cfg
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from coriolis.errors import InvalidInput
+from coriolis.model.bandwidth import parse_bandwidth
 from coriolis.model.queue import Limits
 from coriolis.model.secret import Secret
 
@@ -29,6 +30,29 @@ def _as_names(value: Any) -> Any:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_names)]
+
+
+def _as_ports(value: Any) -> Any:
+    """An ini file has "49200-49299", or one port."""
+    if isinstance(value, str | int):
+        first, _, last = str(value).partition("-")
+        return (int(first), int(last or first))
+    return value
+
+
+def _possible_ports(ports: tuple[int, int]) -> tuple[int, int]:
+    if not 0 <= ports[0] <= ports[1] < 65536 or (ports[0] == 0 and ports[1] != 0):
+        raise ValueError(f"there are no ports {ports[0]}-{ports[1]}")
+    return ports
+
+
+def _understood_bandwidth(text: str) -> str:
+    parse_bandwidth(text)
+    return text
+
+
+Ports = Annotated[tuple[int, int], BeforeValidator(_as_ports), AfterValidator(_possible_ports)]
+Bandwidth = Annotated[str, AfterValidator(_understood_bandwidth)]
 
 
 class Section(BaseModel):
@@ -227,6 +251,37 @@ class TransferSection(Section):
     )
     parallel_disks: int = Field(2, ge=1, description="Disks of one instance copied at once.")
     connect_timeout: float = Field(300.0, gt=0, description="Seconds to wait for a worker VM's SSH.")
+    audit_share: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="Part of each replica disk that every execution reads again from the destination, picked at random "
+        "and at most 4096 leaves, besides some of what it has just written. 0: none.",
+    )
+    route: str = Field(
+        "auto",
+        pattern="^(auto|tls|ssh|direct)$",
+        description="Way of the bytes: tls (end to end between the workers, through the conductor, which needs their "
+        "agent_ports), ssh (needs port 22 only), direct (the source worker dials the destination worker), auto (tls "
+        "where it can be, else ssh).",
+    )
+    agent_ports: Ports = Field(
+        (0, 0),
+        description="Ports that agents listen on, e.g. 49200-49299: open them in the workers' security groups for the "
+        "conductors. 0: any free one.",
+    )
+    bandwidth_limit: Bandwidth = Field(
+        "",
+        description="Bytes a second of one run on the wire, all its disks together, where the transfer has no "
+        "bandwidth_limit of its own; e.g. 08:00-18:00 50 MiB/s, 200 MiB/s (times in UTC). Empty: no limit.",
+    )
+    endpoint_bandwidth_limit: Bandwidth = Field(
+        "",
+        description="The same for all runs from or to one endpoint together, on each host that runs conductors.",
+    )
+    source_read_limit: Bandwidth = Field(
+        "", description="Bytes a second that are read of each source disk; spares the source's storage."
+    )
 
 
 class MigrationSection(Section):

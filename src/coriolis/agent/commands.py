@@ -35,7 +35,15 @@ def obey(outlet: Outlet, pace: Bucket, fail: Callable[[BaseException], None]) ->
                 _obey_one(outlet, pace)
         except StreamClosedError:
             os._exit(EXIT_CLOSED)
-        except (ProtocolError, RouteError, RouteClosedError, OSError, KeyError, ValueError, TypeError) as error:
+        except (
+            ProtocolError,
+            RouteError,
+            RouteClosedError,
+            OSError,
+            KeyError,
+            ValueError,
+            TypeError,
+        ) as error:
             fail(error)
 
     threading.Thread(target=listen, daemon=True).start()

@@ -1,11 +1,19 @@
-"""The hasher: device to leaf list, to compare a destination or to prove what is on it."""
+"""The hasher: device to leaf list, or to the digests of some leaves; to compare a destination or to prove what is
+on it.
+"""
 
-from coriolis.agent import digests, frames
+import os
+import threading
+from typing import Any, List
+
+from coriolis.agent import devices, digests, frames
 from coriolis.agent.compression import Buffer
-from coriolis.agent.frames import DIGEST_BYTES, Geometry
+from coriolis.agent.frames import DIGEST_BYTES, Geometry, ProtocolError
 from coriolis.agent.pipes import FrameStream
 from coriolis.agent.reader import Counts
-from coriolis.agent.scan import Scan, Visit
+from coriolis.agent.scan import Crew, Scan, Visit, read_frame
+
+SAMPLE_LEAVES = 4096  # what fits into one message
 
 
 def run(stream: FrameStream, path: str, geometry: Geometry, algorithm: str, threads: int) -> None:
@@ -33,3 +41,42 @@ def run(stream: FrameStream, path: str, geometry: Geometry, algorithm: str, thre
     Scan(path, geometry, threads).run(make_visitor)
     stream.send_leaves(leaves)
     stream.send_json(frames.EOF, {"root": digests.root(geometry, algorithm, leaves)})
+
+
+def run_sample(
+    stream: FrameStream, path: str, geometry: Geometry, algorithm: str, *, threads: int, numbers: Any
+) -> None:
+    """Sends the digests of the leaves with these numbers, in their order, as one piece; then EOF."""
+    leaves = _checked(numbers, geometry)
+    function, found = digests.hasher(algorithm), [b""] * len(leaves)
+    lock, places = threading.Lock(), iter(range(len(leaves)))
+    crew = Crew(threads)
+
+    def work() -> None:
+        buffer, descriptor = Buffer(), devices.open_for_reading(path)
+        try:
+            while crew.failure is None:
+                with lock:
+                    place = next(places, -1)
+                if place < 0:
+                    return
+                offset = leaves[place] * geometry.leaf
+                length = min(geometry.leaf, geometry.size - offset)
+                read_frame(descriptor, offset, length, buffer.view[: geometry.leaf])
+                found[place] = function(buffer.view[:length])
+        finally:
+            os.close(descriptor)
+
+    crew.run(work)
+    stream.send_leaves(b"".join(found))
+    stream.send_json(frames.EOF, {})
+
+
+def _checked(numbers: Any, geometry: Geometry) -> List[int]:
+    if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
+        raise ProtocolError("a sample is a list of leaf numbers")
+    if len(numbers) > min(SAMPLE_LEAVES, geometry.leaves):
+        raise ProtocolError(f"a sample of {len(numbers)} leaves")
+    if not all(0 <= number < geometry.leaves for number in numbers):
+        raise ProtocolError("a sample beyond the disk")
+    return numbers

@@ -5,7 +5,7 @@
 2. HELLO out: version, path, codecs, rates, cpus, tls. A writer holds the fence by then.
 3. ROUTE in and out, or not: a data connection besides the SSH session (`meeting`).
 4. HELLO in: algorithm, threads (0: choose), route; for a reader also baseline, codecs, compression, read. Its
-   baseline follows.
+   baseline follows. For a hasher perhaps sample: numbers of leaves.
 5. The role's frames. Any failure ends with an ERROR frame.
 """
 
@@ -95,7 +95,11 @@ def _play(stream: FrameStream, options: Dict[str, Any]) -> None:
         Writer(stream, geometry, algorithm, descriptor, threads=threads, connection=connection).run()
     elif role == "hasher":
         commands.end_with_session(stream)
-        hasher.run(stream, path, geometry, algorithm, threads)
+        if "sample" in start:
+            numbers = start["sample"]
+            hasher.run_sample(stream, path, geometry, algorithm, threads=threads, numbers=numbers)
+        else:
+            hasher.run(stream, path, geometry, algorithm, threads)
     else:
         outlet = Outlet(stream) if connection is None else SplitOutlet(stream, connection)
         plan = reader.Plan(geometry, algorithm, str(start["baseline"]), threads)

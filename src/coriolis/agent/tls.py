@@ -21,7 +21,8 @@ except ImportError:  # an interpreter built without it
 
 READER_NAME = "reader"
 HANDSHAKE_SECONDS = 30.0
-_SILENCE_SECONDS = 60  # a peer whose machine does not acknowledge bytes for so long is gone
+_SILENCE_SECONDS = 30
+_STALL_SECONDS = 300  # a slow disk may hold up a writer, and so the connection, for a while
 _MFD_CLOEXEC = 1
 
 
@@ -93,12 +94,12 @@ def _memory_file(content: bytes) -> int:
 
 
 def keep_watch(connection: socket.socket) -> None:
-    """A vanished machine ends the connection within a minute or so, also while nothing is sent."""
+    """A vanished machine ends the connection, also while nothing is sent."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _SILENCE_SECONDS // 2)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _SILENCE_SECONDS // 6)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE_SECONDS * 1000)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _SILENCE_SECONDS)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _SILENCE_SECONDS // 3)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STALL_SECONDS * 1000)
 
 
 class TlsStream(FrameStream):

@@ -1,8 +1,8 @@
 """The transfer child: `python -m coriolis.transfer.child`.
 
-One line of JSON on stdin is the job, secrets included; events go to stdout, one JSON object a line. It ends
-when it is told to (SIGTERM), when its parent dies (parent-death signal) or when its stdin ends, and takes its
-ssh processes with it: they are in its process group.
+The first line of JSON on stdin is the job, secrets included, further ones are new limits; events go to stdout,
+one JSON object a line. It ends when it is told to (SIGTERM), when its parent dies (parent-death signal) or when
+its stdin ends, and takes its ssh processes with it: they are in its process group.
 """
 
 import ctypes
@@ -12,13 +12,13 @@ import sys
 import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 
-from coriolis.agent.bucket import Bucket
 from coriolis.errors import CoriolisError
 from coriolis.model.progress import DiskProgress, DiskResult
 from coriolis.transfer import wire
 from coriolis.transfer.disk_copy import DiskCopier
 from coriolis.transfer.job import CopyJob, DiskCopy
-from coriolis.transfer.splice import Pace
+from coriolis.transfer.limits import Limiter
+from coriolis.transfer.slots import Slots
 
 STOPPED_STATUS = 143
 _PR_SET_PDEATHSIG = 1
@@ -29,17 +29,19 @@ class StoppedError(Exception):
 
 
 class Child:
-    def __init__(self, job: CopyJob) -> None:
+    def __init__(self, job: CopyJob, orders: "Lines") -> None:
         self._job = job
+        self._orders = orders
         self._stop = threading.Event()
         self._told_to = False
         self._output = threading.Lock()
-        self._pace: Pace = Bucket()
+        self._limiter = Limiter(job.limits)
+        self._slots = Slots(job.parallel_disks)
 
     def run(self) -> int:
         """The exit status. A failure of one disk stops the others."""
         signal.signal(signal.SIGTERM, lambda *_: self.stop())
-        threading.Thread(target=self._stop_at_end_of_input, daemon=True).start()
+        threading.Thread(target=self._follow_orders, daemon=True).start()
         try:
             self._emit(wire.dump_results(self._copy_all()))
         except CoriolisError as error:
@@ -78,7 +80,13 @@ class Child:
 
     def _copy(self, disk: DiskCopy) -> DiskResult:
         copier = DiskCopier(
-            self._job, disk, report=self._report, note=self._note, check=self._check, pace=self._pace
+            self._job,
+            disk,
+            report=self._report,
+            note=self._note,
+            check=self._check,
+            limiter=self._limiter,
+            slots=self._slots,
         )
         return copier.copy()
 
@@ -97,9 +105,9 @@ class Child:
             sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
 
-    def _stop_at_end_of_input(self) -> None:
-        while os.read(0, 4096):
-            pass
+    def _follow_orders(self) -> None:
+        while line := self._orders.next():
+            self._limiter.set(wire.load_limits(line))
         os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -110,21 +118,32 @@ def _first_failure(futures: list[Future[DiskResult]]) -> BaseException | None:
     return None
 
 
-def _read_line(descriptor: int) -> bytes:
-    """Unbuffered, so that what follows is left for the watcher of stdin."""
-    line = b""
-    while not line.endswith(b"\n"):
-        piece = os.read(descriptor, 1 << 16)
-        if not piece:
-            raise EOFError("no job on stdin")
-        line += piece
-    return line
+class Lines:
+    """Lines from a descriptor, without a lock that a thread of ours could hold while the interpreter ends."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._rest = b""
+
+    def next(self) -> bytes:
+        """With its newline; empty at the end."""
+        while b"\n" not in self._rest:
+            piece = os.read(self._descriptor, 1 << 16)
+            if not piece:
+                return b""
+            self._rest += piece
+        line, self._rest = self._rest.split(b"\n", 1)
+        return line + b"\n"
 
 
 def main() -> int:
     # The thread that started us waits for us, so its death is the parent's.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    return Child(wire.load_job(_read_line(0))).run()
+    orders = Lines(0)
+    job = orders.next()
+    if not job:
+        raise EOFError("no job on stdin")
+    return Child(wire.load_job(job), orders).run()
 
 
 if __name__ == "__main__":

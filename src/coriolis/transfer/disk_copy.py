@@ -5,17 +5,20 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from coriolis.agent.frames import Geometry
+from coriolis.agent.hasher import SAMPLE_LEAVES
+from coriolis.errors import VerificationFailed
 from coriolis.model.progress import DiskProgress, DiskResult
 from coriolis.transfer.agent_process import AgentProcess, Assignment, Check, Introduction
 from coriolis.transfer.algorithm import choose_algorithm
-from coriolis.transfer.audit import receive_hashes
+from coriolis.transfer.audit import receive_hashes, verify_sample
 from coriolis.transfer.content import Content, DestinationContent
 from coriolis.transfer.exchange import RelayTotals
 from coriolis.transfer.job import CopyJob, DiskCopy
-from coriolis.transfer.manifest import drafting
+from coriolis.transfer.limits import Limiter
+from coriolis.transfer.manifest import Draft, drafting
 from coriolis.transfer.progress import Meter
 from coriolis.transfer.route import End, Route, RouteWish, choose_route
-from coriolis.transfer.splice import Pace
+from coriolis.transfer.slots import Slots
 
 Note = Callable[[str], None]
 
@@ -31,13 +34,15 @@ class DiskCopier:
         report: Callable[[DiskProgress], None],
         note: Note,
         check: Check,
-        pace: Pace,
+        limiter: Limiter,
+        slots: Slots,
     ) -> None:
         self._job = job
         self._disk = disk
         self._note = note
         self._check = check
-        self._pace = pace
+        self._limiter = limiter
+        self._slots = slots
         self._geometry = Geometry(disk.size_bytes, job.leaf_size)
         self._meter = Meter(disk.disk_id, disk.size_bytes, report)
         self._deadline = time.monotonic() + job.connect_timeout
@@ -48,6 +53,8 @@ class DiskCopier:
         with ExitStack() as stack:
             agents = [stack.enter_context(self._agent(role)) for role in ("reader", "writer")]
             reader, writer = (End(agent, agent.introduce(self._deadline, self._check)) for agent in agents)
+            processors = min(reader.introduction.cpus, writer.introduction.cpus)
+            stack.enter_context(self._slots.held(processors, self._check))
             # The writer holds the fence: from here on no earlier run changes the disk or its journal.
             self._meter.update(0, 0)
             destination = DestinationContent(self._job, self._disk, stack, self._note)
@@ -62,14 +69,30 @@ class DiskCopier:
                 drafting(self._disk.manifest, self._geometry, algorithm, content.digests, journal)
             )
             totals = route.exchange(draft, self._meter.update).run(self._check)
-            draft.publish(destination.header(algorithm, totals.root))
+            self._audit(draft, algorithm)
+            draft.publish(destination.header(algorithm, totals.root), self._job.signing_keys)
             resumed = content.journal is not None
         self._meter.update(totals.scanned, totals.moved, last=True)
         return self._result(totals, route, time.monotonic() - began, resumed=resumed)
 
+    def _audit(self, draft: Draft, algorithm: str) -> None:
+        """Reads some of the destination again. Raises VerificationFailed; the journal, which says otherwise, is gone
+        then, so that the next run compares.
+        """
+        sample = draft.sample(self._job.audit_share, SAMPLE_LEAVES)
+        if not sample:
+            return
+        place = (self._disk.destination, self._disk.disk_id, self._geometry, algorithm, sample)
+        try:
+            verify_sample(*place, timeout=self._job.connect_timeout, check=self._check)
+        except VerificationFailed:
+            if self._disk.journal is not None:
+                self._disk.journal.unlink(missing_ok=True)
+            raise
+
     def _route(self, reader: End, writer: End) -> Route:
         wish = RouteWish(self._job.route, self._job.agent_ports)
-        return choose_route(wish, reader, writer, self._pace, self._check)
+        return choose_route(wish, reader, writer, self._limiter, self._check)
 
     def _compared(self, source: Introduction) -> Content:
         """What the destination holds, by hashing it there. The writer waits meanwhile, for its fence."""
@@ -101,6 +124,7 @@ class DiskCopier:
             baseline=content.kind,
             codecs=codecs,
             compression=self._job.compression,
+            read=self._limiter.source_read,
         )
         if content.digests is not None:
             with reader.process.failures_named():

@@ -16,6 +16,7 @@ from coriolis.agent.pipes import read_exactly
 from coriolis.errors import CoriolisError, RouteFailed, WorkerUnreachable
 from coriolis.transfer.agent_process import AgentProcess, Check
 from coriolis.transfer.exchange import BARRIER_BYTES, REASON_SECONDS, Exchange, RelayTotals
+from coriolis.transfer.limits import Limiter
 from coriolis.transfer.manifest import Draft
 from coriolis.transfer.splice import Splice
 
@@ -27,10 +28,12 @@ class EndToEnd(Exchange):
         destination: AgentProcess,
         draft: Draft,
         progress: Callable[[int, int], None],
+        limiter: Limiter,
+        *,
         splice: Splice | None,
     ) -> None:
         """Without `splice` the workers reach each other directly."""
-        super().__init__(source, destination, draft, progress)
+        super().__init__(source, destination, draft, progress, limiter)
         self._splice = splice
         self._windows: deque[Header] = deque()
         self._lock = threading.Lock()

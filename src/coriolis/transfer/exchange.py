@@ -10,6 +10,7 @@ from coriolis.agent import frames
 from coriolis.agent.frames import Header
 from coriolis.errors import CoriolisError, TransferError
 from coriolis.transfer.agent_process import AgentProcess, Check
+from coriolis.transfer.limits import Limiter
 from coriolis.transfer.manifest import Draft
 
 BARRIER_BYTES = 48 << 20  # with what is in the pipes meanwhile, less than a window of 64 MiB is in flight
@@ -40,12 +41,15 @@ class Exchange(ABC):
         destination: AgentProcess,
         draft: Draft,
         progress: Callable[[int, int], None],
+        limiter: Limiter,
     ) -> None:
         """`progress` takes scanned and moved bytes, several times a second."""
         self._source = source
         self._destination = destination
         self._draft = draft
         self._progress = progress
+        self._limiter = limiter
+        self._source_read = limiter.source_read
         self._moved = 0
         self._barriers = 0
         self._since_barrier = 0
@@ -80,9 +84,16 @@ class Exchange(ABC):
                 raise self._refusal
             if time.monotonic() - self._last_barrier > BARRIER_SECONDS:
                 self._next_barrier()
+            self._tell_limit()
 
         look()
         self._source.wait_readable(look)
+
+    def _tell_limit(self) -> None:
+        if self._limiter.source_read != self._source_read:
+            self._source_read = self._limiter.source_read
+            with self._source.failures_named():
+                self._source.stream.send_json(frames.LIMIT, {"read": self._source_read})
 
     def _next_barrier(self) -> None:
         self._barriers += 1

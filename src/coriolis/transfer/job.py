@@ -2,10 +2,12 @@
 pipe.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from coriolis.model.worker import SshLogin, WorkerDisk
+from coriolis.transfer.limits import Limits
+from coriolis.transfer.signing import SigningKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class DiskCopy:
 class CopyJob:
     """All disks of one instance. `token` is the fencing token: a writer refuses one lower than it has seen
     for the same `scope` (the transfer and instance). `route`: auto, tls, ssh or direct (`transfer.route`);
-    `agent_ports`: first and last port that a worker may listen on, 0, 0 for any.
+    `agent_ports`: first and last port that a worker may listen on, 0, 0 for any. `audit_share`: of the leaves of each
+    destination disk, read again before its list is published.
     """
 
     copies: tuple[DiskCopy, ...]
@@ -57,3 +60,6 @@ class CopyJob:
     connect_timeout: float = 300.0
     route: str = "ssh"
     agent_ports: tuple[int, int] = (0, 0)
+    limits: Limits = field(default_factory=Limits)
+    signing_keys: SigningKeys = ()
+    audit_share: float = 0.0

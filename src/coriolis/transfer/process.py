@@ -20,18 +20,26 @@ from coriolis.errors import TransferError, TransferInterrupted
 from coriolis.model.progress import DiskProgress, DiskResult
 from coriolis.transfer import wire
 from coriolis.transfer.job import CopyJob
+from coriolis.transfer.limits import Limits
 
 LOG = logging.getLogger(__name__)
 
 CHECK_SECONDS = 0.25
+LIMITS_SECONDS = 3.0
 _GRACE_SECONDS = 5.0
 _STDERR_BYTES = 4000
 
 
 def run_copy_job(
-    job: CopyJob, *, report: Callable[[DiskProgress], None], check: Callable[[], None]
+    job: CopyJob,
+    *,
+    report: Callable[[DiskProgress], None],
+    check: Callable[[], None],
+    limits: Callable[[], Limits] | None = None,
 ) -> tuple[DiskResult, ...]:
     """Copies all disks of the job; results in the order of `job.copies`.
+
+    `limits` is asked every few seconds for what holds instead of `job.limits` from then on.
 
     `report` gets each disk's progress at most once a second; `check` is called at least twice a second.
     Whatever either raises ends the child (SIGTERM, then SIGKILL for its whole group) and is raised again.
@@ -40,7 +48,7 @@ def run_copy_job(
     """
     child = _Child(job)
     try:
-        return child.follow(report, check)
+        return child.follow(report, check, limits or (lambda: job.limits))
     finally:
         child.end()
 
@@ -48,6 +56,7 @@ def run_copy_job(
 class _Child:
     def __init__(self, job: CopyJob) -> None:
         self._scope = job.scope
+        self._limits = job.limits
         self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._said = b""
         source = str(Path(coriolis.__file__).parents[1])
@@ -75,10 +84,16 @@ class _Child:
             self._said = (self._said + piece)[-_STDERR_BYTES:]
 
     def follow(
-        self, report: Callable[[DiskProgress], None], check: Callable[[], None]
+        self,
+        report: Callable[[DiskProgress], None],
+        check: Callable[[], None],
+        limits: Callable[[], Limits],
     ) -> tuple[DiskResult, ...]:
-        checked = 0.0
+        checked = limited = 0.0
         while True:
+            if time.monotonic() - limited >= LIMITS_SECONDS:
+                self._limit(limits())
+                limited = time.monotonic()
             if time.monotonic() - checked >= CHECK_SECONDS:
                 check()
                 checked = time.monotonic()
@@ -96,6 +111,12 @@ class _Child:
                 raise wire.load_error(event)
             elif event["event"] == "results":
                 return tuple(DiskResult(**result) for result in event["results"])
+
+    def _limit(self, limits: Limits) -> None:
+        if limits != self._limits and self._process.stdin is not None:
+            self._limits = limits
+            with contextlib.suppress(BrokenPipeError):  # its end comes as an event
+                self._process.stdin.write(wire.dump_limits(limits))
 
     def _vanished(self) -> TransferError:
         """It ended without an event: killed from outside (then the run can go on later), or a fault of

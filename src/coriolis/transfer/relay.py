@@ -14,8 +14,8 @@ from coriolis.agent.pipes import StreamClosedError, read_exactly, write_all
 from coriolis.errors import CoriolisError
 from coriolis.transfer.agent_process import AgentProcess, Check
 from coriolis.transfer.exchange import BARRIER_BYTES, REASON_SECONDS, Exchange, RelayTotals
+from coriolis.transfer.limits import Limiter
 from coriolis.transfer.manifest import Draft
-from coriolis.transfer.splice import Pace
 
 
 class Relay(Exchange):
@@ -25,10 +25,9 @@ class Relay(Exchange):
         destination: AgentProcess,
         draft: Draft,
         progress: Callable[[int, int], None],
-        pace: Pace,
+        limiter: Limiter,
     ) -> None:
-        super().__init__(source, destination, draft, progress)
-        self._pace = pace
+        super().__init__(source, destination, draft, progress, limiter)
         self._wire = 0
 
     def run(self, check: Check) -> RelayTotals:
@@ -77,8 +76,8 @@ class Relay(Exchange):
         incoming, outgoing = self._source.stream.incoming, self._destination.stream.outgoing
         self._wire += count
         while count:
-            piece = self._pace.piece(count)
-            self._pace.take(piece)
+            piece = self._limiter.piece(count)
+            self._limiter.take(piece)
             count -= piece
             while piece:
                 try:
@@ -91,7 +90,7 @@ class Relay(Exchange):
 
     def _send(self, *parts: bytes) -> None:
         count = sum(len(part) for part in parts)
-        self._pace.take(count)
+        self._limiter.take(count)
         self._wire += count
         write_all(self._destination.stream.outgoing, parts)
 

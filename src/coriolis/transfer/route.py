@@ -1,7 +1,7 @@
 """The way that a disk's bytes take, chosen when the workers are there.
 
 tls     TLS 1.3 between the two workers; both listen, this process dials them and splices ciphertext
-direct  the same session over a connection that the source worker dials itself
+direct  the same session over a connection that the source worker dials itself; tls while bandwidth is limited
 ssh     through the two SSH sessions, which always are there; this process decrypts and encrypts
 auto    tls where both ports can be reached, else ssh
 """
@@ -19,9 +19,10 @@ from coriolis.transfer.agent_process import AgentProcess, Check, Introduction
 from coriolis.transfer.certificates import RunAuthority
 from coriolis.transfer.end_to_end import EndToEnd
 from coriolis.transfer.exchange import Exchange
+from coriolis.transfer.limits import Limiter
 from coriolis.transfer.manifest import Draft
 from coriolis.transfer.relay import Relay
-from coriolis.transfer.splice import Pace, Splice
+from coriolis.transfer.splice import Splice
 
 DIAL_SECONDS = 1.0
 """For a connection from here to a worker: a filtered port does not say no, and the SSH route waits."""
@@ -51,23 +52,23 @@ class Route:
     """Use as a context manager. `kind`: the route taken; `why_not`: what stood in the way of a better one."""
 
     def __init__(
-        self, kind: str, reader: AgentProcess, writer: AgentProcess, pace: Pace, *, why_not: str = ""
+        self, kind: str, reader: AgentProcess, writer: AgentProcess, limiter: Limiter, *, why_not: str = ""
     ) -> None:
         self.kind = kind
         self.why_not = why_not
         self._reader = reader
         self._writer = writer
-        self._pace = pace
+        self._limiter = limiter
         self._splice: Splice | None = None
 
     def spliced(self, source: socket.socket, destination: socket.socket) -> Self:
-        self._splice = Splice(source, destination, self._pace)
+        self._splice = Splice(source, destination, self._limiter)
         return self
 
     def exchange(self, draft: Draft, progress: Callable[[int, int], None]) -> Exchange:
         if self.kind == "ssh":
-            return Relay(self._reader, self._writer, draft, progress, self._pace)
-        return EndToEnd(self._reader, self._writer, draft, progress, self._splice)
+            return Relay(self._reader, self._writer, draft, progress, self._limiter)
+        return EndToEnd(self._reader, self._writer, draft, progress, self._limiter, splice=self._splice)
 
     def close(self) -> None:
         if self._splice is not None:
@@ -80,22 +81,23 @@ class Route:
         self.close()
 
 
-def choose_route(wish: RouteWish, reader: End, writer: End, pace: Pace, check: Check) -> Route:
+def choose_route(wish: RouteWish, reader: End, writer: End, limiter: Limiter, check: Check) -> Route:
     """The agents have introduced themselves and not begun. Raises RouteFailed where no other than the wished
     route will do, and what the agents report.
     """
     ends = (reader.process, writer.process)
     if wish.kind == "ssh":
-        return Route("ssh", *ends, pace)
-    make = _direct if wish.kind == "direct" else _spliced
+        return Route("ssh", *ends, limiter)
+    # Only what passes this process can be held up by it.
+    make = _direct if wish.kind == "direct" and not limiter.limits_wire else _spliced
     try:
         _require_tls(reader, writer)
-        return make(wish, ends, pace, check)
+        return make(wish, ends, limiter, check)
     except _UnavailableError as error:
         if wish.kind != "auto":
             reason = f"[transfer] route is {wish.kind}, and {error}."
             raise RouteFailed(disk=reader.process.assignment.disk_id, reason=reason) from error
-        return Route("ssh", *ends, pace, why_not=str(error))
+        return Route("ssh", *ends, limiter, why_not=str(error))
 
 
 def _require_tls(*ends: End) -> None:
@@ -132,15 +134,19 @@ class _Invitations:
         return said
 
 
-def _direct(wish: RouteWish, ends: tuple[AgentProcess, AgentProcess], pace: Pace, check: Check) -> Route:
+def _direct(
+    wish: RouteWish, ends: tuple[AgentProcess, AgentProcess], limiter: Limiter, check: Check
+) -> Route:
     reader, writer = ends
     invitations = _Invitations(wish, check)
     port, *cookies = invitations.listen(writer)
     invitations.dial(reader, writer.address, port, (cookies[0], cookies[1]))
-    return Route("direct", reader, writer, pace)
+    return Route("direct", reader, writer, limiter)
 
 
-def _spliced(wish: RouteWish, ends: tuple[AgentProcess, AgentProcess], pace: Pace, check: Check) -> Route:
+def _spliced(
+    wish: RouteWish, ends: tuple[AgentProcess, AgentProcess], limiter: Limiter, check: Check
+) -> Route:
     """Both are asked before either is dialled, so that a failure costs one time-out at most."""
     invitations = _Invitations(wish, check)
     places = [(end.address, *invitations.listen(end)) for end in ends]
@@ -150,7 +156,7 @@ def _spliced(wish: RouteWish, ends: tuple[AgentProcess, AgentProcess], pace: Pac
     except _UnavailableError:
         source.close()
         raise
-    return Route("tls", *ends, pace).spliced(source, destination)
+    return Route("tls", *ends, limiter).spliced(source, destination)
 
 
 def _dialled(address: str, port: int, knock: bytes, answer: bytes) -> socket.socket:

@@ -13,8 +13,10 @@ from coriolis.errors import CoriolisError, TransferError
 from coriolis.model.progress import DiskProgress, DiskResult
 from coriolis.model.secret import SecretCodec
 from coriolis.transfer.job import CopyJob
+from coriolis.transfer.limits import Limits
 
 _JOB: TypeAdapter[CopyJob] = TypeAdapter(CopyJob)
+_LIMITS: TypeAdapter[Limits] = TypeAdapter(Limits)
 _IN_CLEAR = {"secrets": SecretCodec(encrypt=str, decrypt=str)}  # the pipe is private to parent and child
 
 
@@ -25,6 +27,14 @@ def dump_job(job: CopyJob) -> bytes:
 
 def load_job(line: bytes) -> CopyJob:
     return _JOB.validate_python(json.loads(line), context=_IN_CLEAR)
+
+
+def dump_limits(limits: Limits) -> bytes:
+    return _LIMITS.dump_json(limits) + b"\n"
+
+
+def load_limits(line: bytes) -> Limits:
+    return _LIMITS.validate_json(line)
 
 
 def dump_event(event: str, **fields: Any) -> bytes:
