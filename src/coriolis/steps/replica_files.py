@@ -5,7 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
+from coriolis.config import Settings
+from coriolis.store.key_file import read_key_file
 from coriolis.transfer.journal import base_of
+from coriolis.transfer.signing import SigningKeys, derive_signing_keys
 
 MANIFESTS = "manifests"
 
@@ -31,6 +34,13 @@ def tidy(directory: Path, keep: Iterable[Path]) -> None:
     for found in directory.iterdir() if directory.exists() else ():
         if found.name not in names:
             found.unlink() if found.is_file() else shutil.rmtree(found)
+
+
+def signing_keys(settings: Settings) -> SigningKeys:
+    """Raises SecretsUnreadable."""
+    found = read_key_file(settings.key_file)
+    known = found.keys if found.upcoming is None else (*found.keys, found.upcoming)
+    return derive_signing_keys(known)
 
 
 def _file_name(name: str) -> str:

@@ -7,14 +7,14 @@ from pathlib import Path
 from coriolis.engine.context import StepContext
 from coriolis.engine.progress import readable_bytes
 from coriolis.engine.step import Step
-from coriolis.errors import EngineError
+from coriolis.errors import EngineError, VerificationFailed
 from coriolis.model.enums import EventLevel, TaskType
 from coriolis.model.instance import Disk, Instance
 from coriolis.model.progress import DiskResult
 from coriolis.model.replica import ReplicaDisk
 from coriolis.model.worker import WorkerVm
 from coriolis.providers.base import SourceResources, TargetResources
-from coriolis.steps.replica_files import journal_of, manifest_of, tidy
+from coriolis.steps.replica_files import journal_of, manifest_of, signing_keys, tidy
 from coriolis.transfer.content import subject_of
 from coriolis.transfer.job import CopyJob, DiskCopy, DiskEnd
 from coriolis.transfer.journal import resumable
@@ -54,7 +54,11 @@ class ReplicateDisks(Step):
         self._save(op, begun)
         for copy, replica in zip(copies, begun, strict=True):
             tidy(copy.manifest.parent, _files(op, replica))
-        results = run_copy_job(self._job(op, copies), report=op.disk_progress, check=op.check)
+        try:
+            results = run_copy_job(self._job(op, copies), report=op.disk_progress, check=op.check)
+        except VerificationFailed as error:
+            op.event(EventLevel.ERROR, f"{error.message} The next execution compares and mends it.")
+            raise
         synced = tuple(
             replace(
                 replica,
@@ -129,6 +133,8 @@ class ReplicateDisks(Step):
             compression=transfer.compression,
             parallel_disks=transfer.parallel_disks,
             connect_timeout=transfer.connect_timeout,
+            signing_keys=signing_keys(op.settings),
+            audit_share=transfer.audit_share,
         )
 
 

@@ -13,6 +13,7 @@ from coriolis.errors import Cancelled, VerificationFailed
 from coriolis.model.enums import EventLevel
 from coriolis.model.replica import ReplicaDisk
 from coriolis.model.worker import WorkerDisk, WorkerVm
+from coriolis.steps.replica_files import signing_keys
 from coriolis.transfer.audit import verify_disk
 from coriolis.transfer.manifest import LeafList, UnusableLeafListError
 
@@ -46,6 +47,7 @@ class DiskAudit:
         self._worker = worker
         self._transfer_id = transfer_id
         self._instance_name = instance_name
+        self._keys = signing_keys(op.settings)
         self._stop = threading.Event()
         self._read: dict[str, int] = {}
 
@@ -80,7 +82,7 @@ class DiskAudit:
         if replica.manifest is not None and not replica.dirty:
             path = self._op.settings.state_dir / replica.manifest
             try:
-                LeafList(path).close()
+                LeafList(path, self._keys).close()
             except UnusableLeafListError as error:
                 why = f"its leaf list is not usable on this host: {error}"
             else:
@@ -97,9 +99,14 @@ class DiskAudit:
             self._read[disk.disk_id] = done
 
         try:
-            timeout = self._op.settings.transfer.connect_timeout
             verify_disk(
-                self._worker.login, disk, manifest, timeout=timeout, check=self._check, progress=progress
+                self._worker.login,
+                disk,
+                manifest,
+                keys=self._keys,
+                timeout=self._op.settings.transfer.connect_timeout,
+                check=self._check,
+                progress=progress,
             )
         except VerificationFailed as error:
             return error

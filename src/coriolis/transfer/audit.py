@@ -1,7 +1,7 @@
 """Re-reading a disk on a worker: proof of what it holds, independent of how it got there."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from coriolis.model.worker import SshLogin, WorkerDisk
 from coriolis.transfer.agent_process import AgentProcess, Assignment, Check
 from coriolis.transfer.job import DiskEnd
 from coriolis.transfer.manifest import LeafList, UnusableLeafListError
+from coriolis.transfer.signing import SigningKeys
 
 Progress = Callable[[int], None]
 """Takes the bytes read so far, about twice a second."""
@@ -55,6 +56,7 @@ def verify_disk(
     disk: WorkerDisk,
     manifest: Path,
     *,
+    keys: SigningKeys = (),
     timeout: float = 300.0,
     check: Check = lambda: None,
     progress: Progress = lambda _done: None,
@@ -63,7 +65,7 @@ def verify_disk(
     first range that differs.
     """
     try:
-        leaves = LeafList(manifest)
+        leaves = LeafList(manifest, keys)
     except UnusableLeafListError as error:
         raise TransferError(disk=disk.disk_id, reason=f"no manifest to verify it by: {error}") from error
     with leaves:
@@ -76,6 +78,34 @@ def verify_disk(
                 differing.compare(position, digests)
         differing.raise_if_any(disk.disk_id)
         return header.root
+
+
+def verify_sample(
+    end: DiskEnd,
+    disk_id: str,
+    geometry: Geometry,
+    algorithm: str,
+    expected: Mapping[int, bytes],
+    *,
+    timeout: float,
+    check: Check,
+) -> None:
+    """Re-reads leaves of a disk, by number (at most `hasher.SAMPLE_LEAVES`). Raises VerificationFailed for the
+    first that does not have its expected digest.
+    """
+    numbers = sorted(expected)
+    with AgentProcess(Assignment("hasher", end, disk_id, geometry)) as process:
+        process.introduce(time.monotonic() + timeout, check)
+        process.begin(algorithm=algorithm, sample=numbers)
+        found = b"".join(digests for _, digests in received_pieces(process, check, size=len(numbers)))
+    for place, number in enumerate(numbers):
+        if found[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES] != expected[number]:
+            offset = number * geometry.leaf
+            reason = (
+                f"of {len(numbers)} leaves read again after the copy, this is the first that is not right."
+            )
+            length = min(geometry.leaf, geometry.size - offset)
+            raise VerificationFailed(disk=disk_id, offset=offset, length=length, reason=reason)
 
 
 class Differences:
@@ -122,9 +152,16 @@ def receive_hashes(process: AgentProcess, check: Check) -> bytearray:
 
 
 def received_pieces(
-    process: AgentProcess, check: Check, progress: Progress = lambda _done: None
+    process: AgentProcess,
+    check: Check,
+    progress: Progress = lambda _done: None,
+    *,
+    size: int | None = None,
 ) -> Iterator[tuple[int, bytes]]:
-    """The whole list of a hasher that was told to begin, piece by piece, in order: position and digests."""
+    """What a hasher that was told to begin sends, piece by piece, in order: position and digests. `size`: of how
+    many leaves, all by default.
+    """
+    wanted = process.stream.geometry.list_bytes if size is None else size * DIGEST_BYTES
     have = 0
     while True:
         process.wait_readable(check)
@@ -136,7 +173,7 @@ def received_pieces(
                 digests = read_exactly(process.stream.incoming, header.raw)
             yield have, digests
             have += header.raw
-        elif header.kind == frames.EOF and have == process.stream.geometry.list_bytes:
+        elif header.kind == frames.EOF and have == wanted:
             process.payload(header)
             return
         else:

@@ -56,7 +56,7 @@ class DestinationContent:
         if self._disk.previous is None:
             return Content("zeros" if self._disk.destination_zeroed else "unknown")
         try:
-            leaves = self._stack.enter_context(LeafList(self._disk.previous))
+            leaves = self._stack.enter_context(LeafList(self._disk.previous, self._job.signing_keys))
             self._require_fit(leaves.header)
         except UnusableLeafListError as error:
             self._complain(f"its leaf list is refused: {error}")
@@ -123,7 +123,7 @@ class DestinationContent:
         for path in (self._disk.journal and base_of(self._disk.journal), self._disk.previous):
             if path is None or not path.exists():
                 continue
-            leaves = LeafList(path)
+            leaves = LeafList(path, self._job.signing_keys)
             found = (leaves.header.root, leaves.header.geometry, leaves.header.algorithm)
             if found == (header.base_root, self._geometry, header.algorithm):
                 return leaves
@@ -138,7 +138,7 @@ class DestinationContent:
         path = base_of(self._disk.journal)
         with drafting(path, self._geometry, algorithm, content.digests) as draft:
             root = draft.root()
-            draft.publish(self.header(algorithm, root))
+            draft.publish(self.header(algorithm, root), self._job.signing_keys)
         return root
 
     def _scratch_list(self) -> Any:

@@ -7,12 +7,14 @@ everything in it is durable.
 """
 
 import json
+import math
 import mmap
 import os
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,10 +22,12 @@ from typing import Any, Self
 from coriolis.agent.digests import ZeroDigests, root
 from coriolis.agent.frames import DIGEST_BYTES, Geometry
 from coriolis.transfer.journal import Journal, sync_directory
+from coriolis.transfer.signing import SigningKeys, is_signed, sign
 
 MAGIC = b"coriolis leaf list 1\n"
 BODY_OFFSET = 4096
 _FILL_LEAVES = 65536
+WRITTEN_SAMPLE = 512
 
 
 class UnusableLeafListError(Exception):
@@ -32,7 +36,9 @@ class UnusableLeafListError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ManifestHeader:
-    """`root` is the digest of the content (`coriolis.agent.digests.root`): equal for equal content."""
+    """`root` is the digest of the content (`coriolis.agent.digests.root`): equal for equal content. `signature` is
+    over all the rest (`transfer.signing`).
+    """
 
     disk_id: str
     destination_id: str
@@ -44,6 +50,11 @@ class ManifestHeader:
     root: str
     created: str
     digest_bytes: int = DIGEST_BYTES
+    signature: str = ""
+
+    @property
+    def signed_content(self) -> bytes:
+        return json.dumps(asdict(replace(self, signature="")), sort_keys=True).encode()
 
     @property
     def geometry(self) -> Geometry:
@@ -53,14 +64,18 @@ class ManifestHeader:
 class LeafList:
     """A published list, read-only. Use as a context manager."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises UnusableLeafListError if the file is missing, cut, or its content does not fit its root."""
+    def __init__(self, path: Path, keys: SigningKeys = ()) -> None:
+        """Raises UnusableLeafListError if the file is missing, cut, not signed with one of the keys, or its content
+        does not fit its root.
+        """
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise UnusableLeafListError(f"{path}: {error.strerror}") from error
         try:
             self.header = _parse(os.pread(descriptor, BODY_OFFSET, 0), path)
+            if not is_signed(self.header.signed_content, self.header.signature, keys):
+                raise UnusableLeafListError(f"{path}: its signature is not ours")
             if os.fstat(descriptor).st_size != BODY_OFFSET + self.header.geometry.list_bytes:
                 raise UnusableLeafListError(f"{path}: has {os.fstat(descriptor).st_size} bytes")
             self._map = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
@@ -122,6 +137,7 @@ class Draft:
         self._lock = threading.Lock()
         self._in_flight: list[tuple[int, int]] = []  # leaves: first, count; put since the last barrier
         self._barriers: dict[int, list[tuple[int, int]]] = {}
+        self._written = Reservoir(WRITTEN_SAMPLE)
         self._partial = path.with_name(path.name + ".partial")
         self._geometry = geometry
         self._algorithm = algorithm
@@ -140,6 +156,7 @@ class Draft:
     def put(self, offset: int, digests: bytes) -> None:
         """The digests of the leaves from byte `offset` of the disk. Call it before they are sent."""
         first = offset // self._geometry.leaf
+        self._written.offer(first, len(digests) // DIGEST_BYTES)
         self._note_in_flight(first, len(digests) // DIGEST_BYTES)
         self._set(first, digests)
 
@@ -194,16 +211,28 @@ class Draft:
         for start in range(first, first + count, _FILL_LEAVES):
             self._set(start, self._zeros.of(start, min(_FILL_LEAVES, first + count - start)))
 
+    def sample(self, share: float, most: int) -> dict[int, bytes]:
+        """Random leaves of the disk and their digests: `share` of all, and some that this run wrote; `most` at the
+        most.
+        """
+        rng = random.SystemRandom()
+        count = min(most, math.ceil(share * self._geometry.leaves))
+        numbers = set(rng.sample(range(self._geometry.leaves), count))
+        if count:
+            numbers.update(self._written.kept[: most - count])
+        return {number: self._get(number, 1) for number in numbers}
+
     def root(self) -> str:
         with memoryview(self._map) as view, view[BODY_OFFSET:] as body:
             return root(self._geometry, self._algorithm, body)
 
-    def publish(self, header: ManifestHeader) -> None:
+    def publish(self, header: ManifestHeader, keys: SigningKeys = ()) -> None:
         """Makes the list durable under its name, in one step. Call only once the destination is durable."""
         last = max(self._barriers, default=0) + 1
         self.barrier(last)
         self.durable(last)
-        block = MAGIC + json.dumps(asdict(header)).encode()
+        signed = replace(header, signature=sign(header.signed_content, keys))
+        block = MAGIC + json.dumps(asdict(signed)).encode()
         if len(block) >= BODY_OFFSET:
             raise UnusableLeafListError(f"{self._path}: header of {len(block)} bytes")
         self._map[:BODY_OFFSET] = block.ljust(BODY_OFFSET - 1) + b"\n"
@@ -216,6 +245,22 @@ class Draft:
         self._map.close()
         os.close(self._descriptor)
         self._partial.unlink(missing_ok=True)
+
+
+class Reservoir:
+    """A fair sample of a stream of runs of leaves: one leaf of each run that is kept (Vitter's algorithm R)."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._seen = 0
+        self._rng = random.SystemRandom()
+        self.kept: list[int] = []
+
+    def offer(self, first: int, count: int) -> None:
+        self._seen += 1
+        place = len(self.kept) if self._seen <= self._size else self._rng.randrange(self._seen)
+        if place < self._size:
+            self.kept[place : place + 1] = [self._rng.randrange(first, first + count)]
 
 
 def _joined(runs: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
