@@ -21,6 +21,7 @@ _REPLACED = (
     (re.compile(r"^\d\d:\d\d:\d\d  ", re.MULTILINE), "TIME  "),
     (re.compile(r"after \d+ (s|min \d\d s) of watching"), "after A WHILE of watching"),
     (re.compile(r"/\S*/(source|destination)\b"), r"/clouds/\1"),
+    (re.compile(r"/\S*/state/"), "/state/"),
     # the width of a table's column follows what was replaced
     (re.compile(r"-{3,}"), "---"),
     (re.compile(r" {2,}"), "  "),
