@@ -26,7 +26,7 @@ LEAF = 65536
 
 
 def copy_with_lists(
-    job: CopyJob, *, report: Callable[[DiskProgress], None], check: Callable[[], None]
+    job: CopyJob, *, report: Callable[[DiskProgress], None], check: Callable[[], None], **_: object
 ) -> tuple[DiskResult, ...]:
     results = copy_files(job, report=report, check=check)
     for copy in job.copies:
@@ -36,7 +36,8 @@ def copy_with_lists(
         with drafting(copy.manifest, geometry, "sha256", None) as draft:
             draft.put(0, hasher("sha256")(content))
             place = (copy.disk_id, copy.destination.disk.disk_id, job.scope, copy.generation)
-            draft.publish(ManifestHeader(*place, *geometry, "sha256", draft.root(), "now"))
+            header = ManifestHeader(*place, *geometry, "sha256", draft.root(), "now")
+            draft.publish(header, job.signing_keys)
     return results
 
 
