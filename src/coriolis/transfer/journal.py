@@ -150,11 +150,15 @@ class Journal:
         """These leaves (number of the first, digests) are on the destination's disk; so is this when it
         returns.
         """
+        self.settled(runs)
+        self._sync()
+
+    def settled(self, runs: Iterable[tuple[int, bytes]]) -> None:
+        """These leaves were intended, but will not be sent; like intents this is not synced."""
         for first, digests in runs:
             for start in range(0, len(digests), _PAYLOAD_BYTES - DIGEST_BYTES):
                 piece = digests[start : start + _PAYLOAD_BYTES - DIGEST_BYTES]
                 self._append(DURABLE, _FIRST.pack(first + start // DIGEST_BYTES) + piece)
-        self._sync()
 
     def close(self) -> None:
         os.close(self._descriptor)

@@ -11,6 +11,7 @@ import math
 import mmap
 import os
 import random
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -172,9 +173,21 @@ class Draft:
             self._journal.intend(*self._leaves(offset, length))
 
     def passed(self, offset: int, length: int) -> None:
-        """No leaf of an expected range will be sent any more; those that were not put are as they were."""
+        """No leaf of an expected range will be sent any more, nor heard of; those that were not put are as they
+        were.
+        """
+        if self._journal is None:
+            return
+        first, count = self._leaves(offset, length)
+        settled = bytearray(b"\1" * count)
         with self._lock:
-            self._in_flight.append(self._leaves(offset, length))
+            pending = [*self._in_flight, *(run for runs in self._barriers.values() for run in runs)]
+        for start, number in pending:
+            begin, end = max(start, first) - first, min(start + number, first + count) - first
+            if begin < end:
+                settled[begin:end] = bytes(end - begin)
+        runs = [(first + found.start(), len(found.group())) for found in re.finditer(b"\1+", settled)]
+        self._journal.settled((start, self._get(start, number)) for start, number in runs)
 
     def _leaves(self, offset: int, length: int) -> tuple[int, int]:
         """First and number of the leaves of a range of bytes."""

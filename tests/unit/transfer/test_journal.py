@@ -35,6 +35,13 @@ def replayed(path: Path) -> bytearray:
     return leaves
 
 
+def replayed_beside(path: Path) -> bytearray:
+    """While the journal is written on."""
+    copy = path.with_name("copy")
+    copy.write_bytes(path.read_bytes())
+    return replayed(copy)
+
+
 def expected(known: dict[int, bytes], unknown: set[int]) -> bytearray:
     leaves = base()
     for number, value in [*known.items(), *((number, UNKNOWN) for number in unknown)]:
@@ -82,6 +89,26 @@ def test_a_draft_tells_its_journal(tmp_path: Path) -> None:
         draft.durable(1)
     journal.close()
     assert replayed(path) == expected({1: digest(1), 2: digest(2)}, {9, 10})
+
+
+def test_what_was_expected_and_did_not_come_is_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal = Journal.begin(path, HEADER, 5)
+    with drafting(tmp_path / "list", GEOMETRY, "sha256", None, journal) as draft:
+        draft.expect(4 * LEAF, 8 * LEAF)
+        assert replayed_beside(path) == expected({}, set(range(4, 12)))
+        draft.put(5 * LEAF, digest(5))
+        draft.barrier(1)
+        draft.put(6 * LEAF, digest(6) + digest(7))
+        draft.expect(12 * LEAF, 89 * LEAF - LEAF + 512)
+        draft.passed(4 * LEAF, 8 * LEAF)
+        unknown = set(range(12, GEOMETRY.leaves))
+        assert replayed_beside(path) == expected({}, {5, 6, 7} | unknown)
+        draft.durable(1)
+        assert replayed_beside(path) == expected({5: digest(5)}, {6, 7} | unknown)
+        draft.passed(12 * LEAF, 89 * LEAF - LEAF + 512)
+        assert replayed_beside(path) == expected({5: digest(5)}, {6, 7})
+    journal.close()
 
 
 def test_a_torn_tail_is_cut_off_wherever_it_is_torn(tmp_path: Path) -> None:
