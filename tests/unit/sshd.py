@@ -14,10 +14,14 @@ _SSHD = "/usr/sbin/sshd"
 
 
 class PrivateSshd:
-    """Serves root with a key and with PASSWORD, in a mount namespace that has a shadow file of its own."""
+    """Serves root with a key and with PASSWORD, in a mount namespace that has a shadow file of its own.
 
-    def __init__(self, directory: Path) -> None:
+    `path`: what its sessions look for programs in, instead of what root's profile says.
+    """
+
+    def __init__(self, directory: Path, path: str = "") -> None:
         self.directory = directory
+        self._path = path
         directory.mkdir(exist_ok=True)
         for name in ("host_key", "user_key"):
             command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name)]
@@ -48,6 +52,7 @@ class PrivateSshd:
             "PermitRootLogin": "yes",
             "PasswordAuthentication": "yes",
             "MaxStartups": "100",
+            **({"SetEnv": f"PATH={self._path} HOME={self.directory}"} if self._path else {}),
         }
         config = self.directory / "sshd_config"
         config.write_text("".join(f"{key} {value}\n" for key, value in settings.items()))

@@ -22,6 +22,7 @@ from coriolis.errors import (
     WriterFenced,
 )
 from coriolis.transfer.connection import Connection
+from coriolis.transfer.introduction import Introduction, read_count, read_introduction
 from coriolis.transfer.job import DiskEnd
 from coriolis.workers import remote_python
 from coriolis.workers.ssh import CONNECTION_LOST, SshSession, connection_failure
@@ -49,19 +50,6 @@ class Assignment:
     geometry: Geometry
     scope: str = ""
     token: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Introduction:
-    """What an agent said of itself: codecs by name, MB a second of each digest algorithm, processors, whether it
-    knows TLS 1.3.
-    """
-
-    path: str
-    codecs: tuple[str, ...]
-    rates: dict[str, float]
-    cpus: int
-    tls: bool
 
 
 class AgentProcess:
@@ -118,15 +106,8 @@ class AgentProcess:
         except StreamClosedError as closed:
             raise self._connection_failure() from closed
         self.stream.geometry = self.assignment.geometry
-        if answer.get("version") != frames.VERSION:
-            raise self.protocol_failure(f"it speaks version {answer.get('version')}")
-        return Introduction(
-            path=str(answer["path"]),
-            codecs=tuple(str(codec) for codec in answer["codecs"]),
-            rates={str(name): float(rate) for name, rate in answer["rates"].items()},
-            cpus=max(1, int(answer["cpus"])),
-            tls=bool(answer["tls"]),
-        )
+        with self.failures_named():
+            return read_introduction(answer)
 
     def arrange(self, check: Check, **wish: Any) -> dict[str, Any]:
         """Asks for a data connection (`coriolis.agent.meeting`); the agent's answer."""
@@ -166,6 +147,14 @@ class AgentProcess:
         with self.failures_named():
             return frames.parse_json(read_exactly(self.stream.incoming, header.wire))
 
+    def counts(self, header: Header, *names: str) -> dict[str, int]:
+        """Byte counts out of the payload of a STATUS or EOF frame."""
+        return self.checked_counts(self.payload(header), *names)
+
+    def checked_counts(self, message: dict[str, Any], *names: str) -> dict[str, int]:
+        with self.failures_named():
+            return {name: read_count(message, name) for name in names}
+
     def receive_json(self, kind: int) -> dict[str, Any]:
         """Like `stream.receive_json`, with the agent's own ERROR raised as what it stands for."""
         try:
@@ -193,7 +182,8 @@ class AgentProcess:
     def _reported(self, message: dict[str, Any]) -> CoriolisError:
         disk, kind, text = self.assignment.disk_id, message.get("kind"), str(message.get("message"))
         if kind == "verification":
-            offset, length = message.get("offset", 0), message.get("length", 0)
+            with self.failures_named():
+                offset, length = read_count(message, "offset"), read_count(message, "length")
             return VerificationFailed(disk=disk, offset=offset, length=length, reason=text)
         self.lost_route = kind == "route closed"
         reason = f"the {self.assignment.role} on worker {self._session.name}: {text}"

@@ -167,7 +167,7 @@ def received_pieces(
         process.wait_readable(check)
         header = process.receive()
         if header.kind == frames.STATUS:
-            progress(int(process.payload(header)["scanned"]))
+            progress(process.counts(header, "scanned")["scanned"])
         elif header.kind == frames.LEAVES and header.offset == have:
             with process.failures_named():
                 digests = read_exactly(process.stream.incoming, header.raw)

@@ -8,11 +8,12 @@ from coriolis.agent.frames import Geometry
 from coriolis.agent.hasher import SAMPLE_LEAVES
 from coriolis.errors import VerificationFailed
 from coriolis.model.progress import DiskProgress, DiskResult
-from coriolis.transfer.agent_process import AgentProcess, Assignment, Check, Introduction
+from coriolis.transfer.agent_process import AgentProcess, Assignment, Check
 from coriolis.transfer.algorithm import choose_algorithm
 from coriolis.transfer.audit import receive_hashes, verify_sample
 from coriolis.transfer.content import Content, DestinationContent
 from coriolis.transfer.exchange import RelayTotals
+from coriolis.transfer.introduction import Introduction
 from coriolis.transfer.job import CopyJob, DiskCopy
 from coriolis.transfer.limits import Limiter
 from coriolis.transfer.manifest import Draft, drafting

@@ -110,7 +110,9 @@ class EndToEnd(Exchange):
             self._draft.durable(placed)
 
     def _wire_bytes(self, summary: dict[str, object]) -> int:
-        return self._splice.wire if self._splice is not None else int(str(summary["wire"]))
+        if self._splice is not None:
+            return self._splice.wire
+        return self._source.checked_counts(summary, "wire")["wire"]
 
     def _culprit(self, error: CoriolisError) -> CoriolisError:
         """What broke the run. An end that only lost its connection knows no reason; the other one may, and

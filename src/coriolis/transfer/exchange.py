@@ -105,14 +105,14 @@ class Exchange(ABC):
         self._since_barrier += count
 
     def _tell_progress(self, header: Header) -> None:
-        self._progress(int(self._source.payload(header)["scanned"]), self._moved)
+        self._progress(self._source.counts(header, "scanned")["scanned"], self._moved)
 
     def _totals(self, header: Header) -> RelayTotals:
         summary = self._source.payload(header)
-        if summary["root"] != self._draft.root():
+        if summary.get("root") != self._draft.root():
             reason = "the leaf list collected on the way is not the one the reader made."
             raise TransferError(disk=self._source.assignment.disk_id, reason=reason)
-        counts = {name: int(summary[name]) for name in ("scanned", "moved", "zero", "unchanged")}
+        counts = self._source.checked_counts(summary, "scanned", "moved", "zero", "unchanged")
         return RelayTotals(**counts, wire=self._wire_bytes(summary), root=str(summary["root"]))
 
     def _wait_for_answer(self, check: Check) -> None:

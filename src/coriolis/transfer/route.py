@@ -15,10 +15,11 @@ from typing import Any, Self
 
 from coriolis.agent import meeting
 from coriolis.errors import RouteFailed
-from coriolis.transfer.agent_process import AgentProcess, Check, Introduction
+from coriolis.transfer.agent_process import AgentProcess, Check
 from coriolis.transfer.certificates import RunAuthority
 from coriolis.transfer.end_to_end import EndToEnd
 from coriolis.transfer.exchange import Exchange
+from coriolis.transfer.introduction import Introduction
 from coriolis.transfer.limits import Limiter
 from coriolis.transfer.manifest import Draft
 from coriolis.transfer.relay import Relay

@@ -10,19 +10,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from coriolis.errors import TransferInterrupted
 from coriolis.transfer.audit import verify_disk
+from coriolis.transfer.process import run_copy_job
 from tests.unit.sshd import PrivateSshd
 from tests.unit.transfer.copying import Pair
 from tests.unit.transfer.processes import agents, children, holders, written
 
 MIB = 1 << 20
 SIZE = 96 * MIB
+ROUTES = ("ssh", "tls", "direct")
 KILLS = int(os.environ.get("CORIOLIS_KILLS", "4"))
 SEED = int(os.environ.get("CORIOLIS_KILL_SEED", "4"))
 
@@ -76,24 +78,25 @@ class Killer:
         self._thread.join()
 
 
-def moments() -> Iterator[tuple[str, float, int]]:
+def moments() -> Iterator[tuple[str, str, tuple[float, int]]]:
     rng = random.Random(SEED)  # noqa: S311 - test data
     for number in range(KILLS):
         victim = VICTIMS[number % len(VICTIMS)]
-        yield victim.__name__, round(rng.uniform(-0.05, 0.9), 3), rng.randrange(1 << 30)
+        route = ROUTES[number % len(ROUTES)]
+        yield victim.__name__, route, (round(rng.uniform(-0.05, 0.9), 3), rng.randrange(1 << 30))
 
 
-@pytest.mark.parametrize(("victim", "share", "seed"), list(moments()))
+@pytest.mark.parametrize(("victim", "route", "moment"), list(moments()))
 def test_the_run_after_a_kill_ends_identical(
-    sshd: PrivateSshd, tmp_path: Path, victim: str, share: float, seed: int
+    sshd: PrivateSshd, tmp_path: Path, victim: str, route: str, moment: tuple[float, int]
 ) -> None:
-    pair = Pair(sshd, tmp_path, SIZE)
+    pair, (share, seed) = Pair(sshd, tmp_path, SIZE), moment
     rng = random.Random(seed)  # noqa: S311 - test data
     pair.source.write_bytes(rng.randbytes(SIZE))
     victims = next(one for one in VICTIMS if one.__name__ == victim)
     with Killer(pair, victims, share, rng) as killer:
         try:
-            pair.copy(1)
+            run_copy_job(replace(pair.job(1), route=route), report=lambda _: None, check=lambda: None)
         except TransferInterrupted:
             assert killer.done
             assert not pair.manifest(1).exists()
