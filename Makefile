@@ -5,7 +5,7 @@ BIN := .venv/bin
 STATE_DIR ?= /var/lib/coriolis
 LAB_ROOT ?= /var/lib/coriolis-lab
 
-.PHONY: help setup demo demo-down test test-fast chaos bench-engine lint fmt serve lab lab-down lock
+.PHONY: help setup demo demo-down test test-fast chaos bench bench-engine lint fmt serve lab lab-down lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,11 @@ test-fast: setup ## the tests that boot no virtual machine
 
 chaos: setup ## the engine under kill -9, paused processes, dead databases, full disks: the whole matrix
 	@unshare --mount --propagation private -- $(BIN)/python -W ignore -m tests.chaos
+
+bench: ## the data path beside dd, nbdcopy, qemu-img and rsync, and its targets (BENCH="--quick": does it work at all)
+	@scripts/setup bench/packages.txt
+	@$(BIN)/python -c 'import matplotlib' 2>/dev/null || $(BIN)/pip install -q --disable-pip-version-check 'matplotlib>=3.9'
+	@$(BIN)/python -m bench.data $(BENCH)
 
 bench-engine: setup ## jobs a minute, start latency and statements a step, beside their targets
 	@$(BIN)/python -m bench.engine --profile

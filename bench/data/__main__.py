@@ -30,6 +30,7 @@ GIB = 1 << 30
 MIB = 1 << 20
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the one directory that is always in memory
 _QUICK_SIZE = 64 * MIB
+_LIMITED_SECONDS = 24
 
 
 def main() -> int:
@@ -48,8 +49,7 @@ def main() -> int:
         sizes = suite.growing(full) if len(options.sizes) > 1 else []
         for group in _grouped(sizes):
             lines += targets.linear(group)
-        limited = suite.limited()
-        lines += limited
+        lines += suite.limited()
     report.print_verdicts(console, lines)
     for note in [*notes, *suite.missing]:
         console.print(note)
@@ -113,7 +113,18 @@ class Suite:
         return self._bench.rounds(image, everybody, self._options.rounds, name="changed", base=mixed)
 
     def limited(self) -> list[targets.Verdict]:
-        return []
+        """A limit that the random image takes 24 s at; counted from its first byte on, as a network would."""
+        image = self._image("random", self._options.sizes[0])
+        limit = image.stat().st_size / _LIMITED_SECONDS
+        found = []
+        for route in self._options.routes:
+            if route == "direct":  # what is limited goes through the conductor
+                continue
+            candidate = product(route, limit=limit)
+            sample = self._bench.run(candidate, image, name="limited")
+            seconds = sample.wall - (sample.first_byte or 0.0)
+            found.append(targets.limited(limit, (sample.carried or 0) / seconds, seconds, candidate.name))
+        return found
 
     def _image(self, kind: str, size: int) -> Path:
         return images.image(self._place.directory, kind, size)

@@ -19,6 +19,7 @@ from bench.data import machine
 from coriolis.model.progress import DiskResult
 from coriolis.model.worker import WorkerDisk
 from coriolis.transfer.job import CopyJob, DiskCopy, DiskEnd
+from coriolis.transfer.limits import Limits
 from coriolis.transfer.process import run_copy_job
 from coriolis.workers.ssh import SshSession
 
@@ -55,12 +56,13 @@ class Candidate:
         return [program for program in self.needs if shutil.which(program) is None]
 
 
-def product(route: str, *, previous: Path | None = None, zeroed: bool = True) -> Candidate:
-    """A whole run as the engine starts it: the transfer child and both agents."""
+def product(route: str, *, previous: Path | None = None, limit: float = 0.0) -> Candidate:
+    """A whole run as the engine starts it: the transfer child and both agents. `limit`: bytes a second."""
 
     def run(place: Place, source: Path, destination: Path, port: int) -> DiskResult:
         del port
-        job = copy_job(place, source, destination, route, previous=previous, zeroed=zeroed)
+        job = _copy_job(place, source, destination, previous)
+        job = replace(job, route=route, limits=Limits(wire=limit))
         (result,) = run_copy_job(job, report=lambda _: None, check=lambda: None)
         if result.route != route:
             raise RuntimeError(f"route {result.route} was taken instead of {route}: {result.why_not}")
@@ -69,15 +71,8 @@ def product(route: str, *, previous: Path | None = None, zeroed: bool = True) ->
     return Candidate(f"coriolis, {route}", run)
 
 
-def copy_job(
-    place: Place,
-    source: Path,
-    destination: Path,
-    route: str,
-    *,
-    previous: Path | None = None,
-    zeroed: bool = False,
-) -> CopyJob:
+def _copy_job(place: Place, source: Path, destination: Path, previous: Path | None) -> CopyJob:
+    """The destination is known to be all zeros, or what `previous` says."""
     size = source.stat().st_size
     login = place.sshd.login(host_key=place.sshd.host_key)
     copy = DiskCopy(
@@ -88,9 +83,9 @@ def copy_job(
         generation=1 if previous is None else 2,
         manifest=place.directory / "run.leaves",
         previous=previous,
-        destination_zeroed=zeroed and previous is None,
+        destination_zeroed=previous is None,
     )
-    return replace(CopyJob((copy,), f"bench-{place.directory}", token=1), route=route)
+    return CopyJob((copy,), f"bench-{place.directory}", token=1)
 
 
 def _shell(command: str) -> None:
