@@ -15,7 +15,7 @@ from coriolis.model.replica import ReplicaDisk
 from coriolis.model.worker import WorkerDisk, WorkerVm
 from coriolis.steps.replica_files import signing_keys
 from coriolis.transfer.audit import verify_disk
-from coriolis.transfer.manifest import LeafList, UnusableLeafListError
+from coriolis.transfer.manifest import LeafList, ManifestHeader, UnusableLeafListError
 
 _POLL_SECONDS = 0.5
 
@@ -82,7 +82,8 @@ class DiskAudit:
         if replica.manifest is not None and not replica.dirty:
             path = self._op.settings.state_dir / replica.manifest
             try:
-                LeafList(path, self._keys).close()
+                with LeafList(path, self._keys) as leaves:
+                    _require_fit(leaves.header, replica)
             except UnusableLeafListError as error:
                 why = f"its leaf list is not usable on this host: {error}"
             else:
@@ -138,3 +139,10 @@ class DiskAudit:
         present = replicas.disks(self._transfer_id, self._instance_name)
         marked = [replace(r, dirty=True, journal=None) if r.disk_id in bad else r for r in present]
         replicas.save(self._op.fence, self._transfer_id, self._instance_name, marked)
+
+
+def _require_fit(header: ManifestHeader, replica: ReplicaDisk) -> None:
+    found = (header.disk_id, header.destination_id, header.generation)
+    wanted = (replica.disk_id, replica.volume_id, replica.generation)
+    if found != wanted:
+        raise UnusableLeafListError(f"it is for {found}, not for {wanted}")

@@ -125,6 +125,15 @@ def test_a_lost_list_is_no_hindrance_but_a_warning(copied: World) -> None:
     assert "Disk vda is not verified" in said(deployment.execution, EventLevel.WARNING)[0]
 
 
+def test_the_list_of_another_disk_proves_nothing(copied: World) -> None:
+    vda, vdb = copied.manifests()
+    vda.write_bytes(vdb.read_bytes())
+    execution = verify(copied)
+    assert execution.status is ExecutionStatus.COMPLETED
+    (warning,) = said(execution, EventLevel.WARNING)
+    assert "it is for ('vd" in warning
+
+
 def test_nothing_to_verify(world: World) -> None:
     with pytest.raises(InvalidInput, match="no replica that was copied"):
         world.engine.frontdoor.verify(world.transfer_id)
