@@ -22,6 +22,7 @@ VERSION = 1
 INSTANCE_STEP = "get_instance_info"
 SHUTDOWN_STEP = "shutdown_instance"
 COPY_STEP = "replicate_disks"
+_SOURCE, _TARGET = "deploy_source_resources", "deploy_target_resources"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,30 +43,9 @@ def steps(what: TransferExecution) -> list[FlowStep]:
     """Everything is validated before anything is created; the two workers come and go side by side."""
     source = (what.source_id, what.source)
     destination = (what.destination_id, what.destination)
-    subject = (what.transfer_id, what.instance_name)
-    deployed = ("deploy_disks",)
-    flow = [
-        FlowStep(INSTANCE_STEP, GetInstanceInfo(*source, what.instance_name)),
-        FlowStep("validate_source", ValidateTransferSource(*source), (INSTANCE_STEP,)),
-        FlowStep(
-            "validate_destination", ValidateTransferDestination(*destination, *subject), ("validate_source",)
-        ),
-        FlowStep("deploy_disks", DeployTransferDisks(*destination, *subject), ("validate_destination",)),
-    ]
-    if what.migrating:
-        flow.append(FlowStep("validate_deployment", ValidateNextDeployment(*destination), deployed))
-        deployed = ("validate_deployment",)
-    frozen = deployed
-    if what.shutdown:
-        # Before the snapshots: what the guest wrote last must be in them.
-        flow.append(FlowStep(SHUTDOWN_STEP, ShutdownInstance(*source), deployed))
-        frozen = (SHUTDOWN_STEP,)
-    workers = ("deploy_source_resources", "deploy_target_resources")
     return [
-        *flow,
-        FlowStep(workers[0], DeployTransferSourceResources(*source), frozen),
-        FlowStep(workers[1], DeployTransferTargetResources(*destination), deployed),
-        FlowStep(COPY_STEP, ReplicateDisks(*subject), workers),
+        *_workers(what, _validated(what)),
+        FlowStep(COPY_STEP, ReplicateDisks(what.transfer_id, what.instance_name), (_SOURCE, _TARGET)),
         FlowStep(
             "delete_source_resources", DeleteTransferSourceResources(*source), (COPY_STEP,), on_error=True
         ),
@@ -76,3 +56,36 @@ def steps(what: TransferExecution) -> list[FlowStep]:
             on_error=True,
         ),
     ]
+
+
+def _validated(what: TransferExecution) -> list[FlowStep]:
+    source = (what.source_id, what.source)
+    destination = (what.destination_id, what.destination)
+    subject = (what.transfer_id, what.instance_name)
+    flow = [
+        FlowStep(INSTANCE_STEP, GetInstanceInfo(*source, what.instance_name)),
+        FlowStep("validate_source", ValidateTransferSource(*source), (INSTANCE_STEP,)),
+        FlowStep(
+            "validate_destination", ValidateTransferDestination(*destination, *subject), ("validate_source",)
+        ),
+        FlowStep("deploy_disks", DeployTransferDisks(*destination, *subject), ("validate_destination",)),
+    ]
+    if what.migrating:
+        flow.append(FlowStep("validate_deployment", ValidateNextDeployment(*destination), ("deploy_disks",)))
+    return flow
+
+
+def _workers(what: TransferExecution, flow: list[FlowStep]) -> list[FlowStep]:
+    """The instance is shut down before the snapshots: what the guest wrote last must be in them. In a migration it
+    is to be up again soon, and the other worker is ready by then: neither its boot nor its failure costs
+    downtime."""
+    ready = (flow[-1].name,)
+    cutover = what.shutdown and what.migrating
+    source_cloud = (what.source_id, what.source)
+    target = FlowStep(_TARGET, DeployTransferTargetResources(what.destination_id, what.destination), ready)
+    shutdown = FlowStep(SHUTDOWN_STEP, ShutdownInstance(*source_cloud), (_TARGET,) if cutover else ready)
+    frozen = (SHUTDOWN_STEP,) if what.shutdown else ready
+    source = FlowStep(_SOURCE, DeployTransferSourceResources(*source_cloud), frozen)
+    if cutover:
+        return [*flow, target, shutdown, source]
+    return [*flow, *([shutdown] if what.shutdown else []), source, target]

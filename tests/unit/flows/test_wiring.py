@@ -48,11 +48,19 @@ def test_an_execution_validates_first_and_cleans_up_last(tmp_path: Path, shutdow
 def test_a_migration_looks_whether_it_can_be_deployed_before_it_shuts_down(tmp_path: Path) -> None:
     what = transfer_execution.TransferExecution("t", "vm", "s", {}, "d", {}, shutdown=True, migrating=True)
     waves = order(compiled(tmp_path, transfer_execution.steps(what)))
-    assert waves[3:6] == [
+    assert waves[3:8] == [
         {"deploy_disks"},
         {"validate_deployment"},
-        {"shutdown_instance", "deploy_target_resources"},
+        {"deploy_target_resources"},
+        {"shutdown_instance"},
+        {"deploy_source_resources"},
     ]
+
+
+def test_a_pass_of_a_migration_boots_both_workers_side_by_side(tmp_path: Path) -> None:
+    what = transfer_execution.TransferExecution("t", "vm", "s", {}, "d", {}, migrating=True)
+    waves = order(compiled(tmp_path, transfer_execution.steps(what)))
+    assert waves[4:6] == [{"validate_deployment"}, {"deploy_source_resources", "deploy_target_resources"}]
 
 
 def test_starting_the_source_again(tmp_path: Path) -> None:
