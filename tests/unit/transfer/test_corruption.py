@@ -116,3 +116,44 @@ def test_what_was_tampered_with_between_runs_is_found_and_repaired(sshd: Private
     assert pair.identical()
     assert repaired.moved + repaired.zero == LEAF
     assert verify_disk(end.login, end.disk, pair.manifest(3)) == repaired.root_digest
+
+
+MOVED_FRAME = """
+import os
+real, seen = os.writev, [0]
+def writev(descriptor, parts):
+    parts = [bytes(part) for part in parts]
+    if len(parts[0]) == 28 and parts[0][4] == 2:
+        seen[0] += 1
+        if seen[0] == 9:
+            header = bytearray(parts[0])
+            header[17] ^= 0x10
+            parts[0] = bytes(header)
+    return real(descriptor, parts)
+os.writev = writev
+"""
+
+
+def test_a_place_flipped_in_the_relay_is_found_by_the_audit(
+    sshd: PrivateSshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the memory of the transfer child, after it noted the frame and before it hands it on: a MiB lands a MiB
+    further on, with digests that fit. (Over TLS the child has no header in its hands.)
+    """
+    pair = Pair(sshd, tmp_path, SIZE)
+    pair.source.write_bytes(os.urandom(SIZE))
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(MOVED_FRAME)
+    with monkeypatch.context() as patched:
+        patched.setenv("PYTHONPATH", str(site))
+        try:
+            pair.copy(1, compression="none")
+        except VerificationFailed:
+            return
+    assert not pair.identical()
+    end = pair.end(pair.destination, "volume")
+    with pytest.raises(VerificationFailed):
+        verify_disk(end.login, end.disk, pair.manifest(1))
+    pair.copy(2, compare_destination=True)
+    assert pair.identical()
