@@ -31,6 +31,7 @@ MIB = 1 << 20
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the one directory that is always in memory
 _QUICK_SIZE = 64 * MIB
 _LIMITED_SECONDS = 24
+_PROGRAMS = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of the sessions: no shims of a home directory
 
 
 def main() -> int:
@@ -172,7 +173,7 @@ def _place(options: argparse.Namespace) -> Iterator[tuple[Place, Accounts]]:
         stack.callback(shutil.rmtree, directory)
         accounts = open_accounts()
         stack.callback(accounts.close)
-        sshd = PrivateSshd(directory / "sshd")
+        sshd = PrivateSshd(directory / "sshd", _PROGRAMS)
         stack.callback(sshd.stop)
         accounts.adopt(sshd.process.pid)
         session = stack.enter_context(SshSession(sshd.login(host_key=sshd.host_key)))
