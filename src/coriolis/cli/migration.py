@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from coriolis.cli.base import ApiCommand, ApiLister, ApiShowOne
@@ -151,7 +151,7 @@ class ListMigrations(ApiLister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Rows:
         answer = self.api.get(migrations_path(parsed_args.transfer), **paging_query(parsed_args))
-        columns = [
+        columns: list[tuple[str, str | Callable[[Mapping[str, Any]], Any]]] = [
             ("ID", "id"),
             ("Number", "number"),
             ("Status", "status"),
@@ -260,6 +260,7 @@ def _last(api: ApiClient, transfer: str) -> str:
 def _shown(migration: Mapping[str, Any]) -> Columns:
     passes = [
         f"{number}: {size(item['moved_bytes'])} moved in {duration(item['copy_seconds'])}"
+        + (", going on from an interrupted copy" if item["interrupted"] else "")
         + (", the instances shut down" if item["cutover"] else "")
         for number, item in enumerate(migration["passes"], start=1)
     ]

@@ -35,12 +35,15 @@ class CutoverReason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class MigrationPass:
     """One run, over all instances. `moved_bytes` before compression; `copy_seconds` of the instance that took
-    longest, from the first byte read to the last flushed. `cutover`: the last delta, of instances shut down."""
+    longest, from the first byte read to the last flushed. `cutover`: the last delta, of instances shut down.
+    `interrupted`: the figures may be those of a copy that went on from an interrupted one, so they promise
+    nothing."""
 
     execution_id: str
     moved_bytes: int
     copy_seconds: float
     cutover: bool = False
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +57,22 @@ class MigrationLimits:
 
     def reason_to_cut_over(self, passes: Sequence[MigrationPass]) -> CutoverReason | None:
         """None: another pass is worth it. `passes`: those so far, at least one."""
-        last = passes[-1]
+        last, before = passes[-1], passes[-2] if len(passes) > 1 else None
+        if last.interrupted:
+            return self._reason_to_give_up(passes)
         if last.moved_bytes <= self.small_delta_bytes:
             return CutoverReason.SMALL_DELTA
         if last.copy_seconds <= self.small_delta_seconds:
             return CutoverReason.SHORT_COPY
-        if len(passes) > 1 and last.moved_bytes > WORTHWHILE * passes[-2].moved_bytes:
+        if (
+            before is not None
+            and not before.interrupted
+            and last.moved_bytes > WORTHWHILE * before.moved_bytes
+        ):
             return CutoverReason.NOT_SHRINKING
+        return self._reason_to_give_up(passes)
+
+    def _reason_to_give_up(self, passes: Sequence[MigrationPass]) -> CutoverReason | None:
         return CutoverReason.MAX_PASSES if len(passes) >= self.max_passes else None
 
 
@@ -79,7 +91,8 @@ class Downtime:
 
     @property
     def total_seconds(self) -> float:
-        return sum(astuple(self))
+        parts: tuple[float, ...] = astuple(self)
+        return sum(parts)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,7 +46,8 @@ class ReplicateDisks(Step):
         before = self._present(op)
         ends = source_resources.worker, target_resources.worker
         copies = [self._copy(op, disk, before[disk.id], *ends) for disk in instance.disks]
-        op.checkpoint({"generations": {copy.disk_id: copy.generation for copy in copies}})
+        aims = {"generations": {copy.disk_id: copy.generation for copy in copies}}
+        op.checkpoint(aims)
         # From here on only the run that keeps these journals may have written to the replicas.
         begun = [
             replace(before[copy.disk_id], dirty=True, journal=_relative(op, copy.journal)) for copy in copies
@@ -70,6 +71,7 @@ class ReplicateDisks(Step):
             for copy, replica in zip(copies, begun, strict=True)
         )
         self._save(op, synced)
+        op.checkpoint({**aims, **figures_of(results)})
         for copy, replica in zip(copies, synced, strict=True):
             tidy(copy.manifest.parent, _files(op, replica))
         op.event(EventLevel.INFO, describe_results(results))
@@ -136,6 +138,13 @@ class ReplicateDisks(Step):
             signing_keys=signing_keys(op.settings),
             audit_share=transfer.audit_share,
         )
+
+
+def figures_of(results: Sequence[DiskResult]) -> dict[str, int | bool]:
+    """What a migration asks of a run that has ended: how much it moved, and whether that is only what was left of an
+    interrupted one."""
+    resumed = any(result.resumed for result in results)
+    return {"moved_bytes": sum(result.moved for result in results), "resumed": resumed}
 
 
 def describe_results(results: Sequence[DiskResult]) -> str:

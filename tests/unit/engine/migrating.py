@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from coriolis.config import load_settings
@@ -22,7 +23,7 @@ from tests.unit.steps.paper_provider import PaperProvider, copy_files, morph_fil
 
 
 def copy_as_told(
-    job: CopyJob, *, report: Callable[[DiskProgress], None], check: Callable[[], None]
+    job: CopyJob, *, report: Callable[[DiskProgress], None], check: Callable[[], None], **_: object
 ) -> tuple[DiskResult, ...]:
     source = Path(job.copies[0].source.login.address)
     results = copy_files(job, report=lambda _: None, check=check)
@@ -36,9 +37,9 @@ def copy_as_told(
         check()
         time.sleep(0.02)
     moved = int(numbers[min(count, len(numbers)) - 1])
-    for number, copy in enumerate(job.copies):
-        report(DiskProgress(copy.disk_id, copy.size_bytes, copy.size_bytes, moved if number == 0 else 0))
-    return results
+    for copy in job.copies:
+        report(DiskProgress(copy.disk_id, copy.size_bytes, copy.size_bytes, moved))
+    return tuple(replace(result, moved=moved if n == 0 else 0) for n, result in enumerate(results))
 
 
 def open_engine(settings_file: Path) -> Engine:

@@ -180,6 +180,14 @@ def test_when_the_passes_end(made: Sequence[MigrationPass], reason: CutoverReaso
     assert MigrationLimits(3, 100, 30.0).reason_to_cut_over(made) is reason
 
 
+def test_figures_of_an_interrupted_pass_promise_nothing() -> None:
+    limits = MigrationLimits(3, 100, 30.0)
+    broken = MigrationPass("e", 10, 1.0, interrupted=True)
+    assert limits.reason_to_cut_over([broken]) is None
+    assert limits.reason_to_cut_over([broken, *passes((1000, 60))]) is None
+    assert limits.reason_to_cut_over([*passes((5000, 60), (1000, 60)), broken]) is CutoverReason.MAX_PASSES
+
+
 # The chain
 
 
@@ -534,6 +542,7 @@ def test_after_kill_9_in_the_last_delta_it_goes_on_and_the_downtime_counts_all_o
     done = passage.ended(migration)
     assert done.status is ExecutionStatus.COMPLETED
     assert passage.log(passage.source).count("start") == 0
+    assert [item.interrupted for item in done.passes] == [False, True]
     assert done.downtime is not None
     assert done.downtime["web"].total_seconds > 0
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from coriolis.engine.step import load_value
 from coriolis.flows import deployment as deployment_flow
 from coriolis.flows import transfer_execution as transfer_flow
-from coriolis.model.enums import ResourceState, TaskStatus, TaskType
+from coriolis.model.enums import ResourceState, TaskStatus
 from coriolis.model.instance import Instance
 from coriolis.model.migration import Downtime, Migration, MigrationPass
 from coriolis.model.records import Job
@@ -15,16 +15,19 @@ from coriolis.store.steps import StepState
 
 
 def pass_of(database: Database, execution_id: str, *, cutover: bool) -> MigrationPass:
-    """Of a run that has completed."""
-    moved = sum(
-        update.moved or 0
-        for task in database.tasks.list(execution_id)
-        if task.task_type is TaskType.REPLICATE_DISKS
-        for update in task.progress_updates
-    )
-    copies = (database.steps.get(job.id, transfer_flow.COPY_STEP) for job in database.jobs.list(execution_id))
+    """Of a run that has completed. A conductor that died right after a copy took its figures along."""
+    jobs = database.jobs.list(execution_id)
+    copies = [database.steps.get(job.id, transfer_flow.COPY_STEP) for job in jobs]
     seconds = max((_seconds(copy.began_at, copy.finished_at) or 0.0 for copy in copies), default=0.0)
-    return MigrationPass(execution_id, moved, round(seconds, 3), cutover)
+    figures = [copy.checkpoint or {} for copy in copies]
+    return MigrationPass(
+        execution_id,
+        moved_bytes=sum(found.get("moved_bytes", 0) for found in figures),
+        copy_seconds=round(seconds, 3),
+        cutover=cutover,
+        interrupted=any(copy.attempts > 1 for copy in copies)
+        or any(found.get("resumed", True) for found in figures),
+    )
 
 
 def failure_of(database: Database, execution_id: str) -> str:
