@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from coriolis.agent import frames
 from coriolis.agent.digests import root
@@ -47,8 +48,9 @@ def hash_disk(
     with AgentProcess(Assignment("hasher", DiskEnd(login, disk), disk.disk_id, geometry)) as process:
         process.introduce(time.monotonic() + timeout, check)
         process.begin(algorithm=algorithm)
-        leaves = bytes(receive_hashes(process, check))
-    return DiskDigests(*geometry, algorithm, leaves, root(geometry, algorithm, leaves))
+        leaves = bytearray(geometry.list_bytes)
+        receive_hashes(process, leaves, check)
+    return DiskDigests(*geometry, algorithm, bytes(leaves), root(geometry, algorithm, leaves))
 
 
 def verify_disk(
@@ -143,12 +145,12 @@ class Differences:
         raise VerificationFailed(disk=disk_id, offset=offset, length=length, reason=reason)
 
 
-def receive_hashes(process: AgentProcess, check: Check) -> bytearray:
-    """The list of a hasher that was told to begin."""
-    leaves = bytearray(process.stream.geometry.list_bytes)
-    for position, digests in received_pieces(process, check):
+def receive_hashes(
+    process: AgentProcess, leaves: Any, check: Check, progress: Progress = lambda _done: None
+) -> None:
+    """The list of a hasher that was told to begin, into `leaves` (writable, of its size)."""
+    for position, digests in received_pieces(process, check, progress):
         leaves[position : position + len(digests)] = digests
-    return leaves
 
 
 def received_pieces(

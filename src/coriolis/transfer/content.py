@@ -1,6 +1,7 @@
 """What the destination of a copy holds before an attempt writes to it, and the journal of that."""
 
 import mmap
+import os
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -85,6 +86,16 @@ class DestinationContent:
         created = datetime.now(UTC).isoformat(timespec="seconds")
         return ManifestHeader(*self._subject, algorithm, root, created)
 
+    def scratch_list(self) -> Any:
+        """Room for a list, on disk rather than in memory (256 KiB a GiB), and gone with this process."""
+        with tempfile.TemporaryFile(dir=self._disk.manifest.parent) as file:
+            os.posix_fallocate(file.fileno(), 0, self._geometry.list_bytes)
+            mapped = mmap.mmap(file.fileno(), self._geometry.list_bytes)
+        view = memoryview(mapped)
+        self._stack.callback(mapped.close)
+        self._stack.callback(view.release)
+        return view
+
     def _from_journal(self) -> Content | None:
         path = self._disk.journal
         if path is None or not path.exists():
@@ -95,7 +106,7 @@ class DestinationContent:
             self._complain(f"its journal is refused: {error}")
             return None
         try:
-            digests = self._scratch_list()
+            digests = self.scratch_list()
             self._fill(digests, journal.header)
             journal.replay(digests)
         except (UnusableJournalError, UnusableLeafListError) as error:
@@ -140,16 +151,6 @@ class DestinationContent:
             root = draft.root()
             draft.publish(self.header(algorithm, root), self._job.signing_keys)
         return root
-
-    def _scratch_list(self) -> Any:
-        """Room for a list, on disk rather than in memory (256 KiB a GiB), and gone with this process."""
-        with tempfile.TemporaryFile(dir=self._disk.manifest.parent) as file:
-            file.truncate(self._geometry.list_bytes)
-            mapped = mmap.mmap(file.fileno(), self._geometry.list_bytes)
-        view = memoryview(mapped)
-        self._stack.callback(mapped.close)
-        self._stack.callback(view.release)
-        return view
 
     def _require_fit(self, header: ManifestHeader) -> None:
         found = (header.disk_id, header.destination_id, header.generation, header.size, header.leaf)

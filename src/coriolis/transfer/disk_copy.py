@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
 
 from coriolis.agent.frames import Geometry
 from coriolis.agent.hasher import SAMPLE_LEAVES
@@ -59,7 +60,9 @@ class DiskCopier:
             # The writer holds the fence: from here on no earlier run changes the disk or its journal.
             self._meter.update(0, 0)
             destination = DestinationContent(self._job, self._disk, stack, self._note)
-            content = destination.known() or self._compared(reader.introduction)
+            content = destination.known()
+            if content is None:
+                content = self._compared(reader.introduction, destination.scratch_list())
             algorithm = content.algorithm or choose_algorithm(
                 reader.introduction.rates, writer.introduction.rates
             )
@@ -95,13 +98,14 @@ class DiskCopier:
         wish = RouteWish(self._job.route, self._job.agent_ports)
         return choose_route(wish, reader, writer, self._limiter, self._check)
 
-    def _compared(self, source: Introduction) -> Content:
+    def _compared(self, source: Introduction, leaves: Any) -> Content:
         """What the destination holds, by hashing it there. The writer waits meanwhile, for its fence."""
         with self._agent("hasher") as hasher:
             target = hasher.introduce(time.monotonic() + self._job.connect_timeout, self._check)
             algorithm = choose_algorithm(source.rates, target.rates)
             hasher.begin(algorithm=algorithm)
-            return Content("list", receive_hashes(hasher, self._check), algorithm)
+            receive_hashes(hasher, leaves, self._check, lambda _done: self._meter.update(0, 0))
+            return Content("list", leaves, algorithm)
 
     def _agent(self, role: str) -> AgentProcess:
         end = self._disk.source if role == "reader" else self._disk.destination

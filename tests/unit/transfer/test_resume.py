@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from coriolis.model.progress import DiskResult
 from coriolis.transfer.journal import UNKNOWN, Journal, Subject
 from coriolis.transfer.manifest import LeafList
 from tests.unit.sshd import PrivateSshd
-from tests.unit.transfer.copying import LEAF, Pair, touch_leaves
+from tests.unit.transfer.copying import LEAF, Pair, run, touch_leaves
 from tests.unit.transfer.test_random_kills import VICTIMS, Killer
 
 MIB = 1 << 20
@@ -35,13 +36,17 @@ def journal_of(pair: Pair) -> Path:
     return pair.directory / "journal"
 
 
-def first(pair: Pair) -> DiskResult:
-    return pair.copy(1, destination_zeroed=True, journal=journal_of(pair))
+def first(pair: Pair, route: str = "ssh") -> DiskResult:
+    job = pair.job(1, destination_zeroed=True, journal=journal_of(pair))
+    (result,) = run(replace(job, route=route))
+    return result
 
 
-def again(pair: Pair) -> DiskResult:
+def again(pair: Pair, route: str = "ssh") -> DiskResult:
     """The attempt after one that broke off."""
-    return pair.copy(1, compare_destination=True, journal=journal_of(pair))
+    job = pair.job(1, compare_destination=True, journal=journal_of(pair))
+    (result,) = run(replace(job, route=route))
+    return result
 
 
 def missing(pair: Pair) -> int:
@@ -51,11 +56,11 @@ def missing(pair: Pair) -> int:
     return sum(LEAF for p in places if source[p : p + LEAF] != destination[p : p + LEAF])
 
 
-def cut_off(pair: Pair, share: float, seed: int = 0, victim: int = 0) -> bool:
+def cut_off(pair: Pair, share: float, seed: int, victim: int, route: str) -> bool:
     """Whether the run broke off; kills one of the VICTIMS."""
     with Killer(pair, VICTIMS[victim], share, random.Random(seed)):  # noqa: S311 - test data
         try:
-            first(pair)
+            first(pair, route)
         except TransferInterrupted:
             return True
     return False
@@ -73,13 +78,15 @@ def once_journaled(journal: Path, size: int) -> Callable[[Pair], list[int]]:
 @pytest.mark.parametrize("number", range(KILLS))
 def test_little_is_sent_twice(pair: Pair, number: int) -> None:
     rng = random.Random(SEED * 1000 + number)  # noqa: S311 - test data
-    if not cut_off(pair, rng.uniform(0.05, 0.9), number, number % len(VICTIMS)):
+    route = ("ssh", "tls")[(number + number // len(VICTIMS)) % 2]
+    if not cut_off(pair, rng.uniform(0.05, 0.9), number, number % len(VICTIMS), route):
         assert pair.identical()
         return
     lacking = missing(pair)
-    result = again(pair)
+    result = again(pair, route)
     assert pair.identical()
     assert result.resumed
+    assert result.route == route
     assert lacking <= result.moved <= lacking + WINDOW
 
 
