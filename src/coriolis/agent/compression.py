@@ -2,15 +2,16 @@
 none.
 
 zstd level 1 does 320 MB a CPU second on text and notices noise at 3 GB/s; zlib does 68 and 50, so it is never
-chosen by itself. `Policy` decides when compressing pays: only while the sender is held up by the wire.
+chosen by itself. `Policy` decides when compressing pays: only while the wire is slow and processors idle.
 """
 
 import ctypes
 import mmap
+import os
 import threading
 import time
 import zlib
-from typing import Any, List, Optional
+from typing import Any, Callable, List, Optional
 
 from coriolis.agent.frames import CODEC_NONE, CODEC_ZLIB, CODEC_ZSTD, FRAME_BYTES, ProtocolError
 
@@ -132,42 +133,93 @@ class Decompressor:
         return len(plain)
 
 
+def idle_seconds() -> Optional[float]:
+    """Processor seconds that this machine had to spare since it started; None where the kernel does not say."""
+    try:
+        with open("/proc/stat") as file:
+            fields = file.readline().split()
+        return (int(fields[4]) + int(fields[5])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+class Stopwatch:
+    """How long a thread is held up by others, rather than busy."""
+
+    def __init__(self) -> None:
+        self._wall = time.monotonic()
+        self._busy = time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID)
+
+    def held_up(self) -> float:
+        busy = time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID) - self._busy
+        return max(0.0, time.monotonic() - self._wall - busy)
+
+
 class Policy:
     """Which codec the next frame should try.
 
-    `auto` begins raw and looks at the share of the senders' time spent blocked in sends, over windows of 64
-    frames: above 30 % the wire is the limit and zstd is switched on, below 5 % processors are and it is
-    switched off.
+    `auto` begins raw and looks at windows of 64 frames. zstd is switched on where the senders are held up for
+    more than 30 % of their time, the wire carries less than 2 Gbit/s and processors are idle: then these are
+    free, and the wire is what is short. It is switched off again as soon as one of that is clearly not so;
+    compressing costs half as much processor time again as all the rest.
     """
 
     WINDOW = 64
     ON_SHARE = 0.30
     OFF_SHARE = 0.05
+    ON_IDLE = 0.20
+    OFF_IDLE = 0.05
+    FAST = 250e6  # bytes a second
 
-    def __init__(self, compression: str, codecs: List[str], threads: int) -> None:
+    def __init__(
+        self,
+        compression: str,
+        codecs: List[str],
+        threads: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        idle: Callable[[], Optional[float]] = idle_seconds,
+        processors: int = os.cpu_count() or 1,
+    ) -> None:
         """`codecs` are the names both ends know."""
         self._automatic = compression == "auto" and "zstd" in codecs
         wanted = compression if compression in codecs and compression != "auto" else "none"
         self.codec = CODEC_NAMES[wanted]
         self._threads = threads
+        self._clock = clock
+        self._idle = idle
+        self._processors = processors
         self._lock = threading.Lock()
-        self._blocked = 0.0
-        self._frames = 0
-        self._began = time.monotonic()
+        self._restart(clock())
 
-    def sent(self, blocked: float) -> None:
-        """A frame's payload took `blocked` seconds to send."""
+    def _restart(self, now: float) -> None:
+        self._began, self._began_idle = now, self._idle()
+        self._held_up, self._frames, self._bytes = 0.0, 0, 0
+
+    def sent(self, held_up: float, count: int) -> None:
+        """A frame of `count` bytes on the wire, whose sender was held up for that many seconds."""
         if not self._automatic:
             return
         with self._lock:
-            self._blocked += blocked
+            self._held_up += held_up
+            self._bytes += count
             self._frames += 1
-            if self._frames < self.WINDOW:
-                return
-            now = time.monotonic()
-            share = self._blocked / max((now - self._began) * self._threads, 1e-6)
-            if share > self.ON_SHARE:
-                self.codec = CODEC_ZSTD
-            elif share < self.OFF_SHARE:
-                self.codec = CODEC_NONE
-            self._began, self._blocked, self._frames = now, 0.0, 0
+            if self._frames >= self.WINDOW:
+                self._decide(max(self._clock() - self._began, 1e-6))
+                self._restart(self._clock())
+
+    def _decide(self, seconds: float) -> None:
+        share = self._held_up / (seconds * self._threads)
+        idle = self._idle_share(seconds)
+        fast = self._bytes / seconds >= self.FAST
+        if share < self.OFF_SHARE or idle < self.OFF_IDLE or fast:
+            self.codec = CODEC_NONE
+        elif share > self.ON_SHARE and idle > self.ON_IDLE:
+            self.codec = CODEC_ZSTD
+
+    def _idle_share(self, seconds: float) -> float:
+        """Of all processors."""
+        before, now = self._began_idle, self._idle()
+        if before is None or now is None:
+            return 1.0
+        return (now - before) / (seconds * self._processors)

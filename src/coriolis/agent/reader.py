@@ -7,7 +7,7 @@ from typing import Any, Dict, List, NamedTuple
 
 from coriolis.agent import compression, digests, frames
 from coriolis.agent.bucket import Bucket
-from coriolis.agent.compression import Buffer, Compressor, Policy
+from coriolis.agent.compression import Buffer, Compressor, Policy, Stopwatch
 from coriolis.agent.frames import DIGEST_BYTES, Geometry, Header
 from coriolis.agent.outlet import Outlet
 from coriolis.agent.pipes import FrameStream
@@ -134,9 +134,9 @@ class Reader:
         count, first = -(-size // self._geometry.leaf), offset // self._geometry.leaf
         header = Header(frames.DATA, used, count, self._number(), offset, size, len(payload))
         vector = bytes(self._leaves[first * DIGEST_BYTES : (first + count) * DIGEST_BYTES])
-        began = time.monotonic()
+        watch = Stopwatch()
         self._outlet.data(header, vector, payload)
-        self._policy.sent(time.monotonic() - began)
+        self._policy.sent(watch.held_up(), len(payload))
 
     def _send_zero(self, offset: int, size: int) -> None:
         self._outlet.zero(Header(frames.ZERO, 0, 0, self._number(), offset, size, 0))

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from coriolis.model.bandwidth import parse_bandwidth
 from coriolis.model.enums import Scenario
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
@@ -27,6 +28,21 @@ def _or_true(value: Any) -> Any:
     return True if value is None else value
 
 
+def _understood(limit: str) -> str:
+    if limit != AS_SETTINGS:
+        parse_bandwidth(limit)
+    return limit
+
+
+def own_limit(limit: str | None) -> str | None:
+    """As it is stored: None is what the settings say."""
+    return None if limit == AS_SETTINGS else limit
+
+
+AS_SETTINGS = "default"
+Bandwidth = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_understood)]
+"""A null would mean that nothing is to change, so "default" takes an own limit back."""
+
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_or_empty)]
 Names = Annotated[list[str], BeforeValidator(_or_empty_list)]
 Flag = Annotated[bool, BeforeValidator(_or_false)]
@@ -49,6 +65,7 @@ class EndpointCreate(Body):
     description: str | None = None
     connection_info: JsonObject = Field(default_factory=dict)
     mapped_regions: Names = Field(default_factory=list)
+    bandwidth_limit: Bandwidth | None = None
 
 
 class EndpointCreateEnvelope(Body):
@@ -61,6 +78,7 @@ class EndpointUpdate(Body):
     description: str | None = None
     connection_info: dict[str, Any] | None = None
     mapped_regions: list[str] | None = None
+    bandwidth_limit: Bandwidth | None = None
 
 
 class EndpointUpdateEnvelope(Body):
@@ -131,6 +149,7 @@ class TransferSettings(Body):
     instance_osmorphing_minion_pool_mappings: dict[str, str] | None = None
     clone_disks: bool | None = None
     skip_os_morphing: bool | None = None
+    bandwidth_limit: Bandwidth | None = None
 
     def given(self) -> dict[str, Any]:
         found = super().given()

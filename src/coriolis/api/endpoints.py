@@ -5,7 +5,12 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from coriolis.api import views
-from coriolis.api.bodies import EndpointCreateEnvelope, EndpointUpdateEnvelope, ValidateConnectionAction
+from coriolis.api.bodies import (
+    EndpointCreateEnvelope,
+    EndpointUpdateEnvelope,
+    ValidateConnectionAction,
+    own_limit,
+)
 from coriolis.api.context import Context, Ctx, PagingQuery
 from coriolis.api.idempotency import Creation
 from coriolis.api.masking import unmask
@@ -44,6 +49,7 @@ def create_endpoint(ctx: Ctx, body: EndpointCreateEnvelope, creation: Creation) 
         description=wanted.description,
         connection_info=connection_info,
         mapped_regions=wanted.mapped_regions,
+        bandwidth_limit=own_limit(wanted.bandwidth_limit),
         request=creation,
     )
     return {"endpoint": views.endpoint(created)}
@@ -57,6 +63,8 @@ def update_endpoint(ctx: Ctx, endpoint_id: str, body: EndpointUpdateEnvelope) ->
     if values.pop("type", present.type) != present.type:
         raise InvalidInput(message="endpoint.type: the platform of an endpoint cannot be changed.")
     require_regions(ctx, values.get("mapped_regions", ()), "endpoint.mapped_regions")
+    if "bandwidth_limit" in values:
+        values["bandwidth_limit"] = own_limit(values["bandwidth_limit"])
     if "connection_info" in values:
         values["connection_info"] = _changed_connection(ctx, present, values["connection_info"])
     if values:

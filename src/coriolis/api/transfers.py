@@ -10,6 +10,7 @@ from coriolis.api.bodies import (
     TransferCreateEnvelope,
     TransferUpdateEnvelope,
     VerificationCreateEnvelope,
+    own_limit,
 )
 from coriolis.api.context import Context, Ctx, PagingQuery
 from coriolis.api.idempotency import Creation
@@ -52,6 +53,7 @@ def create_transfer(ctx: Ctx, body: TransferCreateEnvelope, creation: Creation) 
     values = wanted.given()
     for name in _MASKED:
         values[name] = unmask(values.get(name, {}), None, f"transfer.{name}")
+    values["bandwidth_limit"] = own_limit(values.get("bandwidth_limit"))
     created = ctx.database.transfers.create(
         user_id=ctx.user_id, project_id=ctx.project_id, request=creation, **values
     )
@@ -63,6 +65,8 @@ def update_transfer(ctx: Ctx, transfer_id: str, body: TransferUpdateEnvelope) ->
     """Answers with an execution, as clients expect; the change is made at once, so it has completed."""
     present = ctx.transfer(transfer_id)
     values = body.transfer.given()
+    if "bandwidth_limit" in values:
+        values["bandwidth_limit"] = own_limit(values["bandwidth_limit"])
     for name in _MASKED:
         if name in values:
             values[name] = unmask(values[name], getattr(present, name), f"transfer.{name}")

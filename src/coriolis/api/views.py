@@ -60,6 +60,7 @@ def endpoint(record: Endpoint) -> Json:
         "description": record.description,
         "connection_info": mask(record.connection_info),
         "mapped_regions": list(record.mapped_regions),
+        "bandwidth_limit": record.bandwidth_limit,
     }
 
 
@@ -96,6 +97,7 @@ def transfer(record: Transfer, places: Places) -> Json:
         "scenario": record.scenario,
         "origin_minion_pool_id": record.origin_minion_pool_id,
         "destination_minion_pool_id": record.destination_minion_pool_id,
+        "bandwidth_limit": record.bandwidth_limit,
         "transfer_result": None,
         "executions": [execution(run, places) for run in record.executions],
     }

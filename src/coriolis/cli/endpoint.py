@@ -8,6 +8,7 @@ from typing import Any
 from coriolis.cli.base import ApiCommand, ApiLister, ApiShowOne
 from coriolis.cli.client import ApiClient, segment
 from coriolis.cli.options import (
+    add_bandwidth_option,
     add_environment_option,
     add_json_option,
     add_region_option,
@@ -26,6 +27,7 @@ _FIELDS = (
     "description",
     "connection_info",
     "mapped_regions",
+    "bandwidth_limit",
     "created_at",
     "updated_at",
 )
@@ -91,6 +93,7 @@ class CreateEndpoint(ApiShowOne):
             "description": parsed_args.description,
             "connection_info": connection,
             "mapped_regions": region_ids(self.api, parsed_args.regions) or [],
+            **given(bandwidth_limit=parsed_args.bandwidth_limit),
         }
         endpoint = self.api.post("/endpoints", {"endpoint": body})["endpoint"]
         if not parsed_args.skip_validation:
@@ -122,10 +125,12 @@ class UpdateEndpoint(ApiShowOne):
             description=parsed_args.description,
             connection_info=_connection(parsed_args),
             mapped_regions=region_ids(self.api, parsed_args.regions),
+            bandwidth_limit=parsed_args.bandwidth_limit,
         )
         if not body:
             raise InvalidInput(
-                message="Nothing to change: give --name, --description, --coriolis-region or a --connection option."
+                message="Nothing to change: give --name, --description, --coriolis-region, --bandwidth-limit or a "
+                "--connection option."
             )
         path = endpoint_path(self.api, parsed_args.id)
         return one(self.api.put(path, {"endpoint": body})["endpoint"], _FIELDS)
@@ -190,6 +195,7 @@ def require_valid(api: ApiClient, path: str) -> None:
 def _add_details(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--description", help="What the endpoint is for.")
     add_region_option(parser)
+    add_bandwidth_option(parser)
     add_json_option(parser, "connection", "Connection info")
     parser.add_argument(
         "--connection-secret",

@@ -128,6 +128,15 @@ def add_region_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_bandwidth_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--bandwidth-limit",
+        metavar="LIMIT",
+        help="Bytes a second on the wire, e.g. '08:00-18:00 50 MiB/s, 200 MiB/s' (UTC); unlimited; default: as the "
+        "settings say. Runs under way follow a change within seconds.",
+    )
+
+
 def given(**fields: Any) -> dict[str, Any]:
     """The fields that were given at all: an update sends no others."""
     return {name: value for name, value in fields.items() if value is not None}

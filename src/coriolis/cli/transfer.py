@@ -33,6 +33,7 @@ _FIELDS = (
     "user_scripts",
     "clone_disks",
     "skip_os_morphing",
+    "bandwidth_limit",
     "clustered",
     "executions",
     "migration",

@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from coriolis.cli.options import (
+    add_bandwidth_option,
     add_json_option,
     add_pool_mapping_option,
     add_user_script_options,
@@ -27,6 +28,7 @@ def add_transfer_options(parser: argparse.ArgumentParser) -> None:
         "--destination-minion-pool-id", metavar="POOL", help="Minion pool on the destination."
     )
     add_pool_mapping_option(parser)
+    add_bandwidth_option(parser)
     cloning = parser.add_mutually_exclusive_group()
     cloning.add_argument(
         "--clone-disks", action="store_true", default=None, help="Deploy copies of the replica disks."
@@ -68,6 +70,7 @@ def transfer_body(parsed: argparse.Namespace) -> dict[str, Any]:
         instance_osmorphing_minion_pool_mappings=read_pool_mapping(parsed),
         clone_disks=parsed.clone_disks,
         skip_os_morphing=parsed.skip_os_morphing,
+        bandwidth_limit=parsed.bandwidth_limit,
     )
 
 

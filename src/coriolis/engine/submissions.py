@@ -27,7 +27,7 @@ from coriolis.steps.validate_deployment import refuse_unsynced, replicas_to_depl
 from coriolis.store.database import Database
 from coriolis.store.executions import NewJob, refresh_status
 from coriolis.store.idempotency import CreationRequest
-from coriolis.store.transfers import refuse_while_active
+from coriolis.store.transfers import RUNNING_CHANGES, refuse_while_active
 
 Submission = Callable[[sa.Connection], str]
 """Queues what was prepared, in the caller's transaction, and returns its id."""
@@ -117,8 +117,13 @@ def refuse_uncloned(transfer: Transfer, wishes: DeploymentWishes) -> None:
 
 
 def update_transfer(database: Database, transfer_id: str, changes: Mapping[str, Any]) -> str:
-    """Returns the id of a run that is over already. Raises as TransferRepository.update does."""
+    """Returns the id of a run that is over already, or of the one under way whose bandwidth is changed. Raises as
+    TransferRepository.update does."""
     database.transfers.update(transfer_id, **changes)
+    if set(changes) == RUNNING_CHANGES:
+        runs = database.transfers.get(transfer_id, with_executions=True).executions
+        if runs and not runs[-1].status.finished:
+            return runs[-1].id
 
     def submit(connection: sa.Connection) -> str:
         run = database.executions.submit(connection, transfer_id, ExecutionType.TRANSFER_UPDATE, [])

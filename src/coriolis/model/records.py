@@ -48,6 +48,7 @@ class Endpoint(Stamps):
     description: str | None = None
     connection_info: Mapping[str, Any] = field(default_factory=dict, repr=False)
     mapped_regions: tuple[str, ...] = ()
+    bandwidth_limit: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +137,7 @@ class Transfer(Stamps):
     user_scripts: Mapping[str, Any] = field(default_factory=dict, repr=False)
     clone_disks: bool = True
     skip_os_morphing: bool = False
+    bandwidth_limit: str | None = None
     last_execution_status: ExecutionStatus = ExecutionStatus.UNEXECUTED
     executions: tuple[Execution, ...] = ()
 

@@ -15,6 +15,7 @@ from coriolis.model.replica import ReplicaDisk
 from coriolis.model.worker import WorkerVm
 from coriolis.providers.base import SourceResources, TargetResources
 from coriolis.steps.replica_files import journal_of, manifest_of, signing_keys, tidy
+from coriolis.steps.run_limits import limits_of
 from coriolis.transfer.content import subject_of
 from coriolis.transfer.job import CopyJob, DiskCopy, DiskEnd
 from coriolis.transfer.journal import resumable
@@ -56,7 +57,12 @@ class ReplicateDisks(Step):
         for copy, replica in zip(copies, begun, strict=True):
             tidy(copy.manifest.parent, _files(op, replica))
         try:
-            results = run_copy_job(self._job(op, copies), report=op.disk_progress, check=op.check)
+            results = run_copy_job(
+                self._job(op, copies),
+                report=op.disk_progress,
+                check=op.check,
+                limits=lambda: limits_of(op, self.transfer_id),
+            )
         except VerificationFailed as error:
             op.event(EventLevel.ERROR, f"{error.message} The next execution compares and mends it.")
             raise
@@ -135,6 +141,9 @@ class ReplicateDisks(Step):
             compression=transfer.compression,
             parallel_disks=transfer.parallel_disks,
             connect_timeout=transfer.connect_timeout,
+            route=transfer.route,
+            agent_ports=transfer.agent_ports,
+            limits=limits_of(op, self.transfer_id),
             signing_keys=signing_keys(op.settings),
             audit_share=transfer.audit_share,
         )
@@ -160,7 +169,20 @@ def describe_results(results: Sequence[DiskResult]) -> str:
     )
     resumed = sum(result.resumed for result in results)
     note = f" {resumed} went on from where an interrupted run had come." if resumed else ""
-    return f"{len(results)} disk(s), {readable_bytes(size)}: {figures}.{note}"
+    return f"{len(results)} disk(s), {readable_bytes(size)}: {figures}.{note} {_describe_routes(results)}"
+
+
+_ROUTES = {
+    "tls": "TLS between the workers, through this conductor",
+    "direct": "TLS from worker to worker",
+    "ssh": "SSH",
+}
+
+
+def _describe_routes(results: Sequence[DiskResult]) -> str:
+    routes = ", ".join(_ROUTES[route] for route in sorted({result.route for result in results}))
+    reasons = "; ".join(sorted({result.why_not for result in results if result.why_not}))
+    return f"Route: {routes}{f' ({reasons})' if reasons else ''}."
 
 
 def _end(worker: WorkerVm, disk_id: str) -> DiskEnd:

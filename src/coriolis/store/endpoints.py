@@ -25,6 +25,7 @@ class EndpointRepository(Repository):
         connection_info: Mapping[str, Any],
         description: str | None = None,
         mapped_regions: Sequence[str] = (),
+        bandwidth_limit: str | None = None,
         request: CreationRequest | None = None,
     ) -> Endpoint:
         """`request` is remembered with it. Raises IdempotencyKeyReused."""
@@ -37,6 +38,7 @@ class EndpointRepository(Repository):
             "description": description,
             "connection_info": self._protect(connection_info),
             "mapped_regions": list(mapped_regions),
+            "bandwidth_limit": bandwidth_limit,
         }
 
         def create(connection: sa.Connection) -> str:
@@ -56,7 +58,7 @@ class EndpointRepository(Repository):
 
     @repeated
     def update(self, endpoint_id: str, **values: Any) -> Endpoint:
-        """Sets `name`, `description`, `connection_info` or `mapped_regions`. Raises NotFound."""
+        """Sets `name`, `description`, `connection_info`, `mapped_regions` or `bandwidth_limit`. Raises NotFound."""
         if "connection_info" in values:
             values["connection_info"] = self._protect(values["connection_info"])
         if "mapped_regions" in values:
@@ -99,5 +101,6 @@ class EndpointRepository(Repository):
             description=row["description"],
             connection_info=self._reveal(row["connection_info"]),
             mapped_regions=tuple(row["mapped_regions"]),
+            bandwidth_limit=row["bandwidth_limit"],
             **stamps(row),
         )

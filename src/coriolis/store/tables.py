@@ -75,6 +75,7 @@ ENDPOINT = sa.Table(
     sa.Column("description", sa.Text),
     sa.Column("connection_info", sa.JSON, nullable=False),
     sa.Column("mapped_regions", sa.JSON, nullable=False),
+    sa.Column("bandwidth_limit", sa.String(1024)),
     *_stamps(),
 )
 
@@ -85,6 +86,7 @@ TRANSFER = sa.Table(
     *_settings_of_a_transfer(),
     sa.Column("origin_minion_pool_id", UUID),
     sa.Column("destination_minion_pool_id", UUID),
+    sa.Column("bandwidth_limit", sa.String(1024)),
     *_stamps(),
     sa.Index(None, "project_id"),
 )

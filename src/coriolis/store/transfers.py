@@ -29,8 +29,12 @@ _CHANGEABLE = frozenset(
         "skip_os_morphing",
         "origin_minion_pool_id",
         "destination_minion_pool_id",
+        "bandwidth_limit",
     }
 )
+
+RUNNING_CHANGES = frozenset({"bandwidth_limit"})
+"""What may also change while a run is active, which follows it within seconds."""
 
 
 class TransferRepository(Repository):
@@ -54,6 +58,7 @@ class TransferRepository(Repository):
         user_scripts: Mapping[str, Any] | None = None,
         clone_disks: bool | None = None,
         skip_os_morphing: bool | None = None,
+        bandwidth_limit: str | None = None,
         request: CreationRequest | None = None,
     ) -> Transfer:
         """`request` is remembered with it. Raises NotFound for an endpoint, InvalidInput when both ends are the
@@ -74,6 +79,7 @@ class TransferRepository(Repository):
             "user_scripts": dict(user_scripts or {}),
             "clone_disks": True if clone_disks is None else clone_disks,
             "skip_os_morphing": bool(skip_os_morphing),
+            "bandwidth_limit": bandwidth_limit,
         }
         if not values["instances"]:
             raise InvalidInput(message="A transfer needs at least one instance.")
@@ -109,14 +115,15 @@ class TransferRepository(Repository):
 
     @repeated
     def update(self, transfer_id: str, **values: Any) -> Transfer:
-        """Sets what a user may change. Raises NotFound, Conflict while an execution is active, InvalidInput
-        for a field that cannot change."""
+        """Sets what a user may change. Raises NotFound, Conflict while an execution is active and more than the
+        bandwidth is to change, InvalidInput for a field that cannot change."""
         wrong = set(values) - _CHANGEABLE
         if wrong:
             raise InvalidInput(message=f"A transfer's {', '.join(sorted(wrong))} cannot be changed.")
         with self._database.write() as connection:
             row = get_row(connection, TRANSFER, "Transfer", transfer_id)
-            refuse_while_active(connection, transfer_id)
+            if set(values) != RUNNING_CHANGES:
+                refuse_while_active(connection, transfer_id)
             present = {name: self._reveal(row[name]) for name in _CHANGEABLE}
             change(connection, TRANSFER, transfer_id, self._stored({**present, **values}))
         return self.get(transfer_id)
@@ -164,6 +171,7 @@ class TransferRepository(Repository):
                 id=row["id"],
                 origin_minion_pool_id=row["origin_minion_pool_id"],
                 destination_minion_pool_id=row["destination_minion_pool_id"],
+                bandwidth_limit=row["bandwidth_limit"],
                 last_execution_status=statuses[row["id"]],
                 executions=tuple(executions.get(row["id"], ())),
             )

@@ -51,23 +51,48 @@ def test_a_bomb_is_refused() -> None:
         Decompressor().decompress(CODEC_ZLIB, filled(bomb), len(bomb), 1 << 20)
 
 
-def test_policy_follows_the_wire(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    policy = Policy("auto", ["none", "zstd"], threads=1)
-    assert policy.codec == CODEC_NONE
+class Machine:
+    """A clock, and the processor time that is left over."""
 
-    def window(blocked_share: float) -> None:
+    def __init__(self, processors: int = 2) -> None:
+        self.now = 0.0
+        self.spare = 0.0
+        self.policy = Policy(
+            "auto",
+            ["none", "zstd"],
+            threads=1,
+            clock=lambda: self.now,
+            idle=lambda: self.spare,
+            processors=processors,
+        )
+
+    def window(self, held_up: float, idle: float, rate: float = 50e6) -> int:
+        """Shares of the time; bytes a second. The codec after that."""
         for _ in range(Policy.WINDOW):
-            now[0] += 0.01
-            policy.sent(0.01 * blocked_share)
+            self.now += 0.01
+            self.spare += 0.01 * 2 * idle
+            self.policy.sent(0.01 * held_up, int(0.01 * rate))
+        return self.policy.codec
 
-    window(0.5)
-    assert policy.codec == CODEC_ZSTD
-    window(0.2)
-    assert policy.codec == CODEC_ZSTD
-    window(0.01)
-    assert policy.codec == CODEC_NONE
+
+def test_policy_compresses_for_a_slow_wire_with_idle_processors() -> None:
+    machine = Machine()
+    assert machine.policy.codec == CODEC_NONE
+    assert machine.window(held_up=0.5, idle=0.5) == CODEC_ZSTD
+    assert machine.window(held_up=0.2, idle=0.1) == CODEC_ZSTD
+    assert machine.window(held_up=0.01, idle=0.5) == CODEC_NONE
+
+
+def test_policy_leaves_busy_processors_alone() -> None:
+    machine = Machine()
+    assert machine.window(held_up=0.9, idle=0.1) == CODEC_NONE
+    assert machine.window(held_up=0.9, idle=0.3) == CODEC_ZSTD
+    assert machine.window(held_up=0.9, idle=0.01) == CODEC_NONE
+
+
+def test_policy_leaves_a_fast_wire_alone() -> None:
+    machine = Machine()
+    assert machine.window(held_up=0.9, idle=0.9, rate=300e6) == CODEC_NONE
 
 
 @pytest.mark.parametrize(
@@ -82,5 +107,5 @@ def test_policy_follows_the_wire(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_fixed_policies(wanted: str, codecs: list[str], codec: int) -> None:
     policy = Policy(wanted, codecs, 1)
     for _ in range(200):
-        policy.sent(10.0)
+        policy.sent(10.0, 1)
     assert policy.codec == codec

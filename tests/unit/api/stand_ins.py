@@ -19,7 +19,7 @@ class StandIns:
         self._state_dir = state_dir
 
     def copy(
-        self, job: CopyJob, *, report: Callable[[DiskProgress], None], check: Callable[[], None]
+        self, job: CopyJob, *, report: Callable[[DiskProgress], None], check: Callable[[], None], **_: object
     ) -> Sequence[DiskResult]:
         results = []
         for copy in job.copies:

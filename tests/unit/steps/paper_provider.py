@@ -269,7 +269,7 @@ class PaperProvider(Provider):
 
 
 def copy_files(
-    job: CopyJob, *, report: Callable[[DiskProgress], None], check: Callable[[], None]
+    job: CopyJob, *, report: Callable[[DiskProgress], None], check: Callable[[], None], **_: object
 ) -> tuple[DiskResult, ...]:
     """The data path between two directories; a `fail/copy` on the destination breaks off in the middle."""
     results = []
