@@ -507,6 +507,31 @@ def test_of_many_conductors_one_makes_the_move(passage: Passage) -> None:
     assert len(passage.seen(migration).passes) == 1
 
 
+def test_a_fault_of_ours_brings_the_source_back_and_stops_no_other_migration(
+    passage: Passage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("ours")
+
+    passage.moves(1)
+    held = passage.hold(2)
+    migration = passage.migrate()
+    passage.until(lambda: passage.copies() == 2)
+    monkeypatch.setattr("coriolis.engine.migration.moves.prepare_deployment", broken)
+    held.unlink()
+    failed = passage.ended(migration)
+    assert failed.status is ExecutionStatus.ERROR
+    assert "Unexpected KeyError: 'ours' [CORI-8000]" in (failed.message or "")
+    assert passage.off() == []
+    passage.fail(passage.source, "validate-source")
+    with monkeypatch.context() as patch:
+        patch.setattr("coriolis.engine.migration.facts.failure_of", broken)
+        patch.setattr("coriolis.engine.migration.facts.instances_to_start", broken)
+        stuck = passage.migrate()
+        passage.until(lambda: bool(passage.engine.database.live_migrations.to_be_moved()))
+    assert "told to" in (passage.ended(stuck).message or "")
+
+
 def test_after_kill_9_between_two_passes_it_goes_on(passage: Passage) -> None:
     passage.moves(10_000, 50, 5)
     passage.engine.conductor.stop()  # type: ignore[union-attr]  # it is one

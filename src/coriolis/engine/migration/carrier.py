@@ -37,10 +37,16 @@ class Carrier:
             self._thread.join()
 
     def look(self) -> None:
-        """Raises database errors."""
+        """Raises database errors. What goes wrong with one migration keeps no other from its move, and is tried
+        again at the next look."""
         for migration, ended in self._database.live_migrations.to_be_moved():
-            if self._moves.make(migration, ended):
-                self._wake()
+            try:
+                if self._moves.make(migration, ended):
+                    self._wake()
+            except sa.exc.SQLAlchemyError as error:
+                LOG.warning("could not move migration %s: %s", migration.id, error)
+            except Exception:
+                LOG.exception("migration %s was left after a fault of the engine", migration.id)
 
     def _status_changed(self, change: StatusChange) -> None:
         if change.status.finished:
