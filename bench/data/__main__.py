@@ -21,7 +21,7 @@ from tests.unit.sshd import PrivateSshd
 
 from bench.data import images, machine, report, targets
 from bench.data.accounts import Accounts, open_accounts
-from bench.data.candidates import FOREIGN, ROUTES, RSYNC_DELTA, Candidate, Place, product
+from bench.data.candidates import DD_SSH_DD, FOREIGN, ROUTES, RSYNC_DELTA, Candidate, Place, product
 from bench.data.measure import Bench, Series
 from coriolis.workers.ssh import SshSession
 
@@ -43,6 +43,8 @@ def main() -> int:
         notes.append(accounts.note)
         bench = Bench(place, accounts, options.patience, console.print)
         suite = Suite(bench, place, options)
+        start = suite.start()
+        report.print_series(console, "What a run costs whatever its size: 1 MiB", start)
         full = suite.full(options.sizes[0])
         for series in full:
             report.print_series(console, f"{series[0].image}, {options.sizes[0] / GIB:g} GiB", series)
@@ -57,6 +59,7 @@ def main() -> int:
     results = {
         "load_average": os.getloadavg(),
         "sizes": options.sizes,
+        "start": [one.data() for one in start],
         "full": [one.data() for series in full for one in series],
         "growing": [one.data() for one in sizes],
         "verdicts": [asdict(line) for line in lines],
@@ -80,6 +83,11 @@ class Suite:
             for one in (*FOREIGN, RSYNC_DELTA)
             if one.missing
         ]
+
+    def start(self) -> list[Series]:
+        """Logins, interpreters, handshakes."""
+        everybody = [DD_SSH_DD, *(product(route) for route in self._options.routes)]
+        return self._bench.rounds(self._image("mixed", MIB), everybody, self._options.rounds, name="start")
 
     def full(self, size: int) -> list[list[Series]]:
         """The mixed, the random and the changed image, the last against what the first left behind."""
