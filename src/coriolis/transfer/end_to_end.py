@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from coriolis.agent import frames
 from coriolis.agent.frames import Header
@@ -49,7 +50,11 @@ class EndToEnd(Exchange):
         self._wait_for_answer(check)
         if self._refusal is not None:
             raise self._culprit(self._refusal)
-        return summary
+        if self._splice is None:
+            return summary
+        return replace(
+            summary, wire=self._splice.wire
+        )  # the last bytes may come after the reader's last word
 
     def _listen(self, check: Check) -> RelayTotals:
         while True:
@@ -85,13 +90,11 @@ class EndToEnd(Exchange):
         if len(self._windows) > WINDOWS_AHEAD:
             done = self._windows.popleft()
             self._draft.passed(done.offset, done.raw)
-        with self._source.failures_named():
-            self._source.stream.send(window._replace(kind=frames.ACK).pack())
+        self._tell_source(window._replace(kind=frames.ACK).pack())
 
     def _send_barrier(self) -> None:
         """The reader puts it where it is with its frames, and tells us."""
-        with self._source.failures_named():
-            self._source.stream.send(Header(frames.BARRIER, 0, 0, self._barriers, 0, 0, 0).pack())
+        self._tell_source(Header(frames.BARRIER, 0, 0, self._barriers, 0, 0, 0).pack())
 
     def _place_barrier(self, seq: int) -> None:
         with self._lock:
@@ -110,8 +113,6 @@ class EndToEnd(Exchange):
             self._draft.durable(placed)
 
     def _wire_bytes(self, summary: dict[str, object]) -> int:
-        if self._splice is not None:
-            return self._splice.wire
         return self._source.checked_counts(summary, "wire")["wire"]
 
     def _culprit(self, error: CoriolisError) -> CoriolisError:

@@ -1,5 +1,6 @@
 """What all routes have in common: a reader, a writer, and the conductor that keeps the books between them."""
 
+import contextlib
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 
 from coriolis.agent import frames
 from coriolis.agent.frames import Header
+from coriolis.agent.pipes import StreamClosedError
 from coriolis.errors import CoriolisError, TransferError
 from coriolis.transfer.agent_process import AgentProcess, Check
 from coriolis.transfer.limits import Limiter
@@ -92,8 +94,12 @@ class Exchange(ABC):
     def _tell_limit(self) -> None:
         if self._limiter.source_read != self._source_read:
             self._source_read = self._limiter.source_read
-            with self._source.failures_named():
-                self._source.stream.send_json(frames.LIMIT, {"read": self._source_read})
+            self._tell_source(frames.json_frame(frames.LIMIT, {"read": self._source_read}))
+
+    def _tell_source(self, frame: bytes) -> None:
+        """It may have ended already. Whether well or not stands in what it said before, which is read next."""
+        with contextlib.suppress(StreamClosedError):
+            self._source.stream.send(frame)
 
     def _next_barrier(self) -> None:
         self._barriers += 1
