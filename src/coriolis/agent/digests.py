@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict
 
 from coriolis.agent.frames import DIGEST_BYTES, FRAME_BYTES, Geometry, ProtocolError
 
-LIST_PAGE_LEAVES = 65536
+_PAGE_BYTES = 65536 * DIGEST_BYTES
 SAMPLE_BYTES = 1 << 18
 
 Hasher = Callable[[Any], bytes]
@@ -78,15 +78,43 @@ class ZeroDigests:
         return self.whole * count
 
 
-def root(geometry: Geometry, algorithm: str, leaves: Any) -> str:
+class Root:
     """The digest of a disk's content: hex SHA-256 over its geometry and the SHA-256 of each page of its leaf
-    list.
+    list, which may come in pieces.
 
     Equal content gives an equal root, whatever run or disk it comes from.
     """
-    description = {"alg": algorithm, "dl": DIGEST_BYTES, "leaf": geometry.leaf, "size": geometry.size}
-    total = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
-    view = memoryview(leaves)
-    for start in range(0, len(view), LIST_PAGE_LEAVES * DIGEST_BYTES):
-        total.update(hashlib.sha256(view[start : start + LIST_PAGE_LEAVES * DIGEST_BYTES]).digest())
-    return total.hexdigest()
+
+    def __init__(self, geometry: Geometry, algorithm: str) -> None:
+        description = {"alg": algorithm, "dl": DIGEST_BYTES, "leaf": geometry.leaf, "size": geometry.size}
+        self._total = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
+        self._page = hashlib.sha256()
+        self._left = _PAGE_BYTES
+
+    def update(self, leaves: Any) -> None:
+        view = memoryview(leaves)
+        while view:
+            piece = view[: self._left]
+            self._page.update(piece)
+            self._left -= len(piece)
+            view = view[len(piece) :]
+            if not self._left:
+                self._end_page()
+
+    def _end_page(self) -> None:
+        self._total.update(self._page.digest())
+        self._page = hashlib.sha256()
+        self._left = _PAGE_BYTES
+
+    def hexdigest(self) -> str:
+        """Call it once, at the end."""
+        if self._left < _PAGE_BYTES:
+            self._end_page()
+        return self._total.hexdigest()
+
+
+def root(geometry: Geometry, algorithm: str, leaves: Any) -> str:
+    """Of a whole leaf list."""
+    whole = Root(geometry, algorithm)
+    whole.update(leaves)
+    return whole.hexdigest()

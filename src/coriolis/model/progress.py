@@ -22,8 +22,9 @@ class DiskProgress:
 class DiskResult:
     """The outcome for one disk. `zero` bytes were not sent, `unchanged` bytes equal the last run's, `wire` bytes
     are what the relay really carried (frames, digests, compressed payload). `resumed`: the run went on from what
-    an interrupted one had made durable, without comparing the destination. `manifest` as in ReplicaDisk. `route`:
-    the way the bytes took (tls, direct, ssh); `why_not`: what stood in the way of a better one."""
+    an interrupted one had made durable, without comparing the destination. `manifest` as in ReplicaDisk,
+    `root_digest` and `algorithm` (empty: not told) as in ContentDigest. `route`: the way the bytes took (tls, direct,
+    ssh); `why_not`: what stood in the way of a better one."""
 
     disk_id: str
     size: int
@@ -37,3 +38,4 @@ class DiskResult:
     resumed: bool = False
     route: str = "ssh"
     why_not: str = ""
+    algorithm: str = ""

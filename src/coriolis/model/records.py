@@ -268,6 +268,7 @@ class ReplicaRecord(Stamps):
     dirty: bool = False
     manifest: str | None = None
     journal: str | None = None
+    digest: str | None = None
     position: int = 0
 
 

@@ -12,6 +12,7 @@ class ReplicaDisk:
     the journal tells what it holds.
     `manifest` is the path of the leaf list of generation `generation`, relative to the state directory, and
     `journal` that of the run that is under way or broke off: no run without it has written to the disk since.
+    `digest` is of the content of generation `generation`, for hosts that do not have its list.
     """
 
     disk_id: str
@@ -22,6 +23,26 @@ class ReplicaDisk:
     dirty: bool = False
     manifest: str | None = None
     journal: str | None = None
+    digest: "ContentDigest | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContentDigest:
+    """Of the first `size` bytes of a disk: `root` as `coriolis.agent.digests.root` makes it, with leaves of `leaf`
+    bytes."""
+
+    algorithm: str
+    leaf: int
+    size: int
+    root: str
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}:{self.leaf}:{self.size}:{self.root}"
+
+    @classmethod
+    def parse(cls, text: str) -> "ContentDigest":
+        algorithm, leaf, size, root = text.split(":")
+        return cls(algorithm, int(leaf), int(size), root)
 
 
 @dataclass(frozen=True, slots=True)

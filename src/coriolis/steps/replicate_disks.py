@@ -11,7 +11,7 @@ from coriolis.errors import EngineError, VerificationFailed
 from coriolis.model.enums import EventLevel, TaskType
 from coriolis.model.instance import Disk, Instance
 from coriolis.model.progress import DiskResult
-from coriolis.model.replica import ReplicaDisk
+from coriolis.model.replica import ContentDigest, ReplicaDisk
 from coriolis.model.worker import WorkerVm
 from coriolis.providers.base import SourceResources, TargetResources
 from coriolis.steps.replica_files import journal_of, manifest_of, signing_keys, tidy
@@ -73,8 +73,9 @@ class ReplicateDisks(Step):
                 dirty=False,
                 manifest=_relative(op, copy.manifest),
                 journal=None,
+                digest=_digest_of(result, op.settings.transfer.leaf_size),
             )
-            for copy, replica in zip(copies, begun, strict=True)
+            for copy, replica, result in zip(copies, begun, results, strict=True)
         )
         self._save(op, synced)
         op.checkpoint({**aims, **figures_of(results)})
@@ -196,6 +197,12 @@ def destination_end(worker: WorkerVm, replica: ReplicaDisk) -> DiskEnd:
     """Known by its volume: what is on record of a volume is worth nothing for another one."""
     end = _end(worker, replica.disk_id)
     return replace(end, disk=replace(end.disk, disk_id=replica.volume_id))
+
+
+def _digest_of(result: DiskResult, leaf_size: int) -> ContentDigest | None:
+    if not result.algorithm:
+        return None
+    return ContentDigest(result.algorithm, leaf_size, result.size, result.root_digest)
 
 
 def _relative(op: StepContext, path: Path | None) -> str | None:

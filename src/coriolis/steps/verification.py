@@ -11,10 +11,10 @@ from coriolis.engine.context import StepContext
 from coriolis.engine.progress import readable_bytes
 from coriolis.errors import Cancelled, VerificationFailed
 from coriolis.model.enums import EventLevel
-from coriolis.model.replica import ReplicaDisk
+from coriolis.model.replica import ContentDigest, ReplicaDisk
 from coriolis.model.worker import WorkerDisk, WorkerVm
 from coriolis.steps.replica_files import signing_keys
-from coriolis.transfer.audit import verify_disk
+from coriolis.transfer.audit import verify_content, verify_disk
 from coriolis.transfer.manifest import LeafList, ManifestHeader, UnusableLeafListError
 
 _POLL_SECONDS = 0.5
@@ -52,16 +52,17 @@ class DiskAudit:
         self._read: dict[str, int] = {}
 
     def run(self, replicas: Sequence[ReplicaDisk]) -> Verification:
-        """Re-reads all of them that have a list. A replica that differs is marked dirty, so that the next run
+        """Re-reads all of them that can be compared. A replica that differs is marked dirty, so that the next run
         compares and mends it, and is an event; the caller decides what else follows."""
         began = time.monotonic()
-        lists = {replica.disk_id: self._list_of(replica) for replica in replicas}
         attached = {disk.disk_id: disk for disk in self._worker.disks}
-        chosen = [replica for replica in replicas if lists[replica.disk_id] and replica.disk_id in attached]
+        proofs = [(replica, self._proof_of(replica)) for replica in replicas if replica.disk_id in attached]
+        chosen = [replica for replica, proof in proofs if proof is not None]
         with ThreadPoolExecutor(max_workers=self._op.settings.transfer.parallel_disks) as pool:
             futures = [
-                pool.submit(self._verify, attached[replica.disk_id], lists[replica.disk_id])
-                for replica in chosen
+                pool.submit(self._verify, attached[replica.disk_id], proof)
+                for replica, proof in proofs
+                if proof is not None
             ]
             try:
                 self._watch(chosen, futures)
@@ -76,8 +77,9 @@ class DiskAudit:
         size = sum(replica.size_bytes for replica in chosen)
         return Verification(good, size, time.monotonic() - began, bad)
 
-    def _list_of(self, replica: ReplicaDisk) -> Path | None:
-        """None, with a warning, where there is nothing to verify by: in a disaster that must not be in the way."""
+    def _proof_of(self, replica: ReplicaDisk) -> Path | ContentDigest | None:
+        """The list, which tells where a disk differs; without it on this host the digest, which tells whether. None,
+        with a warning, where there is neither: in a disaster that must not be in the way."""
         why = "its last run broke off" if replica.dirty else "nothing was copied to it"
         if replica.manifest is not None and not replica.dirty:
             path = self._op.settings.state_dir / replica.manifest
@@ -85,30 +87,34 @@ class DiskAudit:
                 with LeafList(path, self._keys) as leaves:
                     _require_fit(leaves.header, replica)
             except UnusableLeafListError as error:
+                if replica.digest is not None:
+                    return replica.digest
                 why = f"its leaf list is not usable on this host: {error}"
             else:
                 return path
         self._op.event(EventLevel.WARNING, f"Disk {replica.disk_id} is not verified: {why}.")
         return None
 
-    def _verify(self, disk: WorkerDisk, manifest: Path | None) -> VerificationFailed | None:
+    def _verify(self, disk: WorkerDisk, proof: Path | ContentDigest) -> VerificationFailed | None:
         """In a thread of its own. Raises what keeps it from finding out."""
-        if manifest is None:
-            return None
 
         def progress(done: int) -> None:
             self._read[disk.disk_id] = done
 
+        login, timeout = self._worker.login, self._op.settings.transfer.connect_timeout
         try:
-            verify_disk(
-                self._worker.login,
-                disk,
-                manifest,
-                keys=self._keys,
-                timeout=self._op.settings.transfer.connect_timeout,
-                check=self._check,
-                progress=progress,
-            )
+            if isinstance(proof, ContentDigest):
+                verify_content(login, disk, proof, timeout=timeout, check=self._check, progress=progress)
+            else:
+                verify_disk(
+                    login,
+                    disk,
+                    proof,
+                    keys=self._keys,
+                    timeout=timeout,
+                    check=self._check,
+                    progress=progress,
+                )
         except VerificationFailed as error:
             return error
         return None

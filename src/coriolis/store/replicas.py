@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from coriolis.model.records import ReplicaRecord
-from coriolis.model.replica import ReplicaDisk
+from coriolis.model.replica import ContentDigest, ReplicaDisk
 from coriolis.store.faults import repeated
 from coriolis.store.repository import Repository, Row, born, bury, change, living, new_id, stamps
 from coriolis.store.tables import REPLICA_DISK
@@ -38,6 +38,7 @@ class ReplicaRepository(Repository):
                     "dirty": replica.dirty,
                     "manifest": replica.manifest,
                     "journal": replica.journal,
+                    "digest": None if replica.digest is None else str(replica.digest),
                     "position": position,
                 }
                 if replica.disk_id in known:
@@ -78,6 +79,7 @@ def _disk(record: ReplicaRecord) -> ReplicaDisk:
         dirty=record.dirty,
         manifest=record.manifest,
         journal=record.journal,
+        digest=None if record.digest is None else ContentDigest.parse(record.digest),
     )
 
 
@@ -94,6 +96,7 @@ def _record(row: Row) -> ReplicaRecord:
         dirty=row["dirty"],
         manifest=row["manifest"],
         journal=row["journal"],
+        digest=row["digest"],
         position=row["position"],
         **stamps(row),
     )

@@ -311,6 +311,7 @@ REPLICA_DISK = sa.Table(
     sa.Column("dirty", sa.Boolean, nullable=False),
     sa.Column("manifest", sa.String(1024)),
     sa.Column("journal", sa.String(1024)),
+    sa.Column("digest", sa.String(255)),
     *_stamps(),
     sa.Index(None, "transfer_id", "instance"),
 )

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from coriolis.agent import frames
-from coriolis.agent.digests import root
+from coriolis.agent.digests import Root, root
 from coriolis.agent.frames import DIGEST_BYTES, Geometry
 from coriolis.agent.pipes import read_exactly
 from coriolis.errors import TransferError, VerificationFailed
+from coriolis.model.replica import ContentDigest
 from coriolis.model.worker import SshLogin, WorkerDisk
 from coriolis.transfer.agent_process import AgentProcess, Assignment, Check
 from coriolis.transfer.job import DiskEnd
@@ -80,6 +81,31 @@ def verify_disk(
                 differing.compare(position, digests)
         differing.raise_if_any(disk.disk_id)
         return header.root
+
+
+def verify_content(
+    login: SshLogin,
+    disk: WorkerDisk,
+    digest: ContentDigest,
+    *,
+    timeout: float,
+    check: Check,
+    progress: Progress,
+) -> None:
+    """As `verify_disk`, without a list: what differs is somewhere on the disk."""
+    geometry = Geometry(digest.size, digest.leaf)
+    end = DiskEnd(login, WorkerDisk(disk.disk_id, disk.serial, digest.size))
+    found = Root(geometry, digest.algorithm)
+    with AgentProcess(Assignment("hasher", end, disk.disk_id, geometry)) as process:
+        process.introduce(time.monotonic() + timeout, check)
+        process.begin(algorithm=digest.algorithm)
+        for _, digests in received_pieces(process, check, progress):
+            found.update(digests)
+    if found.hexdigest() != digest.root:
+        reason = (
+            "its root digest is not that of the copy; the list that would tell where is not on this host."
+        )
+        raise VerificationFailed(disk=disk.disk_id, offset=0, length=digest.size, reason=reason)
 
 
 def verify_sample(

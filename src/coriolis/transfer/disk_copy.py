@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from coriolis.agent.frames import Geometry
@@ -77,7 +78,8 @@ class DiskCopier:
             draft.publish(destination.header(algorithm, totals.root), self._job.signing_keys)
             resumed = content.journal is not None
         self._meter.update(totals.scanned, totals.moved, last=True)
-        return self._result(totals, route, time.monotonic() - began, resumed=resumed)
+        result = self._result(totals, route, time.monotonic() - began)
+        return replace(result, resumed=resumed, algorithm=algorithm)
 
     def _audit(self, draft: Draft, algorithm: str) -> None:
         """Reads some of the destination again. Raises VerificationFailed; the journal, which says otherwise, is gone
@@ -135,7 +137,7 @@ class DiskCopier:
             with reader.process.failures_named():
                 reader.process.stream.send_leaves(content.digests)
 
-    def _result(self, totals: RelayTotals, route: Route, seconds: float, *, resumed: bool) -> DiskResult:
+    def _result(self, totals: RelayTotals, route: Route, seconds: float) -> DiskResult:
         return DiskResult(
             disk_id=self._disk.disk_id,
             size=self._geometry.size,
@@ -146,7 +148,6 @@ class DiskCopier:
             seconds=round(seconds, 3),
             root_digest=totals.root,
             manifest=str(self._disk.manifest),
-            resumed=resumed,
             route=route.kind,
             why_not=route.why_not,
         )

@@ -1,17 +1,19 @@
 """Verification from the front door to the last step, on clouds of files whose lists are real."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coriolis.agent.digests import hasher
+from coriolis.agent.digests import hasher, root
 from coriolis.agent.frames import Geometry
 from coriolis.errors import InvalidInput, VerificationFailed
 from coriolis.model.enums import EventLevel, ExecutionStatus, ExecutionType, TaskType
 from coriolis.model.progress import DiskProgress, DiskResult
 from coriolis.model.records import Execution
+from coriolis.model.replica import ContentDigest
 from coriolis.model.worker import SshLogin, WorkerDisk
 from coriolis.steps import replicate_disks, verification
 from coriolis.transfer.audit import Differences
@@ -29,6 +31,7 @@ def copy_with_lists(
     job: CopyJob, *, report: Callable[[DiskProgress], None], check: Callable[[], None], **_: object
 ) -> tuple[DiskResult, ...]:
     results = copy_files(job, report=report, check=check)
+    roots = []
     for copy in job.copies:
         copy.manifest.unlink()
         content = (Path(copy.destination.login.address) / copy.destination.disk.serial).read_bytes()
@@ -38,7 +41,17 @@ def copy_with_lists(
             place = (copy.disk_id, copy.destination.disk.disk_id, job.scope, copy.generation)
             header = ManifestHeader(*place, *geometry, "sha256", draft.root(), "now")
             draft.publish(header, job.signing_keys)
-    return results
+            roots.append(header.root)
+    return tuple(
+        replace(result, root_digest=root, algorithm="sha256")
+        for result, root in zip(results, roots, strict=True)
+    )
+
+
+def verify_root(login: SshLogin, disk: WorkerDisk, digest: ContentDigest, **_: Any) -> None:
+    found = hasher("sha256")((Path(login.address) / disk.serial).read_bytes())
+    if root(Geometry(digest.size, digest.leaf), digest.algorithm, found) != digest.root:
+        raise VerificationFailed(disk=disk.disk_id, offset=0, length=digest.size, reason="root")
 
 
 def verify_file(login: SshLogin, disk: WorkerDisk, manifest: Path, **_: Any) -> str:
@@ -54,6 +67,7 @@ def verify_file(login: SshLogin, disk: WorkerDisk, manifest: Path, **_: Any) -> 
 def copied(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(replicate_disks, "run_copy_job", copy_with_lists)
     monkeypatch.setattr(verification, "verify_disk", verify_file)
+    monkeypatch.setattr(verification, "verify_content", verify_root)
     assert world.execute().status is ExecutionStatus.COMPLETED
     return world
 
@@ -117,9 +131,21 @@ def test_the_cost_of_verifying_is_told(copied: World) -> None:
     assert said(deployment.execution, EventLevel.INFO)[-1].startswith("Verified 2 disk(s), 8 B re-read in")
 
 
-def test_a_lost_list_is_no_hindrance_but_a_warning(copied: World) -> None:
+def test_without_its_list_a_disk_is_verified_by_its_root(copied: World) -> None:
     for path in copied.manifests():
         path.unlink()
+    assert verify(copied).status is ExecutionStatus.COMPLETED
+    replica_files(copied)["vda"].write_bytes(b"evil")
+    execution = verify(copied)
+    assert execution.status is ExecutionStatus.ERROR
+    assert dirty(copied) == [True, False]
+
+
+def test_what_cannot_be_verified_is_no_hindrance_but_a_warning(
+    copied: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicate_disks, "run_copy_job", copy_files)
+    assert copied.execute().status is ExecutionStatus.COMPLETED
     deployment = copied.deploy()
     assert deployment.execution.status is ExecutionStatus.COMPLETED
     assert "Disk vda is not verified" in said(deployment.execution, EventLevel.WARNING)[0]
@@ -128,10 +154,10 @@ def test_a_lost_list_is_no_hindrance_but_a_warning(copied: World) -> None:
 def test_the_list_of_another_disk_proves_nothing(copied: World) -> None:
     vda, vdb = copied.manifests()
     vda.write_bytes(vdb.read_bytes())
+    (copied.destination / replica_files(copied)["vda"].name).write_bytes(b"evil")
     execution = verify(copied)
-    assert execution.status is ExecutionStatus.COMPLETED
-    (warning,) = said(execution, EventLevel.WARNING)
-    assert "it is for ('vd" in warning
+    assert "Disk 'vda': bytes 0 to 0+4 differ" in said(execution, EventLevel.ERROR)[0]
+    assert dirty(copied) == [True, False]
 
 
 def test_nothing_to_verify(world: World) -> None:

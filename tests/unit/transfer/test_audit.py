@@ -2,15 +2,22 @@
 
 import os
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from cryptography.fernet import Fernet
+from hypothesis import given
+from hypothesis import strategies as st
 
+from coriolis.agent import digests
+from coriolis.agent.digests import Root, root
 from coriolis.agent.frames import Geometry
 from coriolis.errors import TransferError, VerificationFailed
+from coriolis.model.replica import ContentDigest
 from coriolis.transfer.agent_process import AgentProcess, Assignment
-from coriolis.transfer.audit import verify_disk, verify_sample
+from coriolis.transfer.audit import verify_content, verify_disk, verify_sample
 from coriolis.transfer.job import CopyJob
 from coriolis.transfer.manifest import LeafList, Reservoir, UnusableLeafListError, drafting
 from coriolis.transfer.signing import derive_signing_keys
@@ -49,6 +56,34 @@ def test_a_run_reads_again_what_the_destination_holds(pair: Pair) -> None:
     assert not journal.exists()
     run(audited(pair, 2, previous=pair.manifest(1), journal=journal, compare_destination=True))
     assert pair.identical()
+
+
+def test_a_root_proves_a_disk_without_its_list(pair: Pair) -> None:
+    (result,) = run(pair.job(1))
+    digest = ContentDigest(result.algorithm, LEAF, SIZE, result.root_digest)
+    assert ContentDigest.parse(str(digest)) == digest
+    end = pair.end(pair.destination, "v")
+    seen: list[int] = []
+    watched = {"timeout": 30.0, "check": lambda: None, "progress": seen.append}
+    verify_content(end.login, end.disk, digest, **watched)
+    flip(pair.destination, SIZE - 1)
+    with pytest.raises(VerificationFailed, match=f"bytes 0 to 0.{SIZE} differ"):
+        verify_content(end.login, end.disk, digest, **watched)
+
+
+@given(st.binary(max_size=100), st.lists(st.integers(0, 100)))
+def test_a_root_of_pieces_is_that_of_the_whole(leaves: bytes, cuts: list[int]) -> None:
+    geometry = Geometry(SIZE, LEAF)
+    whole = Root(geometry, "sha256")
+    with mock.patch.object(digests, "_PAGE_BYTES", 16):
+        pieces = Root(geometry, "sha256")
+        one = Root(geometry, "sha256")
+        one.update(leaves)
+        for begin, end in pairwise([0, *sorted(cuts), len(leaves)]):
+            pieces.update(leaves[begin:end])
+        assert pieces.hexdigest() == one.hexdigest()
+    whole.update(leaves)
+    assert whole.hexdigest() == root(geometry, "sha256", leaves)
 
 
 def test_a_sample_has_the_digests_of_its_leaves_alone(pair: Pair) -> None:
