@@ -9,10 +9,11 @@ from coriolis.steps.start_instance import StartInstance
 
 NAME = "start_source"
 VERSION = 1
+START_STEP = "start_instance"
 
 
 def steps(instance_name: str, source_id: str, source: Mapping[str, Any]) -> list[FlowStep]:
     return [
         FlowStep("get_instance_info", GetInstanceInfo(source_id, source, instance_name)),
-        FlowStep("start_instance", StartInstance(source_id, source), ("get_instance_info",)),
+        FlowStep(START_STEP, StartInstance(source_id, source), ("get_instance_info",)),
     ]

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from coriolis.engine.step import load_value
 from coriolis.flows import deployment as deployment_flow
+from coriolis.flows import start_source as start_flow
 from coriolis.flows import transfer_execution as transfer_flow
 from coriolis.model.enums import ResourceState, TaskStatus
 from coriolis.model.instance import Instance
@@ -68,6 +69,20 @@ def downtime_of(database: Database, migration: Migration) -> Mapping[str, Downti
             downtime = _downtime(database.steps.of_job(cutover.id), database.steps.of_job(job.id))
             if downtime is not None:
                 found[job.instance] = downtime
+    return found
+
+
+def outage_of(database: Database, migration: Migration) -> Mapping[str, float]:
+    """By instance that was started again: seconds from the request to shut it down to its being powered on."""
+    if migration.cutover_execution_id is None:
+        return {}
+    shutdowns = {job.instance: job.id for job in database.jobs.list(migration.cutover_execution_id)}
+    found = {}
+    for job in database.jobs.list(migration.execution_id):
+        began = database.steps.get(shutdowns[job.instance], transfer_flow.SHUTDOWN_STEP).began_at
+        seconds = _seconds(began, database.steps.get(job.id, start_flow.START_STEP).finished_at)
+        if seconds is not None:
+            found[job.instance] = seconds
     return found
 
 

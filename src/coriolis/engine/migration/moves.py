@@ -1,7 +1,7 @@
 """From one run of a migration to the next: what follows from how the present one ended."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from coriolis.engine.migration import facts
 from coriolis.engine.migration.submissions import prepare_pass, prepare_source_start
+from coriolis.engine.progress import readable_seconds
 from coriolis.engine.submissions import DeploymentWishes, Submission, prepare_deployment
 from coriolis.errors import Conflict, CoriolisError, EngineError
 from coriolis.model.enums import ExecutionStatus
@@ -160,15 +161,12 @@ class Moves:
         return self._database.transact(work)
 
     def _end_after_start(self, migration: Migration, ended: ExecutionStatus) -> bool:
-        jobs = self._database.jobs.list(migration.execution_id)
-        names = ", ".join(repr(job.instance) for job in jobs)
         if ended is ExecutionStatus.COMPLETED:
-            told = f"Started again on the source: {names}."
+            told = _told_of_those_on(facts.outage_of(self._database, migration))
         else:
             failure = facts.failure_of(self._database, migration.execution_id)
-            told = (
-                f"{_told_of_those_off([job.instance for job in jobs])} Starting ended in {ended}. {failure}"
-            )
+            names = [job.instance for job in self._database.jobs.list(migration.execution_id)]
+            told = f"{_told_of_those_off(names)} Starting ended in {ended}. {failure}"
         message = f"{migration.message} {told}".strip()
         return self._end(migration, migration.outcome or ExecutionStatus.ERROR, message=message)
 
@@ -184,6 +182,11 @@ class Moves:
         """Raises Conflict. The transfer is locked before the migration, as who begins one does."""
         refuse_while_active(connection, migration.transfer_id, migration_id=migration.id)
         return self._database.live_migrations.still(connection, migration)
+
+
+def _told_of_those_on(outage: Mapping[str, float]) -> str:
+    shown = ", ".join(f"{name!r} after {readable_seconds(seconds)}" for name, seconds in outage.items())
+    return f"Started again on the source: {shown}."
 
 
 def _told_of_those_off(names: Sequence[str]) -> str:
