@@ -249,7 +249,11 @@ class TransferSection(Section):
     compression: str = Field(
         "auto", pattern="^(auto|none|zstd)$", description="Codec of the payload on the wire."
     )
-    parallel_disks: int = Field(2, ge=1, description="Disks of one instance copied at once.")
+    parallel_disks: int = Field(
+        2,
+        ge=1,
+        description="Disks of one instance copied at once, at most; no more than the weaker worker has processors.",
+    )
     connect_timeout: float = Field(300.0, gt=0, description="Seconds to wait for a worker VM's SSH.")
     audit_share: float = Field(
         0.02,

@@ -15,10 +15,11 @@ from coriolis.model.replica import ContentDigest, ReplicaDisk
 from coriolis.model.worker import WorkerVm
 from coriolis.providers.base import SourceResources, TargetResources
 from coriolis.steps.replica_files import journal_of, manifest_of, signing_keys, tidy
-from coriolis.steps.run_limits import limits_of
+from coriolis.steps.run_limits import RunLimits
 from coriolis.transfer.content import subject_of
 from coriolis.transfer.job import CopyJob, DiskCopy, DiskEnd
 from coriolis.transfer.journal import resumable
+from coriolis.transfer.limits import Limits
 from coriolis.transfer.process import run_copy_job
 
 
@@ -57,12 +58,9 @@ class ReplicateDisks(Step):
         for copy, replica in zip(copies, begun, strict=True):
             tidy(copy.manifest.parent, _files(op, replica))
         try:
-            results = run_copy_job(
-                self._job(op, copies),
-                report=op.disk_progress,
-                check=op.check,
-                limits=lambda: limits_of(op, self.transfer_id),
-            )
+            limits = RunLimits(op, self.transfer_id)
+            job = self._job(op, copies, limits.current)
+            results = run_copy_job(job, report=op.disk_progress, check=op.check, limits=limits)
         except VerificationFailed as error:
             op.event(EventLevel.ERROR, f"{error.message} The next execution compares and mends it.")
             raise
@@ -132,7 +130,7 @@ class ReplicateDisks(Step):
     def _scope(self) -> str:
         return f"{self.transfer_id}/{self.instance_name}"
 
-    def _job(self, op: StepContext, copies: Sequence[DiskCopy]) -> CopyJob:
+    def _job(self, op: StepContext, copies: Sequence[DiskCopy], limits: Limits) -> CopyJob:
         transfer = op.settings.transfer
         return CopyJob(
             copies=tuple(copies),
@@ -144,7 +142,7 @@ class ReplicateDisks(Step):
             connect_timeout=transfer.connect_timeout,
             route=transfer.route,
             agent_ports=transfer.agent_ports,
-            limits=limits_of(op, self.transfer_id),
+            limits=limits,
             signing_keys=signing_keys(op.settings),
             audit_share=transfer.audit_share,
         )

@@ -1,12 +1,35 @@
 """How fast a run may go at this moment."""
 
+import logging
 from datetime import UTC, datetime
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from coriolis.engine.context import StepContext
 from coriolis.model.bandwidth import parse_bandwidth
+from coriolis.store.faults import is_unavailable
 from coriolis.transfer.limits import Limits, SharedLimit
 
+LOG = logging.getLogger(__name__)
 DIRECTORY = "limits"
+
+
+class RunLimits:
+    """What holds for a run, asked again and again; a database that is away for a while does not end a copy."""
+
+    def __init__(self, op: StepContext, transfer_id: str) -> None:
+        self._op = op
+        self._transfer_id = transfer_id
+        self.current = limits_of(op, transfer_id)
+
+    def __call__(self) -> Limits:
+        try:
+            self.current = limits_of(self._op, self._transfer_id)
+        except SQLAlchemyError as error:
+            if not is_unavailable(error):
+                raise
+            LOG.debug("the limits stay as they were: %s", type(error).__name__)
+        return self.current
 
 
 def limits_of(op: StepContext, transfer_id: str) -> Limits:

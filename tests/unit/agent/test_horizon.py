@@ -73,7 +73,12 @@ def test_nobody_passes_the_horizon(conductor: Conductor) -> None:
     horizon = conductor.horizon
     horizon.begin()
     passed = threading.Event()
-    waiting = threading.Thread(target=lambda: (horizon.wait_for(WINDOW_BYTES), passed.set()))
+
+    def go_on() -> None:
+        horizon.wait_for(WINDOW_BYTES)
+        passed.set()
+
+    waiting = threading.Thread(target=go_on)
     waiting.start()
     horizon.grant(0, WINDOW_BYTES)
     horizon.wait_for(WINDOW_BYTES - 1)

@@ -4,9 +4,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import sqlalchemy as sa
+
 from coriolis.config import DefaultSection, Settings, TransferSection
 from coriolis.engine.context import StepContext
-from coriolis.steps.run_limits import limits_of
+from coriolis.steps.run_limits import RunLimits, limits_of
 from coriolis.transfer.limits import Limits, SharedLimit
 
 MIB = 1 << 20
@@ -40,3 +42,14 @@ def test_own_limits_come_first(tmp_path: Path) -> None:
     limits = limits_of(op, "t")
     assert limits.wire == 0
     assert [limit.rate for limit in limits.shared] == [7.0 * MIB, 0]
+
+
+def test_they_stay_while_the_database_is_away(tmp_path: Path) -> None:
+    op = operation(tmp_path, transfer="5 MiB/s", endpoints={"a": None, "b": None})
+    limits = RunLimits(op, "t")
+
+    def away(_: str) -> None:
+        raise sa.exc.OperationalError("select", {}, OSError("gone"))
+
+    op.database.transfers.get = away  # type: ignore[assignment, method-assign]
+    assert limits().wire == 5.0 * MIB

@@ -11,8 +11,9 @@ from coriolis.agent import frames
 from coriolis.agent.frames import Header
 from coriolis.agent.pipes import StreamClosedError
 from coriolis.errors import RouteFailed, TransferError, TransferInterrupted
-from coriolis.transfer.agent_process import AgentProcess, Introduction
+from coriolis.transfer.agent_process import AgentProcess
 from coriolis.transfer.end_to_end import EndToEnd
+from coriolis.transfer.introduction import Introduction
 from coriolis.transfer.limits import Limiter, Limits
 from coriolis.transfer.manifest import Draft
 from coriolis.transfer.route import End, RouteWish, choose_route
@@ -144,9 +145,9 @@ def test_a_worker_without_tls() -> None:
     agents = [
         SimpleNamespace(address=name, assignment=SimpleNamespace(disk_id="disk-1")) for name in ("a", "b")
     ]
-    ends = [End(cast("AgentProcess", a), i) for a, i in zip(agents, introductions, strict=True)]
+    reader, writer = (End(cast("AgentProcess", a), i) for a, i in zip(agents, introductions, strict=True))
     limiter = Limiter(Limits())
-    with choose_route(RouteWish("auto"), *ends, limiter, lambda: None) as route:
+    with choose_route(RouteWish("auto"), reader, writer, limiter, lambda: None) as route:
         assert (route.kind, route.why_not) == ("ssh", "the worker at b has no TLS 1.3")
     with pytest.raises(RouteFailed, match=r"\[transfer\] route is tls, and the worker at b has no TLS 1.3"):
-        choose_route(RouteWish("tls"), *ends, limiter, lambda: None)
+        choose_route(RouteWish("tls"), reader, writer, limiter, lambda: None)

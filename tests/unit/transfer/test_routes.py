@@ -66,13 +66,13 @@ def only_ssh(pair: Pair, job: CopyJob) -> Iterator[CopyJob]:
                         threading.Thread(target=pump, args=ends, daemon=True).start()
 
         threading.Thread(target=forward, daemon=True).start()
-        place = {"address": "127.0.0.2", "port": listener.getsockname()[1]}
         copies = []
         for copy in job.copies:
-            ends = (
-                replace(end, login=replace(end.login, **place)) for end in (copy.source, copy.destination)
+            source, destination = (
+                replace(end, login=replace(end.login, address="127.0.0.2", port=listener.getsockname()[1]))
+                for end in (copy.source, copy.destination)
             )
-            copies.append(replace(copy, **dict(zip(("source", "destination"), ends, strict=True))))
+            copies.append(replace(copy, source=source, destination=destination))
         yield replace(job, copies=tuple(copies))
 
 

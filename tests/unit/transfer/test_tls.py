@@ -59,13 +59,12 @@ def test_reader_and_writer_of_one_run_trust_each_other() -> None:
     assert reader.stream
     assert writer.stream
     data = os.urandom(3 << 20)
-    sending = threading.Thread(
-        target=lambda: (reader.stream.send(data[:100], data[100:]), reader.stream.close())
-    )
+    sending = threading.Thread(target=reader.stream.send, args=(data[:100], data[100:]))
     sending.start()
     assert writer.stream.wait(10)
     assert writer.stream.read_exactly(len(data)) == data
     sending.join()
+    reader.stream.close()
     with pytest.raises(RouteClosedError):
         writer.stream.read_exactly(1)
 
