@@ -52,6 +52,16 @@ def test_the_same_bytes_on_every_route(sshd: PrivateSshd, tmp_path: Path, route:
     assert second.wire <= changed * 1.02 + 0.0005 * pair.size
 
 
+@pytest.mark.parametrize("size", [512, LEAF + 1, 32 * MIB, 32 * MIB + 1])
+def test_odd_sizes_end_to_end(sshd: PrivateSshd, tmp_path: Path, size: int) -> None:
+    pair = Pair(sshd, tmp_path, size)
+    pair.source.write_bytes(os.urandom(size))
+    (result,) = run(job_over("tls", pair))
+    assert pair.identical()
+    assert (result.moved, result.route) == (size, "tls")
+    assert result.wire > size
+
+
 @contextmanager
 def only_ssh(pair: Pair, job: CopyJob) -> Iterator[CopyJob]:
     """The workers are known at an address where nothing but their SSH answers, as behind a port forwarding."""
