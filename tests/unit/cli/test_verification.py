@@ -2,7 +2,6 @@
 
 import json
 
-from tests.unit.api.directory_cloud import PLATFORM, connection
 from tests.unit.api.live_server import Clouds, LiveServer
 from tests.unit.cli.conftest import Coriolis
 
