@@ -164,8 +164,9 @@ def _undoing(lane: Lane) -> Run:
 def _cancel(lane: Lane, run: Run, *, force: bool) -> None:
     try:
         lane.frontdoor.cancel_execution(run.execution_id, force=force)
-    except Conflict:
-        assert lane.job(run).state.finished
+    except Conflict as refusal:
+        if not lane.job(run).state.finished:
+            raise AssertionError(f"{refusal}, but {lane.job(run)}") from refusal
 
 
 def _ended_as(lane: Lane, run: Run, checks: Checks, state: JobState) -> list[str]:

@@ -116,9 +116,8 @@ class FileCloud:
     def call(self, verb: str, subject: str, op: StepContext | None = None) -> Iterator[None]:
         """The body is the effect. Around it: the journal, the gates and the faults."""
         if op is not None:
-            op.check_lease()  # as every client of a real platform does: providers.retry
+            self._check_lease(verb, subject, op)
         self._note("begin", verb, subject, op)
-        self._watch_for_stale(verb, subject, op)
         self._hang(verb, BEFORE)
         lost = self._misbehave(verb)
         with self._locked():
@@ -267,14 +266,16 @@ class FileCloud:
             time.sleep(float(figure))
         return kind == "lost"
 
-    def _watch_for_stale(self, verb: str, subject: str, op: StepContext | None) -> None:
-        """The cloud knows what no cloud knows: whether somebody else has claimed the job by now."""
-        if op is None:
-            return
+    def _check_lease(self, verb: str, subject: str, op: StepContext) -> None:
+        """As every client of a real platform does right before a request (providers.retry). The cloud knows what
+        no cloud knows: whether somebody else has claimed the job by then. It looks first, since between the
+        caller's look and the request no time must pass: a process can be paused there as well."""
+        held = op.token
         with suppress(sa.exc.SQLAlchemyError), op.database.read() as connection:
-            held = connection.scalar(sa.select(JOB.c.token).where(JOB.c.id == op.fence.job_id))
-            if held != op.token:
-                self._violation(f"{verb} {subject} in step {op.step} with token {op.token}; {held} holds")
+            held = connection.scalar(sa.select(JOB.c.token).where(JOB.c.id == op.fence.job_id)) or 0
+        op.check_lease()
+        if held != op.token:
+            self._violation(f"{verb} {subject} in step {op.step} with token {op.token}; {held} holds")
 
     def _note(self, moment: str, verb: str, subject: str, op: StepContext | None) -> None:
         line = {

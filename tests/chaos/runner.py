@@ -44,6 +44,15 @@ class Runner:
         """What runs now runs to its end; nothing else begins, and everything that was started is ended."""
         self._stopping.set()
 
+    def try_mode(self, mode: Mode, entries: Sequence[Entry]) -> None:
+        """Like `run_mode`; that a lane cannot be opened is an outcome too."""
+        try:
+            self.run_mode(mode, entries)
+        except Exception as error:  # noqa: BLE001 -- told at once, since the other lanes may run for an hour
+            text = "".join(traceback.format_exception(error))
+            self.outcomes.append(Outcome("the lane itself", mode.name, 0.0, (text,)))
+            self._console.print(f"{mode.name}: {text}", markup=False)
+
     def run_mode(self, mode: Mode, entries: Sequence[Entry]) -> None:
         """In one lane those that can share one, each of the others in its own. After a violation in a new one:
         what it left must not be held against the next."""
@@ -121,7 +130,7 @@ def main() -> int:
         signal.signal(number, lambda *_: runner.stop())
     began = time.monotonic()
     with ThreadPoolExecutor(len(modes)) as pool:
-        lanes = [pool.submit(runner.run_mode, mode, [e for e in wanted if mode in e.modes]) for mode in modes]
+        lanes = [pool.submit(runner.try_mode, mode, [e for e in wanted if mode in e.modes]) for mode in modes]
         for lane in lanes:
             lane.result()
     print_table(console, runner.outcomes)

@@ -160,7 +160,7 @@ def state_full(lane: Lane) -> list[str]:
     lane.destination.open_gate("create-volume", AFTER)
     time.sleep(LEASE_SECONDS + 2)
     for path in ballast:
-        path.unlink()
+        path.unlink(missing_ok=True)
     if not lane.mode.embedded and lane.ended(run).state is JobState.FAILED:
         # The list of what the replica holds is written there: an execution that cannot keep it fails.
         return checks.violations([run]) + _completed(lane, lane.execute(run.subject), checks)
@@ -234,7 +234,10 @@ def _transfer_children(parent: int) -> list[int]:
 def _fill(directory: Path) -> Path:
     """A file that takes all the room there is."""
     ballast = directory / "ballast"
-    with ballast.open("wb") as file, suppress(OSError):
+    with (
+        suppress(OSError),
+        ballast.open("wb") as file,
+    ):  # another may have filled the same file system already
         while True:
             file.write(bytes(1 << 16))
             file.flush()

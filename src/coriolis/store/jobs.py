@@ -82,9 +82,7 @@ class JobRepository(Repository):
         """
         with self._database.write() as connection:
             get_row(connection, EXECUTION, "Execution", execution_id)
-            # Locked: between our look and our write nobody may claim, begin or finish one of them.
-            query = sa.select(JOB).where(JOB.c.execution_id == execution_id).with_for_update()
-            jobs = connection.execute(query.order_by(JOB.c.id)).mappings().all()
+            jobs = _held_jobs(connection, execution_id)
             unfinished = [row for row in jobs if not JobState(row["state"]).finished]
             if not unfinished:
                 raise Conflict(message=f"Execution {execution_id} is not active.")
@@ -131,6 +129,17 @@ class JobRepository(Repository):
             states = sa.update(STEP_STATE).where(STEP_STATE.c.job_id == job_id)
             connection.execute(states.values(reverted=STEP_STATE.c.step.not_in(owing)))
             _set_state(connection, job_id, JobState.COMPENSATING, outcome=row["state"], wish=Wish.NONE)
+
+
+def _held_jobs(connection: sa.Connection, execution_id: str) -> list[Row]:
+    """Locked: nobody may claim, begin or finish one of them before our transaction ends.
+
+    Each by its id: a lock that waits in the index of executions misses a job whose state changes meanwhile, because
+    the change moves its entry to a place that the scan has passed.
+    """
+    ids = connection.scalars(sa.select(JOB.c.id).where(JOB.c.execution_id == execution_id)).all()
+    query = sa.select(JOB).where(JOB.c.id.in_(ids)).order_by(JOB.c.id).with_for_update()
+    return list(connection.execute(query).mappings())
 
 
 def job_record(row: Row, reveal: Callable[[Any], Any]) -> Job:

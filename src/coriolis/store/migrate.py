@@ -1,5 +1,6 @@
 """Brings the tables of a database to this version, and tells how far they are."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = "coriolis-db-upgrade"
 _LOCK_NUMBER = 7667_0001  # PostgreSQL's advisory locks have numbers
 _LOCK_ROUNDS, _LOCK_ROUND_SECONDS = 180, 10
+_ALEMBIC = threading.Lock()  # its `op` and `context` are one for the whole process
 
 
 class Standing(StrEnum):
@@ -49,7 +51,8 @@ def upgrade(engine: sa.Engine) -> None:
         if found.standing is Standing.TOO_NEW:
             raise DatabaseTooNew(revision=found.present)
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        with _ALEMBIC:
+            command.upgrade(config, "head")
 
 
 def require_current(engine: sa.Engine) -> None:

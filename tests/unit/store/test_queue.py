@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -206,3 +207,24 @@ def test_a_job_that_is_being_undone_is_claimed_as_one(database: Database) -> Non
     assert again is not None
     assert again.state is JobState.COMPENSATING
     assert again.outcome is JobState.FAILED
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "postgresql"], indirect=True)
+def test_a_cancel_that_waits_for_another_finds_the_jobs_again(database: Database) -> None:
+    """What the other changes is in the index of executions: its entry moves while we wait for it."""
+    execution_id = submit(database, "a", "b")
+    submit(database, *(str(number) for number in range(300)))  # fewer are read without the index
+    for _ in range(2):
+        assert database.queue.claim_next(ME, 30) is not None
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as connection:
+            mine = JOB.c.execution_id == execution_id
+            connection.execute(sa.select(JOB.c.id).where(mine).with_for_update())
+            cancelling = pool.submit(database.jobs.cancel, execution_id, force=True)
+            time.sleep(1.0)  # it has come to the lock; were it slower, it would only have less to wait for
+            assert not cancelling.done()
+            connection.execute(
+                sa.update(JOB).where(mine).values(state=JobState.COMPENSATING, wish=Wish.CANCEL)
+            )
+        cancelling.result(60)
+    assert {job.wish for job in database.jobs.list(execution_id)} == {Wish.FORCE_CANCEL}
