@@ -4,7 +4,7 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 
 from coriolis.errors import Conflict
-from coriolis.model.enums import ResourceState
+from coriolis.model.enums import ResourceKind, ResourceState
 from coriolis.model.records import JobState
 from tests.chaos.catalogue import scenario
 from tests.chaos.checks import Checks
@@ -154,8 +154,12 @@ def force_cancel(lane: Lane) -> list[str]:
 def _undoing(lane: Lane) -> Run:
     """A run that failed and hangs in the removal of a snapshot."""
     lane.destination.rule("attach-copy", "fail")
+    lane.destination.gate("attach-copy", BEFORE)
     lane.source.gate("delete-snapshot", BEFORE)
     run = lane.execute(lane.subject())
+    lane.wait_at(lane.destination, "attach-copy", BEFORE)
+    lane.until(lambda: lane.source.names(ResourceKind.SNAPSHOT), "there is a snapshot to be removed")
+    lane.destination.open_gate("attach-copy", BEFORE)
     lane.wait_at(lane.source, "delete-snapshot", BEFORE)
     lane.destination.rule("attach-copy", None)
     return run

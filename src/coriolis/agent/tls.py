@@ -108,6 +108,7 @@ class TlsStream(FrameStream):
     def __init__(self, connection: Any) -> None:
         super().__init__(connection.fileno(), connection.fileno())
         self._connection = connection
+        self._ended = ""
 
     def wait(self, seconds: float) -> bool:
         if self._connection.pending():  # decrypted already, so the socket has nothing to show
@@ -125,11 +126,16 @@ class TlsStream(FrameStream):
             view = view[count:]
 
     def write(self, parts: Sequence[Any]) -> None:
+        """After a record was cut off, OpenSSL only complains of the next one: the first error is what happened."""
+        if self._ended:
+            raise RouteClosedError(self._ended)
         try:
             for part in parts:
                 self._connection.sendall(part)
         except OSError as error:
-            raise _named(error) from error
+            named = _named(error)
+            self._ended = str(named)
+            raise named from error
 
     def close(self) -> None:
         self._connection.close()
