@@ -2,16 +2,15 @@
 none.
 
 zstd level 1 does 320 MB a CPU second on text and notices noise at 3 GB/s; zlib does 68 and 50, so it is never
-chosen by itself. `Policy` decides when compressing pays: only while the wire is slow and processors idle.
+chosen by itself. `Policy` finds out when compressing pays.
 """
 
 import ctypes
 import mmap
-import os
 import threading
 import time
 import zlib
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from coriolis.agent.frames import CODEC_NONE, CODEC_ZLIB, CODEC_ZSTD, FRAME_BYTES, ProtocolError
 
@@ -133,16 +132,6 @@ class Decompressor:
         return len(plain)
 
 
-def idle_seconds() -> Optional[float]:
-    """Processor seconds that this machine had to spare since it started; None where the kernel does not say."""
-    try:
-        with open("/proc/stat") as file:
-            fields = file.readline().split()
-        return (int(fields[4]) + int(fields[5])) / os.sysconf("SC_CLK_TCK")
-    except (OSError, IndexError, ValueError):
-        return None
-
-
 class Stopwatch:
     """How long a thread is held up by others, rather than busy."""
 
@@ -158,18 +147,19 @@ class Stopwatch:
 class Policy:
     """Which codec the next frame should try.
 
-    `auto` begins raw and looks at windows of 64 frames. zstd is switched on where the senders are held up for
-    more than 30 % of their time, the wire carries less than 2 Gbit/s and processors are idle: then these are
-    free, and the wire is what is short. It is switched off again as soon as one of that is clearly not so;
-    compressing costs half as much processor time again as all the rest.
+    `auto` finds out: it begins raw, and where the senders are held up for more than 30 % of their time and the
+    wire carries less than 2 Gbit/s it tries zstd for a window; from then on it keeps whichever moved more bytes of
+    the disk a second, and tries the other again now and then. That weighs everything at once: a slow wire,
+    processors that have something else to do, a cipher that costs more than compressing saves it.
     """
 
-    WINDOW = 64
-    ON_SHARE = 0.30
-    OFF_SHARE = 0.05
-    ON_IDLE = 0.20
-    OFF_IDLE = 0.05
+    WINDOW_FRAMES = 64
+    WINDOW_SECONDS = 5.0
+    FEWEST_FRAMES = 8  # that say something, however long they took
+    HELD_UP = 0.30
     FAST = 250e6  # bytes a second
+    GAIN = 1.1  # what a change must be worth, in noise of about that size
+    AGAIN = 16  # windows
 
     def __init__(
         self,
@@ -178,8 +168,6 @@ class Policy:
         threads: int,
         *,
         clock: Callable[[], float] = time.monotonic,
-        idle: Callable[[], Optional[float]] = idle_seconds,
-        processors: int = os.cpu_count() or 1,
     ) -> None:
         """`codecs` are the names both ends know."""
         self._automatic = compression == "auto" and "zstd" in codecs
@@ -187,39 +175,42 @@ class Policy:
         self.codec = CODEC_NAMES[wanted]
         self._threads = threads
         self._clock = clock
-        self._idle = idle
-        self._processors = processors
         self._lock = threading.Lock()
+        self._paces: Dict[int, float] = {}  # of codecs: bytes of the disk a second, when last seen
+        self._since_trial = 0
         self._restart(clock())
 
     def _restart(self, now: float) -> None:
-        self._began, self._began_idle = now, self._idle()
-        self._held_up, self._frames, self._bytes = 0.0, 0, 0
+        self._began = now
+        self._held_up, self._frames, self._wire, self._raw = 0.0, 0, 0, 0
 
-    def sent(self, held_up: float, count: int) -> None:
-        """A frame of `count` bytes on the wire, whose sender was held up for that many seconds."""
+    def sent(self, held_up: float, wire: int, raw: int) -> None:
+        """A frame of `raw` bytes of the disk, `wire` bytes on the wire, whose sender was held up for that many
+        seconds."""
         if not self._automatic:
             return
         with self._lock:
             self._held_up += held_up
-            self._bytes += count
+            self._wire += wire
+            self._raw += raw
             self._frames += 1
-            if self._frames >= self.WINDOW:
-                self._decide(max(self._clock() - self._began, 1e-6))
+            seconds = max(self._clock() - self._began, 1e-6)
+            late = seconds >= self.WINDOW_SECONDS and self._frames >= self.FEWEST_FRAMES
+            if late or self._frames >= self.WINDOW_FRAMES:
+                self._decide(seconds)
                 self._restart(self._clock())
 
     def _decide(self, seconds: float) -> None:
-        share = self._held_up / (seconds * self._threads)
-        idle = self._idle_share(seconds)
-        fast = self._bytes / seconds >= self.FAST
-        if share < self.OFF_SHARE or idle < self.OFF_IDLE or fast:
-            self.codec = CODEC_NONE
-        elif share > self.ON_SHARE and idle > self.ON_IDLE:
-            self.codec = CODEC_ZSTD
-
-    def _idle_share(self, seconds: float) -> float:
-        """Of all processors."""
-        before, now = self._began_idle, self._idle()
-        if before is None or now is None:
-            return 1.0
-        return (now - before) / (seconds * self._processors)
+        current = self.codec
+        other = CODEC_NONE if current == CODEC_ZSTD else CODEC_ZSTD
+        self._paces[current] = self._raw / seconds
+        self._since_trial += 1
+        fast = self._wire / seconds >= self.FAST
+        if current == CODEC_NONE and (fast or self._held_up / (seconds * self._threads) < self.HELD_UP):
+            return  # the wire is not what is short
+        if self._since_trial >= self.AGAIN:
+            self._paces.pop(other, None)
+        if other not in self._paces:
+            self.codec, self._since_trial = other, 0
+        elif self._paces[other] > self._paces[current] * (self.GAIN if self._since_trial > 1 else 1.0):
+            self.codec = other
