@@ -136,7 +136,7 @@ class Reader:
         vector = bytes(self._leaves[first * DIGEST_BYTES : (first + count) * DIGEST_BYTES])
         watch = Stopwatch()
         self._outlet.data(header, vector, payload)
-        self._policy.sent(watch.held_up(), len(payload), size)
+        self._policy.sent(watch.held_up(), len(payload))
 
     def _send_zero(self, offset: int, size: int) -> None:
         self._outlet.zero(Header(frames.ZERO, 0, 0, self._number(), offset, size, 0))
