@@ -60,8 +60,10 @@ class Child:
 
     def _end_sessions(self) -> None:
         """Ends all copies at once, wherever they block, by ending their ssh processes."""
-        self._stop.set()
+        # First: a second signal (the parent's death, the end of stdin) would run this again in the middle of set(),
+        # and wait for ever for the lock that set() holds.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self._stop.set()
         if os.getpgrp() == os.getpid():
             os.killpg(os.getpgrp(), signal.SIGTERM)
 
