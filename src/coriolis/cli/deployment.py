@@ -7,18 +7,16 @@ from typing import Any
 from coriolis.cli.base import ApiCommand, ApiLister, ApiShowOne, ShowWithInstances
 from coriolis.cli.client import ApiClient, segment
 from coriolis.cli.execution import add_wait_option, tasks_column
+from coriolis.cli.follow import follow
 from coriolis.cli.migration import downtime_column
 from coriolis.cli.options import (
+    add_morphing_options,
     add_paging_options,
-    add_pool_mapping_option,
-    add_user_script_options,
     given,
+    morphing_wishes,
     paging_query,
-    read_pool_mapping,
-    read_user_scripts,
 )
 from coriolis.cli.output import Columns, Rows, many, one
-from coriolis.cli.watch import Watched, watch
 
 _FIELDS = (
     "id",
@@ -68,14 +66,7 @@ class CreateDeployment(ApiShowOne):
             dest="clone_disks",
             help="Deploy the replica disks themselves.",
         )
-        parser.add_argument(
-            "--skip-os-morphing",
-            action="store_true",
-            default=None,
-            help="Do not adapt the guest to the destination.",
-        )
-        add_user_script_options(parser)
-        add_pool_mapping_option(parser)
+        add_morphing_options(parser)
         add_wait_option(parser)
         return parser
 
@@ -84,9 +75,7 @@ class CreateDeployment(ApiShowOne):
             transfer_id=parsed_args.transfer,
             force=parsed_args.force,
             clone_disks=parsed_args.clone_disks,
-            skip_os_morphing=parsed_args.skip_os_morphing,
-            user_scripts=read_user_scripts(parsed_args),
-            instance_osmorphing_minion_pool_mappings=read_pool_mapping(parsed_args),
+            **morphing_wishes(parsed_args),
         )
         deployment = self.api.post("/deployments", {"deployment": body})["deployment"]
         if parsed_args.wait:
@@ -161,18 +150,11 @@ def wait_for_deployment(
 ) -> tuple[int, dict[str, Any]]:
     """Exit code and the finished deployment."""
 
-    def read() -> Watched:
-        deployment = api.get(_path(deployment_id))["deployment"]
-        return Watched(
-            title=f"Deployment {deployment_id}",
-            status=deployment["last_execution_status"],
-            tasks=deployment["tasks"],
-            queue_position=deployment.get("queue_position"),
-            queue_reason=deployment.get("queue_reason") or "",
-        )
+    def title(_: Mapping[str, Any]) -> str:
+        return f"Deployment {deployment_id}"
 
-    code = watch(read, on_stdout=on_stdout)
-    return code, api.get(_path(deployment_id))["deployment"]
+    status = "last_execution_status"
+    return follow(api, _path(deployment_id), "deployment", title, status=status, on_stdout=on_stdout)
 
 
 def _shown(deployment: Mapping[str, Any], *more: str) -> Columns:

@@ -6,10 +6,9 @@ from typing import Any
 
 from coriolis.cli.base import ApiCommand, ApiLister, ApiShowOne
 from coriolis.cli.client import ApiClient, segment
+from coriolis.cli.follow import follow, last_of_transfer
 from coriolis.cli.options import add_paging_options, paging_query
 from coriolis.cli.output import Columns, Rows, TextColumn, many, one
-from coriolis.cli.watch import Watched, watch
-from coriolis.errors import NotFound
 
 _FIELDS = (
     "id",
@@ -58,18 +57,10 @@ def wait_for_execution(
     """Exit code and the finished execution."""
     path = f"{executions_path(transfer)}/{segment(execution_id)}"
 
-    def read() -> Watched:
-        execution = api.get(path)["execution"]
-        return Watched(
-            title=f"Execution {execution['number']} of transfer {transfer}",
-            status=execution["status"],
-            tasks=execution["tasks"],
-            queue_position=execution.get("queue_position"),
-            queue_reason=execution.get("queue_reason") or "",
-        )
+    def title(execution: Mapping[str, Any]) -> str:
+        return f"Execution {execution['number']} of transfer {transfer}"
 
-    code = watch(read, on_stdout=on_stdout)
-    return code, api.get(path)["execution"]
+    return follow(api, path, "execution", title, on_stdout=on_stdout)
 
 
 class ListExecutions(ApiLister):
@@ -149,13 +140,8 @@ class WatchExecution(ApiCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        execution = parsed_args.id or self._last(parsed_args.transfer)
-        self.exit_code, _ = wait_for_execution(self.api, parsed_args.transfer, execution, on_stdout=True)
-
-    def _last(self, transfer: str) -> str:
-        query = {"limit": 1, "sort_key": "number", "sort_dir": "desc"}
-        found = self.api.get(executions_path(transfer), **query)["executions"]
-        if not found:
-            raise NotFound(kind="Execution of transfer", name=transfer)
-        last: str = found[0]["id"]
-        return last
+        transfer = parsed_args.transfer
+        execution = parsed_args.id or last_of_transfer(
+            self.api, executions_path(transfer), "execution", transfer
+        )
+        self.exit_code, _ = wait_for_execution(self.api, transfer, execution, on_stdout=True)

@@ -8,18 +8,15 @@ from typing import Any
 from coriolis.cli.base import ApiCommand, ApiLister, ApiShowOne
 from coriolis.cli.client import ApiClient, segment
 from coriolis.cli.execution import add_wait_option, tasks_column
+from coriolis.cli.follow import follow, last_of_transfer
 from coriolis.cli.options import (
+    add_morphing_options,
     add_paging_options,
-    add_pool_mapping_option,
-    add_user_script_options,
     given,
+    morphing_wishes,
     paging_query,
-    read_pool_mapping,
-    read_user_scripts,
 )
 from coriolis.cli.output import Columns, Rows, TextColumn, duration, many, one, size
-from coriolis.cli.watch import Watched, watch
-from coriolis.errors import NotFound
 from coriolis.model.migration import MigrationPhase
 
 _FIELDS = (
@@ -112,14 +109,7 @@ class MigrateTransfer(ApiShowOne):
             help="Do not start the instances on the source again when it fails or is cancelled after they were "
             "shut down.",
         )
-        parser.add_argument(
-            "--skip-os-morphing",
-            action="store_true",
-            default=None,
-            help="Do not adapt the guest to the destination.",
-        )
-        add_user_script_options(parser)
-        add_pool_mapping_option(parser)
+        add_morphing_options(parser)
         add_wait_option(parser)
         return parser
 
@@ -129,9 +119,7 @@ class MigrateTransfer(ApiShowOne):
             small_delta_bytes=parsed_args.small_delta_bytes,
             small_delta_seconds=parsed_args.small_delta_seconds,
             restart_source_on_failure=parsed_args.restart_source_on_failure,
-            skip_os_morphing=parsed_args.skip_os_morphing,
-            user_scripts=read_user_scripts(parsed_args),
-            instance_osmorphing_minion_pool_mappings=read_pool_mapping(parsed_args),
+            **morphing_wishes(parsed_args),
         )
         path = migrations_path(parsed_args.transfer)
         migration = self.api.post(path, {"migration": body})["migration"]
@@ -203,18 +191,10 @@ def wait_for_migration(
     """Exit code and the finished migration."""
     path = f"{migrations_path(transfer)}/{segment(migration_id)}"
 
-    def read() -> Watched:
-        migration = api.get(path)["migration"]
-        return Watched(
-            title=f"Migration {migration['number']} of transfer {transfer}, {_stage(migration)}",
-            status=migration["status"],
-            tasks=migration["tasks"],
-            queue_position=migration.get("queue_position"),
-            queue_reason=migration.get("queue_reason") or "",
-        )
+    def title(migration: Mapping[str, Any]) -> str:
+        return f"Migration {migration['number']} of transfer {transfer}, {_stage(migration)}"
 
-    code = watch(read, on_stdout=on_stdout)
-    return code, api.get(path)["migration"]
+    return follow(api, path, "migration", title, on_stdout=on_stdout)
 
 
 def byte_count(text: str) -> int:
@@ -249,12 +229,7 @@ def _path(api: ApiClient, parsed_args: argparse.Namespace) -> str:
 
 
 def _last(api: ApiClient, transfer: str) -> str:
-    query = {"limit": 1, "sort_key": "number", "sort_dir": "desc"}
-    found = api.get(migrations_path(transfer), **query)["migrations"]
-    if not found:
-        raise NotFound(kind="Migration of transfer", name=transfer)
-    last: str = found[0]["id"]
-    return last
+    return last_of_transfer(api, migrations_path(transfer), "migration", transfer)
 
 
 def _shown(migration: Mapping[str, Any]) -> Columns:

@@ -191,3 +191,23 @@ def _read_scripts(option: str, items: Iterable[str] | None, meaning: str) -> Map
 def _json_type(value: Any) -> str:
     names = {str: "string", list: "list", bool: "boolean", type(None): "null"}
     return names.get(type(value), "number")
+
+
+def add_morphing_options(parser: argparse.ArgumentParser) -> None:
+    """What a deployment takes, whether a user makes it or a migration."""
+    parser.add_argument(
+        "--skip-os-morphing",
+        action="store_true",
+        default=None,
+        help="Do not adapt the guest to the destination.",
+    )
+    add_user_script_options(parser)
+    add_pool_mapping_option(parser)
+
+
+def morphing_wishes(parsed: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "skip_os_morphing": parsed.skip_os_morphing,
+        "user_scripts": read_user_scripts(parsed),
+        "instance_osmorphing_minion_pool_mappings": read_pool_mapping(parsed),
+    }

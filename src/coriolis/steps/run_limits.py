@@ -35,13 +35,12 @@ class RunLimits:
 def limits_of(op: StepContext, transfer_id: str) -> Limits:
     """From the settings, and what the transfer and its endpoints have instead."""
     settings, now = op.settings.transfer, datetime.now(UTC)
-    transfer = op.database.transfers.get(transfer_id)
+    limits = op.database.transfers.bandwidth_limits(transfer_id)
     shared = []
-    for endpoint_id in sorted({transfer.origin_endpoint_id, transfer.destination_endpoint_id}):
-        own = op.database.endpoints.get(endpoint_id).bandwidth_limit
+    for endpoint_id, own in sorted(limits.endpoints.items()):
         rate = parse_bandwidth(settings.endpoint_bandwidth_limit if own is None else own).rate(now)
         shared.append(SharedLimit(op.settings.state_dir / DIRECTORY / endpoint_id, rate))
-    wanted = settings.bandwidth_limit if transfer.bandwidth_limit is None else transfer.bandwidth_limit
+    wanted = settings.bandwidth_limit if limits.transfer is None else limits.transfer
     return Limits(
         wire=parse_bandwidth(wanted).rate(now),
         shared=tuple(shared),

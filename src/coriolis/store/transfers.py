@@ -2,11 +2,12 @@
 
 import builtins
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from coriolis.errors import Conflict, InvalidInput
+from coriolis.errors import Conflict, InvalidInput, NotFound
 from coriolis.model.enums import ExecutionStatus, Scenario
 from coriolis.model.records import ALIVE, Paging, Transfer
 from coriolis.store.executions import active_execution, executions_of
@@ -35,6 +36,23 @@ _CHANGEABLE = frozenset(
 
 RUNNING_CHANGES = frozenset({"bandwidth_limit"})
 """What may also change while a run is active, which follows it within seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class BandwidthLimits:
+    """As users wrote them, None where they left it to the settings; `endpoints` by id."""
+
+    transfer: str | None
+    endpoints: Mapping[str, str | None]
+
+
+# Built once: every run asks every few seconds.
+_LIMITS = (
+    sa.select(TRANSFER.c.bandwidth_limit, ENDPOINT.c.id, ENDPOINT.c.bandwidth_limit)
+    .join(ENDPOINT, ENDPOINT.c.id.in_([TRANSFER.c.origin_endpoint_id, TRANSFER.c.destination_endpoint_id]))
+    .where(TRANSFER.c.id == sa.bindparam("of_transfer"))
+    .where(TRANSFER.c.deleted == ALIVE, ENDPOINT.c.deleted == ALIVE)
+)
 
 
 class TransferRepository(Repository):
@@ -97,6 +115,14 @@ class TransferRepository(Repository):
         with self._database.read() as connection:
             row = get_row(connection, TRANSFER, "Transfer", transfer_id)
             return self._records(connection, [row], with_executions)[0]
+
+    def bandwidth_limits(self, transfer_id: str) -> BandwidthLimits:
+        """One statement, and nothing is decrypted for it. Raises NotFound."""
+        with self._database.read() as connection:
+            rows = connection.execute(_LIMITS, {"of_transfer": transfer_id}).all()
+        if not rows:
+            raise NotFound(kind="Transfer", name=transfer_id)
+        return BandwidthLimits(rows[0][0], {endpoint_id: limit for _, endpoint_id, limit in rows})
 
     def list(
         self,

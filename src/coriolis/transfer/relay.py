@@ -6,29 +6,17 @@ the end.
 """
 
 import os
-from collections.abc import Callable
 
 from coriolis.agent import frames
 from coriolis.agent.frames import HEADER, Header
 from coriolis.agent.pipes import StreamClosedError, read_exactly, write_all
 from coriolis.errors import CoriolisError
-from coriolis.transfer.agent_process import AgentProcess, Check
+from coriolis.transfer.agent_process import Check
 from coriolis.transfer.exchange import BARRIER_BYTES, REASON_SECONDS, Exchange, RelayTotals
-from coriolis.transfer.limits import Limiter
-from coriolis.transfer.manifest import Draft
 
 
 class Relay(Exchange):
-    def __init__(
-        self,
-        source: AgentProcess,
-        destination: AgentProcess,
-        draft: Draft,
-        progress: Callable[[int, int], None],
-        limiter: Limiter,
-    ) -> None:
-        super().__init__(source, destination, draft, progress, limiter)
-        self._wire = 0
+    _wire = 0
 
     def run(self, check: Check) -> RelayTotals:
         self._answers.start()

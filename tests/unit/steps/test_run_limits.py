@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from coriolis.config import DefaultSection, Settings, TransferSection
 from coriolis.engine.context import StepContext
 from coriolis.steps.run_limits import RunLimits, limits_of
+from coriolis.store.transfers import BandwidthLimits
 from coriolis.transfer.limits import Limits, SharedLimit
 
 MIB = 1 << 20
@@ -23,11 +24,8 @@ def operation(state_dir: Path, *, transfer: str | None, endpoints: dict[str, str
             source_read_limit="3 MiB/s",
         ),
     )
-    found = SimpleNamespace(origin_endpoint_id="a", destination_endpoint_id="b", bandwidth_limit=transfer)
-    database = SimpleNamespace(
-        transfers=SimpleNamespace(get=lambda _: found),
-        endpoints=SimpleNamespace(get=lambda name: SimpleNamespace(bandwidth_limit=endpoints[name])),
-    )
+    found = BandwidthLimits(transfer, endpoints)
+    database = SimpleNamespace(transfers=SimpleNamespace(bandwidth_limits=lambda _: found))
     return cast("StepContext", SimpleNamespace(settings=settings, database=database))
 
 
@@ -51,5 +49,5 @@ def test_they_stay_while_the_database_is_away(tmp_path: Path) -> None:
     def away(_: str) -> None:
         raise sa.exc.OperationalError("select", {}, OSError("gone"))
 
-    op.database.transfers.get = away  # type: ignore[assignment, method-assign]
+    op.database.transfers.bandwidth_limits = away  # type: ignore[assignment, method-assign]
     assert limits().wire == 5.0 * MIB

@@ -230,3 +230,17 @@ def test_a_cancelled_job_shows_until_it_failed_anyway() -> None:
     assert execution_status([(JobState.RUNNING, Wish.CANCEL, None)]) == "CANCELLING"
     assert execution_status([(JobState.COMPENSATING, Wish.CANCEL, JobState.CANCELLED)]) == "CANCELLING"
     assert execution_status([(JobState.COMPENSATING, Wish.CANCEL, JobState.FAILED)]) == "RUNNING"
+
+
+def test_the_bandwidth_limits_of_a_run_are_those_of_its_transfer_and_endpoints(database: Database) -> None:
+    here = endpoint(database, "here").id
+    there = endpoint(database, "there").id
+    endpoint(database, "elsewhere")
+    between = transfer(
+        database, origin_endpoint_id=here, destination_endpoint_id=there, bandwidth_limit="5 MiB/s"
+    )
+    database.endpoints.update(there, bandwidth_limit="7 MiB/s")
+    limits = database.transfers.bandwidth_limits(between.id)
+    assert (limits.transfer, limits.endpoints) == ("5 MiB/s", {here: None, there: "7 MiB/s"})
+    with pytest.raises(NotFound):
+        database.transfers.bandwidth_limits("nothing")

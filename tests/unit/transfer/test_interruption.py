@@ -17,6 +17,7 @@ from coriolis.transfer import wire
 from coriolis.transfer.process import run_copy_job
 from tests.unit.sshd import PrivateSshd
 from tests.unit.transfer.copying import Pair
+from tests.unit.transfer.disturbances import Disturbance, KillChild
 from tests.unit.transfer.processes import agents, children, processes, written
 
 MIB = 1 << 20
@@ -42,29 +43,8 @@ def assert_quiet(pair: Pair) -> None:
     assert not pair.manifest(1).exists()
 
 
-def run_and_disturb(pair: Pair, disturb: "Disturbance") -> None:
+def run_and_disturb(pair: Pair, disturb: Disturbance) -> None:
     run_copy_job(pair.job(1), report=lambda progress: None, check=disturb.check)
-
-
-class Disturbance:
-    """Does something once, from `check`, when a sixteenth of the destination is there."""
-
-    def __init__(self, pair: Pair) -> None:
-        self.pair = pair
-        self.done = False
-
-    def check(self) -> None:
-        if not self.done and written(self.pair) > SIZE // 16:
-            self.done = True
-            self.act()
-
-    def act(self) -> None:
-        raise Cancelled
-
-
-class KillChild(Disturbance):
-    def act(self) -> None:
-        os.kill(children("coriolis.transfer.child")[-1], signal.SIGKILL)
 
 
 class KillSsh(Disturbance):
@@ -184,3 +164,19 @@ def test_an_unreachable_worker(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> N
     job = replace(pair.job(1), connect_timeout=1.0)
     with pytest.raises(WorkerUnreachable, match="Connection refused"):
         run_copy_job(job, report=lambda progress: None, check=lambda: None)
+
+
+class EndAgainAndAgain(Disturbance):
+    """As when the parent's death, the end of stdin and an impatient parent all tell it."""
+
+    def act(self) -> None:
+        child = children("coriolis.transfer.child")[-1]
+        for _ in range(200):
+            os.kill(child, signal.SIGTERM)
+        raise Cancelled
+
+
+def test_a_child_that_is_told_many_times_to_end_does_end(pair: Pair) -> None:
+    with pytest.raises(Cancelled):
+        run_and_disturb(pair, EndAgainAndAgain(pair))
+    assert_quiet(pair)

@@ -19,7 +19,8 @@ from coriolis.transfer.limits import Limits
 from coriolis.transfer.process import run_copy_job
 from tests.unit.sshd import PrivateSshd
 from tests.unit.transfer.copying import LEAF, Pair, run, touch_leaves
-from tests.unit.transfer.processes import agents, children, holders, written
+from tests.unit.transfer.disturbances import Disturbance, KillChild
+from tests.unit.transfer.processes import agents, children, holders
 
 MIB = 1 << 20
 SIZE = 96 * MIB
@@ -125,27 +126,8 @@ def test_limited_bytes_pass_the_conductor(sshd: PrivateSshd, tmp_path: Path) -> 
     assert result.route == "tls"
 
 
-class Disturbance:
-    """Does something once, from `check`, when a sixteenth of the destination is there."""
-
-    def __init__(self, pair: Pair) -> None:
-        self.pair = pair
-        self.done = False
-
-    def check(self) -> None:
-        if not self.done and written(self.pair) > SIZE // 16:
-            self.done = True
-            self.act()
-
-    def act(self) -> None:
-        raise Cancelled
-
-
-class KillChild(Disturbance):
+class KillTheChild(KillChild):
     culprit = "transfer process was ended"
-
-    def act(self) -> None:
-        os.kill(children("coriolis.transfer.child")[-1], signal.SIGKILL)
 
 
 class KillReader(Disturbance):
@@ -174,10 +156,10 @@ def assert_quiet(pair: Pair) -> None:
     assert not pair.manifest(1).exists()
 
 
-@pytest.mark.parametrize("kind", [KillChild, KillReader, KillWriter])
+@pytest.mark.parametrize("kind", [KillTheChild, KillReader, KillWriter])
 @pytest.mark.parametrize("route", ["tls", "direct"])
 def test_a_killed_part_is_named_and_the_next_run_goes_on(
-    pair: Pair, route: str, kind: type[KillChild | KillReader | KillWriter]
+    pair: Pair, route: str, kind: type[KillTheChild | KillReader | KillWriter]
 ) -> None:
     journal = pair.directory / "journal"
     job = job_over(route, pair, destination_zeroed=True, journal=journal)
