@@ -349,11 +349,16 @@ class Lane:
             time.sleep(0.05)
 
     def wait_at(self, cloud: FileCloud, verb: str, moment: str) -> Conductor:
-        """The conductor that hangs at the gate."""
-        self.until(lambda: cloud.waiting_at(verb, moment) is not None, f"{verb} {moment}")
-        pid = cloud.waiting_at(verb, moment)
-        assert pid is not None
-        return self.conductor(pid)
+        """The conductor that hangs at the gate, which it writes down again and again: the file may be empty."""
+        found: list[int] = []
+
+        def look() -> bool:
+            pid = cloud.waiting_at(verb, moment)
+            found.extend([] if pid is None else [pid])
+            return bool(found)
+
+        self.until(look, f"{verb} {moment}")
+        return self.conductor(found[0])
 
 
 @contextmanager
