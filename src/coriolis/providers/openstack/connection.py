@@ -4,34 +4,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from coriolis.providers.openstack.ceph_options import CephOptions
 from coriolis.providers.schema import OptionModel, SecretText
 
 Interface = Literal["public", "internal", "admin"]
 _REGION = "Region of {} instead of region_name."
 _INTERFACE = "Interface of {} instead of interface_name."
-
-
-class CephOptions(OptionModel):
-    """Direct access to the cluster behind Cinder, for exports that read Ceph itself."""
-
-    ceph_conf_file: str | None = Field(
-        default=None, title="Ceph configuration", description="Contents of ceph.conf with the monitor hosts."
-    )
-    ceph_username: str | None = Field(
-        default=None, title="Ceph user", description="User with read access to the pools of Cinder."
-    )
-    ceph_keyring_file: SecretText | None = Field(
-        default=None, title="Ceph keyring", description="Keyring file with the key of that user."
-    )
-    ceph_pool_name: str | None = Field(
-        default=None, title="Ceph pool", description="Pool of the Cinder volume snapshots or backups."
-    )
-    ceph_cluster_name: str | None = Field(
-        default=None, title="Ceph cluster", description="Name of the cluster."
-    )
-    ceph_connection_timeout: int = Field(
-        default=30, gt=0, title="Ceph connection timeout", description="Seconds to wait for the cluster."
-    )
 
 
 class OpenStackConnectionInfo(OptionModel):
