@@ -8,6 +8,8 @@ from pathlib import Path
 class Delays:
     """Seconds that asynchronous work takes besides what the hypervisor itself needs.
 
+    `transfer`: how often the oVirt engine looks after image transfers and backups, and so how long a phase lasts.
+
     `no_agent`: an oVirt VM whose guest agent stays silent counts as up after so long (60 on a real host).
 
     Tests use the defaults; a real cloud takes 5 to 20 s for most of them (`realistic()`).
@@ -20,10 +22,20 @@ class Delays:
     delete: float = 0.2
     agent_poll: float = 1.0
     no_agent: float = 10.0
+    transfer: float = 0.2
 
     @classmethod
     def realistic(cls) -> "Delays":
-        return cls(disk=8.0, snapshot=6.0, server=6.0, attach=3.0, delete=6.0, agent_poll=5.0, no_agent=60.0)
+        return cls(
+            disk=8.0,
+            snapshot=6.0,
+            server=6.0,
+            attach=3.0,
+            delete=6.0,
+            agent_poll=5.0,
+            no_agent=60.0,
+            transfer=3.0,
+        )
 
 
 @dataclass

@@ -146,6 +146,22 @@ class Hypervisor(Protocol):
     def delete_snapshot(self, snapshot_id: str) -> None:
         """The layer itself goes once nothing is based on it."""
 
+    # disks' contents, for whoever transfers images
+    def export_disk(self, export_id: str, disk_id: str, *, writable: bool) -> str:
+        """Serves the disk over NBD: nbd:unix:PATH:exportname=NAME. It must not be attached to a running VM."""
+
+    def export_snapshot(self, export_id: str, snapshot_id: str) -> str:
+        """The same for a frozen content, read-only; its disk may be in use."""
+
+    def close_export(self, export_id: str) -> None:
+        """Does nothing when there is none."""
+
+    def write_disk_file(self, disk_id: str, path: Path) -> None:
+        """The disk's content as a qcow2 file."""
+
+    def read_disk_file(self, disk_id: str, path: Path) -> None:
+        """The reverse: refuses what a host does not trust (backing files, other formats, too large ones)."""
+
     # VMs
     def define_vm(self, spec: VmSpec) -> None: ...
 

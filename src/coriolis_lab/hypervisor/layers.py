@@ -67,6 +67,9 @@ class LayerStore:
     def disk(self, disk_id: str) -> Disk:
         return self._disks[self._known("disk", disk_id, self._disks)]
 
+    def snapshot(self, snapshot_id: str) -> Layer:
+        return self._snapshots[self._known("snapshot", snapshot_id, self._snapshots)]
+
     def create_disk(self, disk_id: str, size: int) -> None:
         _refuse_duplicate("disk", disk_id, self._disks)
         self._disks[disk_id] = Disk(disk_id, self._refer(self._new_layer(None, size)))

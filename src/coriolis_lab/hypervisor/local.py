@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from coriolis_lab.hypervisor import qcow2_files
 from coriolis_lab.hypervisor.addresses import AddressPool
 from coriolis_lab.hypervisor.api import (
     DiskInfo,
@@ -26,6 +27,7 @@ from coriolis_lab.hypervisor.api import (
 from coriolis_lab.hypervisor.boot_snapshot import BootSnapshots
 from coriolis_lab.hypervisor.command_line import VmPaths
 from coriolis_lab.hypervisor.digest import layer_digest
+from coriolis_lab.hypervisor.exports import NbdExports
 from coriolis_lab.hypervisor.layers import Disk, LayerStore
 from coriolis_lab.hypervisor.process import Spawner
 from coriolis_lab.hypervisor.resume import resume
@@ -67,6 +69,7 @@ class LocalHypervisor:
         self._vms: dict[str, VirtualMachine] = {}
         self._vms_lock = threading.Lock()
         self._spawner = Spawner()
+        self._exports = NbdExports(self._run_dir, self._spawner)
         self._addresses = AddressPool()
         self._boot_snapshots = BootSnapshots(settings.cache)
 
@@ -153,6 +156,36 @@ class LocalHypervisor:
     def delete_snapshot(self, snapshot_id: str) -> None:
         with self._store_lock:
             self._store.delete_snapshot(snapshot_id)
+
+    # disks' contents
+
+    def export_disk(self, export_id: str, disk_id: str, *, writable: bool) -> str:
+        with self._locked_disks([disk_id]) as users:
+            self._refuse_in_use(disk_id, users)
+            with self._store_lock:
+                disk = self._store.disk(disk_id)
+                disk.pristine = disk.pristine and not writable
+            return self._exports.open(export_id, disk.top, writable=writable)
+
+    def export_snapshot(self, export_id: str, snapshot_id: str) -> str:
+        with self._store_lock:
+            frozen = self._store.snapshot(snapshot_id)
+        return self._exports.open(export_id, frozen, writable=False)
+
+    def close_export(self, export_id: str) -> None:
+        self._exports.close(export_id)
+
+    def write_disk_file(self, disk_id: str, path: Path) -> None:
+        with self._locked_disks([disk_id]) as users:
+            self._refuse_in_use(disk_id, users)
+            qcow2_files.write_file(self._store.disk(disk_id).top, path)
+
+    def read_disk_file(self, disk_id: str, path: Path) -> None:
+        with self._locked_disks([disk_id]) as users:
+            self._refuse_in_use(disk_id, users)
+            disk = self._store.disk(disk_id)
+            disk.pristine = False
+            qcow2_files.read_file(path, disk.top)
 
     # VMs
 

@@ -48,7 +48,7 @@ def read_attachment(body: Node, disk_id: str) -> Attachment:
 
 def check_attachable(engine: Engine, vm: Vm, disk: Disk, attachment: Attachment) -> None:
     check_steady(vm, "attach")
-    if disk.status == DiskStatus.LOCKED:
+    if disk.is_locked:
         raise disks_locked("attach", "Virtual Disk", [disk.alias])
     if disk.status == DiskStatus.ILLEGAL:
         raise conflict(f"Cannot attach Virtual Disk. The following disks are in ILLEGAL state: {disk.alias}.")
@@ -133,7 +133,7 @@ def attach(engine: Engine, vm: Vm, attachment: Attachment, correlation_id: str |
 def activate(engine: Engine, vm: Vm, attachment: Attachment, correlation_id: str | None) -> Plugging:
     """Plugs a disk that is attached and inactive."""
     disk = engine.disks[attachment.disk_id]
-    if disk.status == DiskStatus.LOCKED:
+    if disk.is_locked:
         raise disks_locked("activate", "Virtual Disk", [disk.alias])
     if vm.status == VmStatus.UP and attachment.interface not in HOT_INTERFACES:
         raise conflict("Cannot hot plug Virtual Disk. The disk interface does not support hot plug.")
@@ -194,7 +194,7 @@ def detach(
 def check_detachable(engine: Engine, vm: Vm, attachment: Attachment) -> None:
     check_steady(vm, "detach")
     disk = engine.disks[attachment.disk_id]
-    if disk.status == DiskStatus.LOCKED:
+    if disk.is_locked:
         raise disks_locked("detach", "Virtual Disk", [disk.alias])
     if engine.has_snapshot(disk.id):
         raise conflict(

@@ -22,7 +22,7 @@ from coriolis_lab.ovirt.tasks import Task
 
 
 def check_unlocked(disk: Disk, action: str, target: str = "Virtual Disk") -> None:
-    if disk.status == DiskStatus.LOCKED:
+    if disk.is_locked:
         raise disks_locked(action, target, [disk.alias])
 
 

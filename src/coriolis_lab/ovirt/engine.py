@@ -9,6 +9,7 @@ from typing import TypeVar
 from coriolis_lab.faults import Fault, FaultBook
 from coriolis_lab.hypervisor.api import Hypervisor
 from coriolis_lab.ovirt.document import Node
+from coriolis_lab.ovirt.image_daemon import ImageDaemon
 from coriolis_lab.ovirt.journal import Journal
 from coriolis_lab.ovirt.machine_settings import MachineSettings
 from coriolis_lab.ovirt.records import (
@@ -18,6 +19,7 @@ from coriolis_lab.ovirt.records import (
     Disk,
     DiskStatus,
     Host,
+    ImageTransfer,
     Network,
     StorageDomain,
     Template,
@@ -44,8 +46,11 @@ def new_id() -> str:
 class Engine:
     """`lock` guards every record; handlers and tasks change records only while they hold it."""
 
-    def __init__(self, hypervisor: Hypervisor, settings: LabSettings, faults: FaultBook) -> None:
+    def __init__(
+        self, hypervisor: Hypervisor, settings: LabSettings, faults: FaultBook, image_daemon: ImageDaemon
+    ) -> None:
         self.hypervisor = hypervisor
+        self.image_daemon = image_daemon
         self.settings = settings
         self.faults = faults
         self.lock = threading.RLock()
@@ -60,6 +65,7 @@ class Engine:
         self.disks: dict[str, Disk] = {}
         self.vms: dict[str, Vm] = {}
         self.pools: dict[str, VmPool] = {}
+        self.transfers: dict[str, ImageTransfer] = {}
         self.templates: dict[str, Template] = {BLANK_TEMPLATE_ID: _blank_template()}
 
     # faults

@@ -1,7 +1,9 @@
 """The embedded oVirt engine: HTTPS on loopback, state in memory, VMs on the lab's hypervisor."""
 
 import ipaddress
+import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ from coriolis_lab.hypervisor.api import Hypervisor
 from coriolis_lab.ovirt.app import build_app
 from coriolis_lab.ovirt.certificates import make_certificates
 from coriolis_lab.ovirt.engine import GIGABYTE, Engine, new_id
+from coriolis_lab.ovirt.image_daemon import ImageDaemon
 from coriolis_lab.ovirt.machine_settings import BIOS_TYPES, MEBIBYTE, MachineSettings
 from coriolis_lab.ovirt.markup import API_ROOT
 from coriolis_lab.ovirt.records import (
@@ -56,7 +59,10 @@ class OvirtFront:
         self._directory = Path(tempfile.mkdtemp(prefix="ovirt-", dir=settings.root))
         self._certificates = make_certificates(self._directory)
         self._hypervisor = hypervisor
-        self._engine = Engine(hypervisor, settings, faults)
+        # not below the root: a unix socket's path must be short; the name is what the hypervisor clears away
+        self._run_dir = Path(tempfile.mkdtemp(prefix=f"colab-{os.getpid()}-ovirt-", dir="/run"))
+        self._image_daemon = ImageDaemon(self._directory, self._run_dir, self._certificates)
+        self._engine = Engine(hypervisor, settings, faults, self._image_daemon)
         self._add_image_repository()
         sso = Sso(self.username, self.password, settings.token_seconds)
         app: ASGIApp = build_app(self._engine, sso, self.ca_file)
@@ -83,6 +89,8 @@ class OvirtFront:
         """Work under way is abandoned; VMs are the hypervisor's to end."""
         self._engine.tasks.closing.set()
         self._server.stop()
+        self._image_daemon.stop()
+        shutil.rmtree(self._run_dir, ignore_errors=True)
 
     def add_data_center(self, name: str) -> str:
         with self._engine.lock:

@@ -96,7 +96,8 @@ class Disk:
     """`base_format` is the format without snapshots: while a raw disk has one, it reports cow.
 
     `source_image` names the hypervisor's image behind a template disk that was registered rather than copied;
-    such a disk has no hypervisor disk of its own. `made`: the hypervisor has the disk.
+    such a disk has no hypervisor disk of its own. `made`: the hypervisor has the disk. `transferring`: an image
+    transfer holds it, which ends a little after its status says ok.
     """
 
     id: str
@@ -119,6 +120,11 @@ class Disk:
     source_image: str | None = None
     template_id: str | None = None
     template_snapshot: str | None = None
+    transferring: bool = False
+
+    @property
+    def is_locked(self) -> bool:
+        return self.status == DiskStatus.LOCKED or self.transferring
 
 
 @dataclass
@@ -247,6 +253,55 @@ class VmPool:
     cluster_id: str
     template_id: str
     size: int
+
+
+class TransferPhase(StrEnum):
+    INITIALIZING = "initializing"
+    TRANSFERRING = "transferring"
+    RESUMING = "resuming"
+    PAUSED_SYSTEM = "paused_system"
+    PAUSED_USER = "paused_user"
+    CANCELLED_SYSTEM = "cancelled_system"
+    CANCELLED_USER = "cancelled_user"
+    FINALIZING_SUCCESS = "finalizing_success"
+    FINALIZING_FAILURE = "finalizing_failure"
+    FINALIZING_CLEANUP = "finalizing_cleanup"
+    FINISHED_SUCCESS = "finished_success"
+    FINISHED_FAILURE = "finished_failure"
+    FINISHED_CLEANUP = "finished_cleanup"
+
+
+@dataclass
+class ImageTransfer:
+    """`format` is the client's: raw contents go over NBD when `converting`, else a file of the disk's own format.
+
+    `image_id`: of a disk snapshot, downloads only. `url` is there once the transfer has begun, until it ends.
+    """
+
+    id: str
+    disk_id: str
+    direction: str
+    format: str
+    converting: bool
+    host_id: str | None
+    inactivity_timeout: int
+    timeout_policy: str
+    image_id: str | None = None
+    backup_id: str | None = None
+    shallow: bool = False
+    phase: TransferPhase = TransferPhase.INITIALIZING
+    ticket_id: str = ""
+    url: str | None = None
+    active: bool = False
+    transferred: int = 0
+
+    @property
+    def is_upload(self) -> bool:
+        return self.direction == "upload"
+
+    @property
+    def has_ended(self) -> bool:
+        return self.phase.startswith("finished_")
 
 
 @dataclass

@@ -225,7 +225,7 @@ def check_removable(engine: Engine, vm: Vm, *, force: bool) -> None:
             "Cannot remove VM. The VM is performing an operation on a Snapshot. "
             "Please wait for the operation to finish, and try again."
         )
-    locked = [disk.alias for disk in engine.attached_disks(vm) if disk.status == DiskStatus.LOCKED]
+    locked = [disk.alias for disk in engine.attached_disks(vm) if disk.is_locked]
     if locked and not force:
         raise disks_locked("remove", "VM", locked)
 

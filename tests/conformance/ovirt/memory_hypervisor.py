@@ -91,6 +91,21 @@ class MemoryHypervisor:
     def delete_snapshot(self, snapshot_id: str) -> None:
         del self.snapshots[snapshot_id]
 
+    def export_disk(self, export_id: str, disk_id: str, *, writable: bool) -> str:
+        raise HypervisorError("disks in memory cannot be transferred")
+
+    def export_snapshot(self, export_id: str, snapshot_id: str) -> str:
+        raise HypervisorError("disks in memory cannot be transferred")
+
+    def close_export(self, export_id: str) -> None:
+        pass
+
+    def write_disk_file(self, disk_id: str, path: Path) -> None:
+        raise HypervisorError("disks in memory cannot be transferred")
+
+    def read_disk_file(self, disk_id: str, path: Path) -> None:
+        raise HypervisorError("disks in memory cannot be transferred")
+
     def define_vm(self, spec: VmSpec) -> None:
         if spec.id in self.vms:
             raise HypervisorError(f"there is a VM {spec.id} already")

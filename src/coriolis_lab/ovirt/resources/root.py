@@ -19,7 +19,7 @@ SEARCHABLE = (
     "vms",
     "disks",
 )
-PLAIN = ("jobs", "vnicprofiles", "diskprofiles", "operatingsystems")
+PLAIN = ("imagetransfers", "jobs", "vnicprofiles", "diskprofiles", "operatingsystems")
 
 
 def product_version() -> Element:

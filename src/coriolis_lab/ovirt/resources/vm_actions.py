@@ -44,7 +44,7 @@ def _check_startable(engine: Engine, vm: Vm) -> None:
             "Please wait for the operation to finish, and try again."
         )
     disks = [engine.disks[item.disk_id] for item in vm.attachments.values() if item.active]
-    locked = [disk.alias for disk in disks if disk.status == DiskStatus.LOCKED]
+    locked = [disk.alias for disk in disks if disk.is_locked]
     if locked:
         raise disks_locked("run", "VM", locked)
     illegal = [disk.alias for disk in disks if disk.status == DiskStatus.ILLEGAL]
