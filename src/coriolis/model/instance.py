@@ -53,6 +53,7 @@ class Instance:
     nics: tuple[Nic, ...]
     flavor_name: str | None = None
     secure_boot: bool = False
+    tpm: bool = False
     running: bool = True
 
 

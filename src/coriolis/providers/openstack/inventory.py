@@ -75,6 +75,7 @@ class Inventory:
             nics=self._nics(server),
             flavor_name=flavor.name,
             secure_boot=metadata.get("os_secure_boot") == "required",
+            tpm="hw_tpm_version" in metadata,
             running=server.status in _RUNNING,
         )
 
