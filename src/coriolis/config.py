@@ -355,11 +355,23 @@ class OvirtSection(Section):
     default_migr_template_username_map: dict[str, str] = Field(
         default_factory=dict, description="OS type to the user preset in the worker template."
     )
-    default_migr_template_password_map: dict[str, str] = Field(
+    default_migr_template_password_map: dict[str, Secret] = Field(
         default_factory=dict, description="OS type to the password preset in the worker template."
     )
     default_migr_minion_storage_domain: str = Field(
         "", description="Storage domain of worker VMs' own disks."
+    )
+    default_use_thin_disk_allocation: bool = Field(
+        True, description="Allocate the space of migrated disks as it is written."
+    )
+    default_keep_mac: bool = Field(
+        True, description="Give NICs the MAC addresses that they have on the source."
+    )
+    data_transfer_mechanism: str = Field(
+        "auto",
+        pattern="(?i)^(auto|ssh|https|imageio)$",
+        description="Way of the bytes to migrated disks: ssh or https (through a worker VM), imageio (the engine's image "
+        "transfer, without one), auto.",
     )
     windows_virtio_zip_url: str = Field("", description="URL of the zip that holds winvirtio.iso.")
     timeout: float = Field(

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,6 +126,10 @@ def test_the_url_is_normalised(url: str) -> None:
     assert ovirt(url=url).url == "https://e.example/ovirt-engine/api"
 
 
-def test_a_ca_file_is_always_named() -> None:
+def test_a_ca_file_is_always_named(tmp_path: Path) -> None:
     assert ovirt().trusted_ca_file
-    assert ovirt(ca_file="/x.pem").trusted_ca_file == "/x.pem"
+    given = tmp_path / "x.pem"
+    with pytest.raises(InvalidInput, match=r"x\.pem.*cannot be read.*pki-resource"):
+        assert ovirt(ca_file=str(given)).trusted_ca_file
+    given.touch()
+    assert ovirt(ca_file=str(given)).trusted_ca_file == str(given)

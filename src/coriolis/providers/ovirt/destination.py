@@ -169,12 +169,10 @@ class OvirtDestination(DestinationCloud):
             names = [_clone_name(op, number) for number in range(len(instance.disks))]
             run_all([partial(self._delete_clone, op, name, owned) for name in names])
 
-    def morphing_profile(
-        self,
-        env: Environment,  # noqa: ARG002 - of the contract
-        instance: Instance,
-    ) -> MorphingProfile:
-        macs = tuple(nic.mac_address for nic in instance.nics if nic.mac_address)
+    def morphing_profile(self, env: Environment, instance: Instance) -> MorphingProfile:
+        environment = self._environment(env)
+        kept = [nic for nic in instance.nics if environment.keeps_mac(nic)]
+        macs = tuple(nic.mac_address for nic in kept if nic.mac_address)
         # with a NIC whose MAC is not known, only DHCP on all of them reaches every one
         return MorphingProfile(mac_addresses=macs if len(macs) == len(instance.nics) else ())
 

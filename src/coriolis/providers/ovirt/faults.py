@@ -29,6 +29,7 @@ _BUSY = re.compile(
 _HTML_PAGE = "isn't the expected XML"
 _CURL = re.compile(r"<pycurl\.Curl[^>]*>, (\d+), ['\"](.*?)['\"]\)")
 _CURL_CERTIFICATE = frozenset({51, 58, 60, 77, 83, 90})
+_CURL_CUT = frozenset({1, 52, 56})  # empty or cut answer, or what a TLS port says to plain HTTP
 _CURL_NOT_SENT = frozenset({5, 6, 7})  # proxy, name or connection: the request never left
 
 
@@ -76,6 +77,8 @@ def _not_answered(cloud: str, action: str, error: Exception, reason: str) -> Fau
     if network or _HTML_PAGE in str(error):
         # the login comes first, so a refused connection there sent nothing
         refused = number in _CURL_NOT_SENT or isinstance(error, sdk.ConnectionError)
+        if number in _CURL_CUT and reason.startswith("http://"):
+            reason += " (engines speak https only: give the URL as https://)"
         return Fault(CloudUnavailable(cloud=cloud, action=action, reason=reason), refused=refused)
     return Fault(CloudError(cloud=cloud, action=action, reason=reason))
 
