@@ -154,6 +154,7 @@ class ResourceKind(StrEnum):
     FLOATING_IP = "floating_ip"
     DISK = "disk"
     VM = "vm"
+    IMAGE_TRANSFER = "image_transfer"
 
 
 class ResourceState(StrEnum):

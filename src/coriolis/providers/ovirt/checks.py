@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ovirtsdk4 import types
+
 from coriolis.errors import Conflict, InvalidInput, NotFound
 from coriolis.model.instance import Disk, Instance
 from coriolis.model.replica import ReplicaDisk
@@ -135,6 +137,11 @@ def _replica_disk(client: OvirtClient, replica: ReplicaDisk) -> Any:
     disk = Disks(client).get(replica.volume_id)
     if disk is None:
         raise NotFound(kind=f"{client.cloud}: replica disk", name=replica.volume_name)
+    if disk.status == types.DiskStatus.ILLEGAL:
+        raise Conflict(
+            message=f"{client.cloud}: replica disk {replica.volume_name} is illegal. Execute the transfer: it is made "
+            "anew."
+        )
     return disk
 
 

@@ -21,7 +21,7 @@ from coriolis.providers.base import (
 from coriolis.providers.lifecycle import run_all
 from coriolis.providers.ovirt.checks import check_deployment, check_transfer, placement
 from coriolis.providers.ovirt.client import OvirtClient
-from coriolis.providers.ovirt.disks import Disks
+from coriolis.providers.ovirt.disks import Disks, reads_as_zeros
 from coriolis.providers.ovirt.final_vm import FinalVm
 from coriolis.providers.ovirt.inventory import Inventory
 from coriolis.providers.ovirt.offers import destination_offers
@@ -81,7 +81,9 @@ class OvirtDestination(DestinationCloud):
                     name = _replica_name(op, number)
                     thin = environment.use_thin_disk_allocation
                     disk_id = self._disks.create(op, name, disk.size_bytes, domain, thin=thin)
-                    replica = ReplicaDisk(disk.id, disk_id, name, disk.size_bytes)
+                    # dirty: the first run compares it, rather than take it for empty
+                    dirty = not reads_as_zeros(domain, thin=thin)
+                    replica = ReplicaDisk(disk.id, disk_id, name, disk.size_bytes, dirty=dirty)
                     fresh.append(replica)
                 elif replica.size_bytes < disk.size_bytes:
                     op.progress(f"Growing replica disk {replica.volume_name}")

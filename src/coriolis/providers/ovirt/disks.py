@@ -151,6 +151,12 @@ class Disks:
         self._client.call(f"delete disk {disk_id}", lambda: service.remove(query=self._client.query))
 
 
+def reads_as_zeros(domain: Domain, *, thin: bool) -> bool:
+    """Whether a new disk does. The engine does not wipe the volumes of preallocated disks on block storage, which may
+    show what a deleted disk held; on managed block storage nobody knows."""
+    return not domain.managed and (thin or not domain.block)
+
+
 def _new_disk(name: str, size: int, domain: Domain, *, thin: bool) -> Any:
     """Thin is raw and sparse on file storage and qcow2 on block storage, where raw and sparse is refused; on
     managed block storage it is the backend's matter."""

@@ -7,8 +7,9 @@ from pydantic import BeforeValidator, Field
 from coriolis.config import OvirtSection
 from coriolis.model.instance import Disk, Nic
 from coriolis.providers.base import Environment
-from coriolis.providers.ovirt.mappings import NicMapping, StorageMappings
+from coriolis.providers.ovirt.nic_mappings import NicMapping
 from coriolis.providers.schema import OptionModel, SecretText
+from coriolis.providers.storage_mappings import NO_MAPPINGS, StorageMappings
 
 GuestKind = Literal["linux", "windows"]
 BLANK_TEMPLATE = "00000000-0000-0000-0000-000000000000"
@@ -106,7 +107,7 @@ class DestinationEnvironment(OptionModel):
         description="Source network name to VM network, name or id.",
     )
     storage_mappings: StorageMappings = Field(
-        default=StorageMappings.model_validate({}),
+        default=NO_MAPPINGS,
         title="Storage mappings",
         description="Storage domains by disk or by source backend.",
     )
