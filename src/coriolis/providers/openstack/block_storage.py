@@ -31,7 +31,7 @@ class Volumes:
     ) -> str:
         """Begins to create a volume; wait with `wait_available`. Returns its id.
 
-        `attributes` are openstacksdk's: where its content comes from (`snapshot_id`, `source_id`, `image_id`),
+        `attributes` are openstacksdk's: where its content comes from (`snapshot_id`, `source_volume_id`, `image_id`),
         `availability_zone`, `description`.
         """
         wanted = {"name": name, "size": size_gb, **attributes}
@@ -52,13 +52,6 @@ class Volumes:
             create=create,
             discard=partial(self._delete, name),
         )
-
-    def create_boot_volume(
-        self, op: Operation, name: str, image_id: str, size_gb: int, volume_type: str | None
-    ) -> str:
-        volume_id = self.create(op, name, size_gb, volume_type, image_id=image_id)
-        self.wait_available(op, volume_id)
-        return volume_id
 
     def grow(self, op: Operation, volume_id: str, size_gb: int) -> None:
         """At least to `size_gb`; a volume that is as large already stays as it is."""

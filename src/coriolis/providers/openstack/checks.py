@@ -8,7 +8,7 @@ from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.inventory import EPHEMERAL_PREFIX
 from coriolis.providers.openstack.lookup import Lookup
 from coriolis.providers.openstack.options import CoriolisBackupsOptions
-from coriolis.providers.openstack.workers import WorkerPlan
+from coriolis.providers.openstack.workers import FloatingIpPool, WorkerPlan
 
 EXPORT_ROLE = "export-worker"
 
@@ -34,7 +34,7 @@ def export_plan(client: OpenStackClient, options: CoriolisBackupsOptions) -> Wor
         image_id=found_image.id,
         flavor_id=lookup.flavor(flavor).id,
         network_id=lookup.network(network).id,
-        fip_network_id=lookup.network(pool, external=True).id if pool else None,
+        pool=FloatingIpPool(lookup.network(pool, external=True).id) if pool else None,
         config_drive=options.export_worker_use_config_drive,
         boot_volume_gb=options.export_worker_volume_size if options.export_worker_boot_from_volume else None,
         boot_volume_type=options.export_worker_volume_type,
