@@ -160,9 +160,11 @@ class InstanceNotFound(NotFound):
 
 
 class InstanceAmbiguous(InvalidInput):
+    """Fields: name, endpoint, count, ids (joined by commas)."""
+
     code = "CORI-3002"
-    template = "{count} instances on endpoint {endpoint!r} are named {name!r}."
-    hint = "Give the instance's id instead."
+    template = "{count} instances on endpoint {endpoint!r} are named {name!r}: {ids}."
+    hint = "Give one of these ids instead."
 
 
 class NetworkNotMapped(InvalidInput):

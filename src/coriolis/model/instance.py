@@ -28,7 +28,7 @@ class Nic:
 
 @dataclass(frozen=True, slots=True)
 class InstanceSummary:
-    """A line of an inventory listing. `memory_mb` in MiB."""
+    """A line of an inventory listing. `memory_mb` in MiB. `running` None: not known."""
 
     id: str
     name: str
@@ -37,6 +37,9 @@ class InstanceSummary:
     os_type: OsType
     firmware: Firmware | None = None
     flavor_name: str | None = None
+    running: bool | None = None
+    disk_sizes_bytes: tuple[int, ...] = ()
+    network_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

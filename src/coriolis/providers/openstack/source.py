@@ -5,11 +5,12 @@ from functools import partial
 
 from coriolis.model.instance import Instance, InstanceSummary, Network, ProviderOption
 from coriolis.model.worker import WorkerDisk, WorkerVm
-from coriolis.providers.base import Environment, Operation, SourceCloud, SourceResources
+from coriolis.providers.base import Environment, Operation, Points, SourceCloud, SourceResources
 from coriolis.providers.lifecycle import run_all, wait_until
 from coriolis.providers.openstack.checks import EXPORT_ROLE, check_disks, check_quota, export_plan
 from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.inventory import Inventory
+from coriolis.providers.openstack.listing import Listing
 from coriolis.providers.openstack.offers import source_offers
 from coriolis.providers.openstack.options import source_environment
 from coriolis.providers.openstack.volumes import ExportVolumes
@@ -42,11 +43,8 @@ class OpenStackSource(SourceCloud):
         limit: int | None = None,
         name: str | None = None,
     ) -> Sequence[InstanceSummary]:
-        """The page is cut here: Nova's own markers follow creation time and know no substrings of names."""
-        found = [s for s in self._inventory(env).summaries() if name is None or name in s.name]
-        if marker is not None:
-            found = [s for s in found if s.id > marker]
-        return found[:limit] if limit else found
+        listing = Listing(self._client, source_environment(env).custom_os_type_map)
+        return listing.page(marker=marker, limit=limit, name=name)
 
     def get_instance(self, env: Environment, name_or_id: str) -> Instance:
         return self._inventory(env).instance(name_or_id)
@@ -60,7 +58,13 @@ class OpenStackSource(SourceCloud):
         check_disks(self._client, instance)
         check_quota(self._client, instance, export_plan(self._client, options))
 
-    def deploy_source_resources(self, op: Operation, env: Environment, instance: Instance) -> SourceResources:
+    def deploy_source_resources(
+        self,
+        op: Operation,
+        env: Environment,
+        instance: Instance,
+        points: Points,  # noqa: ARG002 - a worker tells no changes
+    ) -> SourceResources:
         """An earlier attempt's rests are removed first, not adopted: its snapshots may be of different
         instants, and the private key of its worker died with it."""
         options = source_environment(env).coriolis_backups_options
@@ -90,6 +94,7 @@ class OpenStackSource(SourceCloud):
         op: Operation,
         env: Environment,  # noqa: ARG002 - of the contract
         instance: Instance,
+        points: Points,  # noqa: ARG002 - nothing is kept for them
     ) -> None:
         """Needs no valid environment: what is to be removed stands in the ledger."""
         with self._client.during(op):
