@@ -432,6 +432,12 @@ class OvirtSection(Section):
     default_keep_mac: bool = Field(
         True, description="Give NICs the MAC addresses that they have on the source."
     )
+    default_disk_clone_mechanism: str = Field(
+        "copy",
+        pattern="^(copy|snapshot)$",
+        description="How deployments copy replica disks: copy (each by itself), or snapshot (of a temporary VM of the blank "
+        "template).",
+    )
     data_transfer_mechanism: str = Field(
         "auto",
         pattern="(?i)^(auto|ssh|https|imageio)$",

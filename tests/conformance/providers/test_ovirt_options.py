@@ -11,7 +11,7 @@ from ovirtsdk4 import types
 
 from coriolis import errors
 from coriolis.config import OvirtSection, Settings, TransferSection, load_settings
-from coriolis.model.enums import EventLevel, Firmware, OsType
+from coriolis.model.enums import EventLevel, Firmware, OsType, ResourceKind
 from coriolis.model.instance import Disk, Instance, Nic
 from coriolis.model.replica import ClonedDisk, DetectedOs
 from coriolis.providers.ovirt.plugin import OvirtProvider
@@ -20,7 +20,7 @@ from coriolis_lab.ovirt.front import OvirtFront
 from coriolis_lab.settings import LabSettings
 from tests.conformance.ovirt.memory_hypervisor import MemoryHypervisor
 from tests.conformance.providers.conftest import GIB, QUICK
-from tests.memory_operation import MemoryOperation
+from tests.memory_operation import Crash, MemoryOperation
 
 DEBIAN = DetectedOs("linux", "debian", "12", "Debian GNU/Linux 12 (bookworm)")
 MACS = ("fa:16:3e:00:00:01", "fa:16:3e:00:00:02")
@@ -435,3 +435,49 @@ def test_windows_virtio_zip_url(engine: Engine) -> None:
         {**engine.env, "windows_virtio_zip_url": "https://example.com/V1037432-01.zip"}, instance()
     )
     assert "windows_virtio_zip_url" in engine.refused(windows_virtio_zip_url="V1037432-01.zip")
+
+
+def test_disk_clone_mechanism(engine: Engine) -> None:
+    """The temporary VMs and the snapshot are gone, the copies are no longer of them, and the replicas are free."""
+    two = instance(disks=(Disk("d1", GIB, 0, bootable=True), Disk("d2", 2 * GIB, 1)))
+    destination = engine.destination(default_disk_clone_mechanism="snapshot")
+    op = engine.operation(destination)
+    before = {vm.name for vm in engine.system.vms_service().list()}
+    replicas = destination.deploy_disks(op, engine.env, two, [])
+    clones = destination.clone_disks(op, engine.env, two, replicas)
+    assert [clone.bootable for clone in clones] == [True, False]
+    assert {vm.name for vm in engine.system.vms_service().list()} == before
+    disks = engine.system.disks_service()
+    for replica, clone in zip(replicas, clones, strict=True):
+        copy = disks.disk_service(clone.volume_id).get()
+        assert (copy.name, copy.vms or []) == (clone.volume_name, [])
+        assert copy.provisioned_size == replica.size_bytes
+        assert not disks.disk_service(replica.volume_id).get().vms
+    assert destination.clone_disks(op, engine.env, two, replicas) == clones
+    destination.delete_cloned_disks(op, engine.env, two)
+    assert not op.ledger.owed()
+    destination.delete_disks(op, replicas)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["revert", "resume"])
+@pytest.mark.parametrize("kind", [ResourceKind.VM, ResourceKind.SNAPSHOT, ResourceKind.DISK])
+def test_a_crash_while_disks_are_cloned_through_a_snapshot(
+    engine: Engine, kind: ResourceKind, again: bool
+) -> None:
+    two = instance(disks=(Disk("d1", GIB, 0, bootable=True), Disk("d2", 2 * GIB, 1)))
+    destination = engine.destination(default_disk_clone_mechanism="snapshot")
+    op = engine.operation(destination)
+    before = {vm.name for vm in engine.system.vms_service().list()}
+    replicas = destination.deploy_disks(op, engine.env, two, [])
+    op.ledger.crash_after = kind
+    with pytest.raises(Crash):
+        destination.clone_disks(op, engine.env, two, replicas)
+    if again:
+        assert len(destination.clone_disks(op, engine.env, two, replicas)) == 2
+    destination.delete_cloned_disks(op, engine.env, two)
+    assert not op.ledger.owed()
+    assert {vm.name for vm in engine.system.vms_service().list()} == before
+    named = {disk.name for disk in engine.system.disks_service().list()}
+    assert {replica.volume_name for replica in replicas} <= named
+    assert not [name for name in named if name.startswith(op.name("disk"))]
+    destination.delete_disks(op, replicas)

@@ -26,6 +26,7 @@ from coriolis.providers.ovirt.final_vm import FinalVm
 from coriolis.providers.ovirt.inventory import Inventory
 from coriolis.providers.ovirt.offers import destination_offers
 from coriolis.providers.ovirt.options import DestinationEnvironment, destination_environment
+from coriolis.providers.ovirt.snapshot_clones import SnapshotClones
 from coriolis.providers.ovirt.workers import COPY_ROLE, MORPHING_ROLE, Workers, worker_plan
 
 
@@ -35,6 +36,7 @@ class OvirtDestination(DestinationCloud):
         self._disks = Disks(client)
         self._workers = Workers(client)
         self._final = FinalVm(client)
+        self._clones = SnapshotClones(client)
 
     # What is there
 
@@ -139,26 +141,51 @@ class OvirtDestination(DestinationCloud):
     # Deployment
 
     def clone_disks(
-        self,
-        op: Operation,
-        env: Environment,  # noqa: ARG002 - a copy stays in the storage domain of its replica
-        instance: Instance,
-        replicas: Sequence[ReplicaDisk],
+        self, op: Operation, env: Environment, instance: Instance, replicas: Sequence[ReplicaDisk]
     ) -> Sequence[ClonedDisk]:
+        """A copy stays in the storage domain of its replica."""
+        environment = self._environment(env)
         by_id = {replica.disk_id: replica for replica in replicas}
+        ordered = [by_id[disk.id] for disk in instance.disks]
         with self._client.during(op, "clone-disks"):
-            clones = []
-            for number, disk in enumerate(instance.disks):
-                op.progress("Copying replica disks", number, len(instance.disks))
-                replica = by_id[disk.id]
-                name = _clone_name(op, number)
-                clone_id = self._disks.copy(op, replica.volume_id, name)
-                clones.append(ClonedDisk(disk.id, clone_id, name, replica.size_bytes, bootable=number == 0))
-            for clone in clones:
-                self._disks.wait_ok(op, clone.volume_id)
-                self._disks.wait_ok(op, by_id[clone.disk_id].volume_id)
-            op.progress("Copying replica disks", len(clones), len(clones))
-        return clones
+            if environment.disk_clone_mechanism == "snapshot":
+                copies = self._clone_through_snapshot(op, environment, ordered)
+            else:
+                copies = self._copy_each(op, ordered)
+        return [
+            ClonedDisk(
+                replica.disk_id, copy, _clone_name(op, number), replica.size_bytes, bootable=number == 0
+            )
+            for number, (replica, copy) in enumerate(zip(ordered, copies, strict=True))
+        ]
+
+    def _copy_each(self, op: Operation, replicas: Sequence[ReplicaDisk]) -> list[str]:
+        copies = []
+        for number, replica in enumerate(replicas):
+            op.progress("Copying replica disks", number, len(replicas))
+            copies.append(self._disks.copy(op, replica.volume_id, _clone_name(op, number)))
+        for replica, copy in zip(replicas, copies, strict=True):
+            self._disks.wait_ok(op, copy)
+            self._disks.wait_ok(op, replica.volume_id)
+        op.progress("Copying replica disks", len(copies), len(copies))
+        return copies
+
+    def _clone_through_snapshot(
+        self, op: Operation, environment: DestinationEnvironment, replicas: Sequence[ReplicaDisk]
+    ) -> list[str]:
+        """Goes back to the beginning after a crash, unless all of the copies are there."""
+        self._clones.delete(op)
+        names = [_clone_name(op, number) for number in range(len(replicas))]
+        rows = [op.ledger.find(ResourceKind.DISK, name) for name in names]
+        known = [row.cloud_id for row in rows if row is not None and row.cloud_id]
+        if len(known) == len(names) and all(self._disks.get(id_) is not None for id_ in known):
+            return known
+        for name in names:
+            self._disks.remove_named(op, name)
+        inventory = Inventory(self._client)
+        template = inventory.blank_template(environment.migr_blank_template)
+        cluster = inventory.cluster(environment.cluster)
+        return self._clones.create(op, cluster.id, template.id, replicas, names)
 
     def delete_cloned_disks(
         self,
@@ -167,6 +194,7 @@ class OvirtDestination(DestinationCloud):
         instance: Instance,
     ) -> None:
         with self._client.during(op, "clone-disks"):
+            self._clones.delete(op)
             owned = self._final.owned_disks(op)
             names = [_clone_name(op, number) for number in range(len(instance.disks))]
             run_all([partial(self._delete_clone, op, name, owned) for name in names])

@@ -100,6 +100,12 @@ class Disks:
         self._client.call(f"grow disk {disk_id}", lambda: service.update(larger, query=self._client.query))
         self.wait_ok(op, disk_id)
 
+    def rename(self, op: Operation, disk_id: str, name: str) -> None:
+        service = self._service.disk_service(disk_id)
+        named = types.Disk(name=name)
+        self._client.call(f"rename disk {disk_id}", lambda: service.update(named, query=self._client.query))
+        self.wait_ok(op, disk_id)
+
     def wait_ok(self, op: Operation, disk_id: str) -> Any:
         """Returns the disk. Raises CloudError when it turned illegal or vanished (a rolled back creation)."""
 

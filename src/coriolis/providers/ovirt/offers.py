@@ -46,6 +46,7 @@ def destination_offers(
         "os_release": lambda: tuple(sorted(inventory.operating_systems())),
         "optimized_for": lambda: ("desktop", "server", "high_performance"),
         "data_transfer_mechanism": lambda: ("auto", "ssh", "https", "imageio"),
+        "disk_clone_mechanism": lambda: ("copy", "snapshot"),
         "migr_minion_cluster": clusters,
         "migr_minion_storage_domain": worker_domains,
         "migr_template_map": templates,

@@ -86,6 +86,12 @@ class DestinationEnvironment(OptionModel):
         title="Blank template",
         description="Name or id of a template without disks, of which the migrated VM is made.",
     )
+    disk_clone_mechanism: Literal["copy", "snapshot"] = Field(
+        default="copy",
+        title="Copies of replicas",
+        description="How a deployment copies the replica disks: each by itself (copy), or all through a snapshot of a "
+        "temporary VM of the blank template (snapshot), for storage whose disks the engine does not copy.",
+    )
     windows_virtio_zip_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^/]+/.",

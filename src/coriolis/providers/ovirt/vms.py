@@ -125,11 +125,14 @@ class Vms:
             self._client.call(f"stop VM {vm.name}", lambda: service.stop(query=self._client.query))
         self.wait_status(op, vm_id, types.VmStatus.DOWN)
 
-    def remove(self, op: Operation, vm_id: str, protected: Collection[str] | None) -> None:
+    def remove(
+        self, op: Operation, vm_id: str, protected: Collection[str] | None, *, clone: bool = False
+    ) -> None:
         """Removes a VM with its own disks; `protected` ones (None: all) are detached first and stay.
 
         The engine deletes every disk that is still attached: this raises DiskStillAttached rather than risk
-        one. Disks of ours that the caller did not name count as protected too.
+        one. Disks of ours that the caller did not name count as protected too, unless the VM is a `clone`: its
+        disks have the aliases of those that they are copies of.
         """
         vm = self.get(vm_id)
         if vm is None:
@@ -140,13 +143,13 @@ class Vms:
             self._client.call(
                 f"unprotect VM {vm.name}", lambda: service.update(unprotected, query=self._client.query)
             )
-        for disk_id in self._foreign(vm, protected):
+        for disk_id in self._foreign(vm, protected, clone=clone):
             self.detach(op, vm_id, disk_id)
         self.stop(op, vm_id)
         delete_and_wait(
             op,
             vm_id,
-            delete=lambda id_: self._remove_now(vm, id_, protected),
+            delete=lambda id_: self._remove_now(vm, id_, protected, clone=clone),
             exists=lambda id_: self.get(id_) is not None,
             patience=self._client.patience,
             cloud=self._client.cloud,
@@ -159,20 +162,24 @@ class Vms:
         vm = self._client.call(f"read VM {vm_id}", service.get)
         self._remove_now(vm, vm_id, ())
 
-    def _remove_now(self, vm: Any, vm_id: str, protected: Collection[str] | None) -> None:
-        attached = self._foreign(vm, protected)  # listed anew, right before the call that cannot be undone
+    def _remove_now(
+        self, vm: Any, vm_id: str, protected: Collection[str] | None, *, clone: bool = False
+    ) -> None:
+        attached = self._foreign(
+            vm, protected, clone=clone
+        )  # listed anew, right before the call that cannot be undone
         if attached:
             reason = f"disk {', '.join(attached)} is still attached, and would be deleted with it"
             raise DiskStillAttached(cloud=self._client.cloud, action=f"remove VM {vm.name}", reason=reason)
         service = self.service(vm_id)
         self._client.call(f"remove VM {vm.name}", lambda: service.remove(query=self._client.query))
 
-    def _foreign(self, vm: Any, protected: Collection[str] | None) -> list[str]:
+    def _foreign(self, vm: Any, protected: Collection[str] | None, *, clone: bool) -> list[str]:
         """Ids of the attached disks that are not the VM's own."""
         found = []
         for attachment in self.attachments(vm.id):
             alias = attachment.disk.name or ""
-            ours = alias.startswith(OUR_PREFIX) and not alias.startswith(vm.name)
+            ours = not clone and alias.startswith(OUR_PREFIX) and not alias.startswith(vm.name)
             if protected is None or attachment.disk.id in protected or ours:
                 found.append(str(attachment.disk.id))
         return found
