@@ -19,11 +19,14 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Nic:
+    """`floating_ips`: addresses by which the cloud leads to the NIC from outside, and of which the guest knows nothing."""
+
     network_name: str
     mac_address: str | None
     id: str | None = None
     network_id: str | None = None
     ip_addresses: tuple[str, ...] = ()
+    floating_ips: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,10 +85,19 @@ class Inventory:
                 id=port.id,
                 network_id=port.network_id,
                 ip_addresses=tuple(ip["ip_address"] for ip in port.fixed_ips or ()),
+                floating_ips=self._floating_ips(port),
             )
             # Nova creates the ports in the order of the request, which is the order in the guest
             for port in sorted(ports, key=lambda port: (port.created_at or "", port.id))
         )
+
+    def _floating_ips(self, port: Any) -> tuple[str, ...]:
+        """None on a cloud without routers, whose Neutron lacks the extension."""
+        network = self._client.network
+        found = self._client.optional(
+            f"list floating IPs of port {port.id}", lambda: list(network.ips(port_id=port.id))
+        )
+        return tuple(ip.floating_ip_address for ip in found or ())
 
 
 def _metadata(image: Image | None, attached: Sequence[tuple[str, Any]]) -> Mapping[str, Any]:
