@@ -19,7 +19,7 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Nic:
-    """`floating_ips`: addresses by which the cloud leads to the NIC from outside, and of which the guest knows nothing."""
+    """`floating_ips`: addresses that lead to the NIC from outside, and of which the guest knows nothing."""
 
     network_name: str
     mac_address: str | None

@@ -85,8 +85,6 @@ def test_old_api_versions_are_taken() -> None:
 
 
 def test_what_a_platform_cannot_do_is_said() -> None:
-    with pytest.raises(NotSupported, match="only a source"):
-        OpenStackProvider().connect_destination(SEED, "os", Settings())
     with pytest.raises(NotSupported, match="only a destination"):
         OvirtProvider().connect_source({}, "ov", Settings())
     with pytest.raises(InvalidInput, match="openstack, ovirt"):
