@@ -169,7 +169,7 @@ def test_export_resources_come_and_go(
     env = options(openstack, **change)
     instance = source.get_instance({}, "web")
     source.validate_source(env, instance)
-    resources = source.deploy_source_resources(op, env, instance)
+    resources = source.deploy_source_resources(op, env, instance, {})
     login = resources.worker.login
     assert login.private_key is not None
     assert "PRIVATE" not in repr(resources)
@@ -181,10 +181,10 @@ def test_export_resources_come_and_go(
         assert volume.status == "in-use"
         assert volume.attachments[0]["server_id"] == resources.worker.id
     assert sdk.compute.get_keypair(op.name("export-worker")).public_key.startswith("ssh-ed25519")
-    source.delete_source_resources(op, env, instance)
+    source.delete_source_resources(op, env, instance, {})
     assert openstack.things() == before
     assert not op.ledger.owed()
-    source.delete_source_resources(op, env, instance)
+    source.delete_source_resources(op, env, instance, {})
 
 
 @pytest.mark.parametrize(
@@ -207,12 +207,12 @@ def test_a_crash_after_any_create_call_leaves_nothing(
     instance = openstack.source().get_instance({}, "web")
     op.ledger.crash_after = kind
     with pytest.raises(Crash):
-        openstack.source().deploy_source_resources(op, openstack.env, instance)
+        openstack.source().deploy_source_resources(op, openstack.env, instance, {})
     assert openstack.things() != before
     if again:
-        resources = openstack.source().deploy_source_resources(op, openstack.env, instance)
+        resources = openstack.source().deploy_source_resources(op, openstack.env, instance, {})
         assert len(resources.worker.disks) == 2
-    openstack.source().delete_source_resources(op, openstack.env, instance)
+    openstack.source().delete_source_resources(op, openstack.env, instance, {})
     assert openstack.things() == before
     assert not op.ledger.owed()
 
@@ -226,8 +226,8 @@ def test_a_cloud_that_fails_is_told_and_cleaned(
     instance = source.get_instance({}, "web")
     openstack.faults.plant(Fault(point, "error", match="coriolis"))
     with pytest.raises(errors.CloudError, match=r"(?i)error"):
-        source.deploy_source_resources(op, openstack.env, instance)
-    source.delete_source_resources(op, openstack.env, instance)
+        source.deploy_source_resources(op, openstack.env, instance, {})
+    source.delete_source_resources(op, openstack.env, instance, {})
     assert openstack.things() == before
     assert not op.ledger.owed()
 
