@@ -189,6 +189,7 @@ def ovirt(tmp_path: Path) -> Iterator[OvirtLab]:
     env = {
         "storage_domain": "data1",
         "migr_template_map": {"linux": "debian-worker"},
+        "data_transfer_mechanism": "ssh",  # disks in memory have no images
         "network_map": {"private": "blue"},
     }
     lab = OvirtLab(front, hypervisor, faults, env)

@@ -67,6 +67,7 @@ class Engine:
         "migr_template_map": {"linux": "worker"},
         "network_map": {"private": "blue"},
         "leave_migrated_vms_off": True,
+        "data_transfer_mechanism": "ssh",  # disks in memory have no images
     }
 
     def destination(self, **options: Any) -> Any:
@@ -481,3 +482,12 @@ def test_a_crash_while_disks_are_cloned_through_a_snapshot(
     assert {replica.volume_name for replica in replicas} <= named
     assert not [name for name in named if name.startswith(op.name("disk"))]
     destination.delete_disks(op, replicas)
+
+
+def test_data_transfer_mechanism(engine: Engine) -> None:
+    """What each does is in test_ovirt_images."""
+    assert engine.offers("data_transfer_mechanism") == ["auto", "ssh", "https", "imageio"]
+    assert "data_transfer_mechanism" in engine.refused(data_transfer_mechanism="carrier pigeon")
+    without_template = {"migr_template_map": {}, "data_transfer_mechanism": "imageio"}
+    engine.destination().validate_destination({**engine.env, **without_template}, instance())
+    assert "migr_template_map.linux" in engine.refused(**{**without_template, "storage_domain": "managed"})

@@ -76,7 +76,8 @@ def check_transfer(
     replicas: Sequence[ReplicaDisk],
 ) -> None:
     where = _check_vm(client, environment, instance)
-    worker_plan(client, environment)
+    if environment.data_transfer_mechanism != "imageio" or any(domain.managed for domain in where.domains):
+        worker_plan(client, environment)
     _check_block_sizes(instance, where)
     there = {replica.disk_id: replica.size_bytes for replica in replicas}
     _check_space(

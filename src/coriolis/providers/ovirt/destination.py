@@ -23,6 +23,7 @@ from coriolis.providers.ovirt.checks import check_deployment, check_transfer, pl
 from coriolis.providers.ovirt.client import OvirtClient
 from coriolis.providers.ovirt.disks import Disks, reads_as_zeros
 from coriolis.providers.ovirt.final_vm import FinalVm
+from coriolis.providers.ovirt.image_targets import ImageTargets
 from coriolis.providers.ovirt.inventory import Inventory
 from coriolis.providers.ovirt.offers import destination_offers
 from coriolis.providers.ovirt.options import DestinationEnvironment, destination_environment
@@ -37,6 +38,7 @@ class OvirtDestination(DestinationCloud):
         self._workers = Workers(client)
         self._final = FinalVm(client)
         self._clones = SnapshotClones(client)
+        self._images = ImageTargets(client)
 
     # What is there
 
@@ -124,8 +126,12 @@ class OvirtDestination(DestinationCloud):
     ) -> TargetResources:
         environment = self._environment(env)
         with self._client.during(op, COPY_ROLE):
-            plan = worker_plan(self._client, environment)
             self._workers.delete(op, COPY_ROLE, _ids(replicas))
+            self._images.close(op, replicas)
+            images = self._images.open(op, environment.data_transfer_mechanism, replicas)
+            if images is not None:
+                return TargetResources(None, {}, images)
+            plan = worker_plan(self._client, environment)
             disks = [(r.disk_id, r.volume_id, r.size_bytes) for r in replicas]
             return TargetResources(self._workers.create(op, COPY_ROLE, plan, disks), {})
 
@@ -136,7 +142,12 @@ class OvirtDestination(DestinationCloud):
         replicas: Sequence[ReplicaDisk],
     ) -> None:
         with self._client.during(op, COPY_ROLE):
-            self._workers.delete(op, COPY_ROLE, _ids(replicas))
+            run_all(
+                [
+                    partial(self._images.close, op, replicas),
+                    partial(self._workers.delete, op, COPY_ROLE, _ids(replicas)),
+                ]
+            )
 
     # Deployment
 
