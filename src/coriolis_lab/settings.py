@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from coriolis_lab.openstack.releases import ZED, Release
+
 
 @dataclass
 class Delays:
@@ -40,11 +42,16 @@ class Delays:
 
 @dataclass
 class LabSettings:
-    """`root` holds run-time state and dies with the lab; `cache` holds guest images and boot snapshots and stays."""
+    """`root` holds run-time state and dies with the lab; `cache` holds guest images and boot snapshots and stays.
+
+    `ovirt_look`: the age of the engine, a name of `ovirt.look.LOOKS`.
+    """
 
     root: Path
     cache: Path = Path("/var/cache/coriolis-lab")
     openstack_port: int = 0
     ovirt_port: int = 0
+    ovirt_look: str = "4.5"
     token_seconds: float = 3600.0
+    openstack_release: Release = ZED
     delays: Delays = field(default_factory=Delays)

@@ -36,11 +36,14 @@ class VmState(StrEnum):
 
 @dataclass(frozen=True)
 class VmDisk:
-    """The guest sees `disk_id` as serial (20 characters of it with virtio). The lowest boot_index boots."""
+    """The guest sees `disk_id` as serial (20 characters of it with virtio), unless `serial` says another one. The
+    lowest boot_index boots.
+    """
 
     disk_id: str
     bus: Bus
     boot_index: int | None = None
+    serial: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,15 @@ class DiskInfo:
     id: str
     virtual_size: int
     actual_size: int
+
+
+@dataclass(frozen=True)
+class DiskBackup:
+    """`since`: the checkpoint whose changes are told beside the content; `checkpoint`: one to begin at this instant."""
+
+    disk_id: str
+    since: str | None = None
+    checkpoint: str | None = None
 
 
 @dataclass
@@ -161,6 +173,18 @@ class Hypervisor(Protocol):
 
     def read_disk_file(self, disk_id: str, path: Path) -> None:
         """The reverse: refuses what a host does not trust (backing files, other formats, too large ones)."""
+
+    # backups
+    def start_backup(self, backup_id: str, disks: Sequence[DiskBackup]) -> Mapping[str, str]:
+        """The NBD URL of each disk's content as of one instant, by disk id; a disk with `since` also has the
+        meta context `qemu:dirty-bitmap:`. All disks are of one VM, which runs or not.
+        """
+
+    def stop_backup(self, backup_id: str) -> None:
+        """Does nothing when there is none."""
+
+    def delete_checkpoint(self, checkpoint: str, disk_id: str) -> None:
+        """Does nothing for a disk that lacks it."""
 
     # VMs
     def define_vm(self, spec: VmSpec) -> None: ...

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from coriolis_lab.faults import Fault
+from coriolis_lab.ovirt.backup_work import check_no_backup, forget_checkpoints
 from coriolis_lab.ovirt.document import Node
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.journal import (
@@ -156,7 +157,7 @@ def _plug(
 
     def work() -> None:
         if hot:
-            engine.hypervisor.attach_disk(vm.id, vm_disk(attachment))
+            engine.hypervisor.attach_disk(vm.id, vm_disk(engine, attachment))
 
     def done() -> None:
         disk.status = DiskStatus.OK
@@ -186,6 +187,7 @@ def detach(
     disk = engine.disks[attachment.disk_id]
 
     def gone() -> None:
+        forget_checkpoints(engine, vm, disk.id)
         vm.attachments.pop(disk.id, None)
 
     return _unplug(engine, vm, attachment, correlation_id, gone)
@@ -193,6 +195,7 @@ def detach(
 
 def check_detachable(engine: Engine, vm: Vm, attachment: Attachment) -> None:
     check_steady(vm, "detach")
+    check_no_backup(vm, "detach", "Virtual Disk")
     disk = engine.disks[attachment.disk_id]
     if disk.is_locked:
         raise disks_locked("detach", "Virtual Disk", [disk.alias])

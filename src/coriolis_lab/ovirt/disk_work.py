@@ -3,7 +3,7 @@
 import threading
 from dataclasses import replace
 
-from coriolis_lab.ovirt.disk_rules import check_configuration, initial_space, rounded
+from coriolis_lab.ovirt.disk_rules import BACKUPS, check_configuration, initial_space, rounded
 from coriolis_lab.ovirt.document import Node
 from coriolis_lab.ovirt.engine import Engine, new_id
 from coriolis_lab.ovirt.journal import (
@@ -74,6 +74,7 @@ def update_disk(engine: Engine, disk: Disk, body: Node, correlation_id: str | No
     disk.alias = alias or disk.alias
     description = body.string("description")
     disk.description = disk.description if description is None else description
+    _change_backup(engine, disk, body)
     wipe = body.boolean("wipe_after_delete")
     disk.wipe_after_delete = disk.wipe_after_delete if wipe is None else wipe
     job = engine.journal.open_job(f"Editing Disk {disk.alias}", correlation_id)
@@ -84,6 +85,16 @@ def update_disk(engine: Engine, disk: Disk, body: Node, correlation_id: str | No
         engine.journal.tell(
             DISK_UPDATED, f"Disk {disk.alias} was updated.", correlation_id=job.correlation_id
         )
+
+
+def _change_backup(engine: Engine, disk: Disk, body: Node) -> None:
+    """A raw disk cannot record what changes; one that has a snapshot is cow by now."""
+    backup = body.choice("backup", BACKUPS)
+    if backup is None or backup == disk.backup:
+        return
+    changed = replace(disk, base_format=engine.disk_format(disk), backup=backup)
+    check_configuration(changed, engine.storage_domains[disk.storage_domain_id], "edit Virtual Disk")
+    disk.backup = backup
 
 
 def _grow(engine: Engine, disk: Disk, size: int, job: Job) -> None:

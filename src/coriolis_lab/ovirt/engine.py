@@ -11,9 +11,11 @@ from coriolis_lab.hypervisor.api import Hypervisor
 from coriolis_lab.ovirt.document import Node
 from coriolis_lab.ovirt.image_daemon import ImageDaemon
 from coriolis_lab.ovirt.journal import Journal
+from coriolis_lab.ovirt.look import LOOKS
 from coriolis_lab.ovirt.machine_settings import MachineSettings
 from coriolis_lab.ovirt.records import (
     BLANK_TEMPLATE_ID,
+    ROOT_TAG_ID,
     Cluster,
     DataCenter,
     Disk,
@@ -22,6 +24,7 @@ from coriolis_lab.ovirt.records import (
     ImageTransfer,
     Network,
     StorageDomain,
+    Tag,
     Template,
     Vm,
     VmPool,
@@ -53,6 +56,7 @@ class Engine:
         self.image_daemon = image_daemon
         self.settings = settings
         self.faults = faults
+        self.look = LOOKS[settings.ovirt_look]
         self.lock = threading.RLock()
         self.journal = Journal()
         self.tasks = TaskRunner(self.lock, self.journal)
@@ -65,6 +69,7 @@ class Engine:
         self.disks: dict[str, Disk] = {}
         self.vms: dict[str, Vm] = {}
         self.pools: dict[str, VmPool] = {}
+        self.tags: dict[str, Tag] = {ROOT_TAG_ID: Tag(ROOT_TAG_ID, "root", "root")}
         self.transfers: dict[str, ImageTransfer] = {}
         self.templates: dict[str, Template] = {BLANK_TEMPLATE_ID: _blank_template()}
 

@@ -211,6 +211,8 @@ class Vm:
     attachments: dict[str, Attachment] = field(default_factory=dict)
     nics: dict[str, Nic] = field(default_factory=dict)
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    backups: dict[str, "Backup"] = field(default_factory=dict)
+    checkpoints: dict[str, "Checkpoint"] = field(default_factory=dict)
     next_run: MachineSettings | None = None
     started_before: bool = False
     start_time: datetime | None = None
@@ -227,6 +229,10 @@ class Vm:
     @property
     def locking_snapshot(self) -> bool:
         return any(snapshot.status == "locked" for snapshot in self.snapshots.values())
+
+    @property
+    def running_backup(self) -> "Backup | None":
+        return next((backup for backup in self.backups.values() if backup.is_under_way), None)
 
 
 @dataclass
@@ -247,12 +253,19 @@ class Template:
 
 @dataclass
 class VmPool:
+    """Its members are the VMs with its id."""
+
     id: str
     name: str
     description: str
     cluster_id: str
     template_id: str
     size: int
+    comment: str = ""
+    prestarted: int = 0
+    max_user_vms: int = 1
+    stateful: bool = False
+    type: str = "automatic"
 
 
 class TransferPhase(StrEnum):
@@ -304,11 +317,88 @@ class ImageTransfer:
         return self.phase.startswith("finished_")
 
 
+class BackupPhase(StrEnum):
+    INITIALIZING = "initializing"
+    STARTING = "starting"
+    READY = "ready"
+    FINALIZING = "finalizing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass
+class Backup:
+    """`urls`: what the host serves for each disk while the backup is ready. `incremental`: disks of which only the
+    changes since `from_checkpoint` are of interest.
+    """
+
+    id: str
+    vm_id: str
+    disk_ids: tuple[str, ...]
+    incremental: frozenset[str]
+    from_checkpoint: str | None
+    to_checkpoint: str | None
+    creation_date: datetime
+    description: str = ""
+    host_id: str | None = None
+    phase: BackupPhase = BackupPhase.INITIALIZING
+    modification_date: datetime | None = None
+    urls: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.phase not in (BackupPhase.SUCCEEDED, BackupPhase.FAILED)
+
+    def enter(self, phase: BackupPhase) -> None:
+        self.phase, self.modification_date = phase, now()
+
+
+@dataclass
+class Checkpoint:
+    id: str
+    vm_id: str
+    parent_id: str | None
+    disk_ids: tuple[str, ...]
+    creation_date: datetime
+    description: str = ""
+
+
 @dataclass
 class Job:
+    """`external`: a client opened it, and is the one to end it."""
+
     id: str
     description: str
     correlation_id: str
+    start_time: datetime
+    status: str = "started"
+    end_time: datetime | None = None
+    external: bool = False
+    steps: dict[str, "Step"] = field(default_factory=dict)
+
+
+ROOT_TAG_ID = BLANK_TEMPLATE_ID
+
+
+@dataclass
+class Tag:
+    """`owners`: ids of the VMs, templates and hosts that bear it."""
+
+    id: str
+    name: str
+    description: str = ""
+    parent_id: str | None = None
+    owners: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Step:
+    """A part of a job. Types as in the API, such as "executing"."""
+
+    id: str
+    job_id: str
+    description: str
+    type: str
     start_time: datetime
     status: str = "started"
     end_time: datetime | None = None
@@ -326,3 +416,5 @@ class Event:
     correlation_id: str | None = None
     vm_id: str | None = None
     storage_domain_id: str | None = None
+    origin: str = "oVirt"
+    custom_id: int = -1

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
+from coriolis_lab.ovirt.backup_work import check_no_backup, forget_checkpoints
 from coriolis_lab.ovirt.engine import Engine, new_id
 from coriolis_lab.ovirt.journal import (
     SNAPSHOT_CREATED,
@@ -27,6 +28,7 @@ def check_idle(engine: Engine, vm: Vm, action: str) -> None:
             f"Cannot {action} Snapshot. The VM is performing an operation on a Snapshot. "
             "Please wait for the operation to finish, and try again."
         )
+    check_no_backup(vm, action, "Snapshot")
     if vm.status == VmStatus.IMAGE_LOCKED:
         raise conflict(f"Cannot {action} Snapshot. VM is locked. Please try again in a few minutes.")
     locked = [disk.alias for disk in engine.attached_disks(vm) if disk.is_locked]
@@ -152,6 +154,7 @@ def restore_snapshot(engine: Engine, vm: Vm, snapshot: Snapshot, correlation_id:
     def done() -> None:
         _unlock(disks)
         for disk in disks:
+            forget_checkpoints(engine, vm, disk.id)
             disk.image_id = new_id()
         for other in later:
             vm.snapshots.pop(other.id, None)

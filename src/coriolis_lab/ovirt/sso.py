@@ -5,7 +5,7 @@ import binascii
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hmac import compare_digest
 from urllib.parse import parse_qs
 
@@ -14,7 +14,6 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Scope
 
-PROFILES = ("internal", "internalsso")
 NEVER = "9223372036854775807"
 UNAUTHORIZED_PAGE = "<html><head><title>Error</title></head><body>Unauthorized</body></html>"
 
@@ -22,7 +21,8 @@ UNAUTHORIZED_PAGE = "<html><head><title>Error</title></head><body>Unauthorized</
 class Sso:
     """`seconds` is how long a session may idle."""
 
-    def __init__(self, username: str, password: str, seconds: float) -> None:
+    def __init__(self, username: str, password: str, seconds: float, profiles: Sequence[str]) -> None:
+        self._profiles = profiles
         self._username = username
         self._password = password
         self._seconds = seconds
@@ -34,7 +34,7 @@ class Sso:
         @.
         """
         _user, at, profile = username.rpartition("@")
-        if not at or profile not in PROFILES:
+        if not at or profile not in self._profiles:
             return "Cannot authenticate user No valid profile found in credentials."
         if not (
             compare_digest(username, self._username)

@@ -38,17 +38,22 @@ PAUSED = (TransferPhase.PAUSED_SYSTEM, TransferPhase.PAUSED_USER)
 
 
 def begin_transfer(
-    engine: Engine, transfer: ImageTransfer, correlation_id: str | None, backup_url: str | None = None
+    engine: Engine,
+    transfer: ImageTransfer,
+    correlation_id: str | None,
+    backup_url: str | None = None,
+    dirty: bool = False,
 ) -> None:
     """Registers a checked transfer and starts it; the caller holds the engine's lock.
 
-    `backup_url`: what a backup exports for the disk; the disk itself is left alone then.
+    `backup_url`: what a backup exports for the disk, with changes where it is `dirty`; the disk itself is left
+    alone then.
     """
     disk = engine.disks[transfer.disk_id]
     fault = engine.admit("transfer.create", disk.alias)
     engine.transfers[transfer.id] = transfer
     job = engine.journal.open_job(f"Transferring Disk {disk.alias}", correlation_id)
-    session = _Session(engine, transfer, disk, job, fault, backup_url)
+    session = _Session(engine, transfer, disk, job, fault, backup_url, dirty)
     session.tell(TRANSFER_STARTED, f"Image {session.verb} with disk {disk.alias} was initiated.")
     if session.holds_disk:
         disk.status, disk.transferring = DiskStatus.LOCKED, True
@@ -65,6 +70,7 @@ class _Session:
     job: Job
     fault: Fault | None
     backup_url: str | None
+    dirty: bool
     undo: list[Callable[[], None]] = field(default_factory=list)
     staged: Path | None = None
     url: str = ""
@@ -173,7 +179,7 @@ class _Session:
                 "inactivity_timeout": transfer.inactivity_timeout,
                 "ops": ["write" if transfer.is_upload else "read"],
                 "sparse": self.disk.sparse,
-                "dirty": self.backup_url is not None and not transfer.is_upload,
+                "dirty": self.dirty,
             }
         )
         transfer.ticket_id = ticket_id
@@ -243,8 +249,7 @@ class _Session:
             self.tell(
                 TRANSFER_SUCCEEDED, f"{self.verb} of disk {self.disk.alias} was successful.", close="finished"
             )
-            self.transfer.url = None
-            self.transfer.phase = TransferPhase.FINISHED_SUCCESS
+            self._end(TransferPhase.FINISHED_SUCCESS)
 
     def _verify_image(self, fault: Fault | None) -> None:
         if fault and fault.kind == "error":
@@ -271,8 +276,14 @@ class _Session:
                 self.disk.status = DiskStatus.OK
             kind = TRANSFER_CANCELLED if last == TransferPhase.FINISHED_CLEANUP else TRANSFER_FAILED
             self.tell(kind, f"{self.verb} of disk {self.disk.alias} was cleaned up.", close="failed")
-            self.transfer.url = None
-            self.transfer.phase = last
+            self._end(last)
+
+    def _end(self, phase: TransferPhase) -> None:
+        """Engines before 4.4.7 forget a transfer at once: its client sees 404 and looks at the disk."""
+        self.transfer.url = None
+        self.transfer.phase = phase
+        if not self.engine.look.keeps_finished:
+            self.engine.transfers.pop(self.transfer.id, None)
 
     def _remove_ticket(self) -> None:
         if self.transfer.ticket_id:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from coriolis_lab.faults import Fault
+from coriolis_lab.ovirt.backup_work import check_no_backup
 from coriolis_lab.ovirt.disk_work import clone_content, destroy_disks, forget_disk
 from coriolis_lab.ovirt.engine import Engine, new_id
 from coriolis_lab.ovirt.journal import (
@@ -225,6 +226,7 @@ def check_removable(engine: Engine, vm: Vm, *, force: bool) -> None:
             "Cannot remove VM. The VM is performing an operation on a Snapshot. "
             "Please wait for the operation to finish, and try again."
         )
+    check_no_backup(vm, "remove", "VM")
     locked = [disk.alias for disk in engine.attached_disks(vm) if disk.is_locked]
     if locked and not force:
         raise disks_locked("remove", "VM", locked)

@@ -74,7 +74,7 @@ class Router:
             if match and route.method == method:
                 ids = match.groupdict()
                 for name, value in ids.items():
-                    if not UUID.fullmatch(value) and name not in ("snapshot", "event", "os"):
+                    if not UUID.fullmatch(value) and name not in ("snapshot", "event", "os", "option"):
                         raise bad_request("Malformed id", f"The string '{value}' isn't a valid identifier.")
                 return route, ids
         raise gone()

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 from coriolis_lab.ovirt.resources import (
     attachments,
+    backups,
     clusters,
     data_centers,
+    directory,
     disk_copies,
     disks,
     hosts,
@@ -14,11 +16,13 @@ from coriolis_lab.ovirt.resources import (
     networks,
     nics,
     operating_systems,
+    policies,
     pools,
     reported_devices,
     root,
     snapshots,
     storage_domains,
+    tags,
     templates,
     vm_actions,
     vm_creation,
@@ -28,6 +32,9 @@ from coriolis_lab.ovirt.web import ApiRoute
 
 _MODULES = (
     root,
+    directory,
+    policies,
+    tags,
     data_centers,
     clusters,
     storage_domains,
@@ -45,6 +52,7 @@ _MODULES = (
     attachments,
     nics,
     snapshots,
+    backups,
     reported_devices,
     journal,
 )

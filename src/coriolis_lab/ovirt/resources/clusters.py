@@ -10,7 +10,7 @@ from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.web import Call, Reply, found, get
 
 
-def render(cluster: Cluster) -> Element:
+def render(engine: Engine, cluster: Cluster) -> Element:
     memory_policy = struct(
         "memory_policy",
         struct("over_commit", leaf("percent", 100)),
@@ -36,7 +36,7 @@ def render(cluster: Cluster) -> Element:
         leaf("threads_as_cores", False),
         leaf("trusted_service", False),
         leaf("tunnel_migration", False),
-        struct("version", leaf("major", 4), leaf("minor", 7)),
+        struct("version", leaf("major", 4), leaf("minor", engine.look.cluster_minor)),
         leaf("virt_service", True),
         leaf("vnc_encryption", False),
         reference("data_center", "datacenters", cluster.data_center_id),
@@ -61,7 +61,10 @@ def _keys(engine: Engine) -> Keys[Cluster]:
 
 def list_all(call: Call) -> Reply:
     with call.engine.lock:
-        return listing(call, "clusters", call.engine.clusters.values(), render, _keys(call.engine))
+        engine = call.engine
+        return listing(
+            call, "clusters", engine.clusters.values(), lambda one: render(engine, one), _keys(engine)
+        )
 
 
 def _cluster(call: Call) -> Cluster:
@@ -73,7 +76,7 @@ def _cluster(call: Call) -> Cluster:
 
 def show(call: Call) -> Reply:
     with call.engine.lock:
-        return found(render(_cluster(call)))
+        return found(render(call.engine, _cluster(call)))
 
 
 def list_networks(call: Call) -> Reply:

@@ -13,8 +13,8 @@ MAC_POOL_ID = "58ca604b-017d-0374-0220-00000000014e"
 LINKS = ("clusters", "networks", "storagedomains")
 
 
-def render(data_center: DataCenter) -> Element:
-    version = (leaf("major", 4), leaf("minor", 7))
+def render(engine: Engine, data_center: DataCenter) -> Element:
+    version = (leaf("major", 4), leaf("minor", engine.look.cluster_minor))
     return entity(
         "data_center",
         f"datacenters/{data_center.id}",
@@ -55,7 +55,10 @@ def _keys(engine: Engine) -> Keys[DataCenter]:
 
 def list_all(call: Call) -> Reply:
     with call.engine.lock:
-        return listing(call, "data_centers", call.engine.data_centers.values(), render, _keys(call.engine))
+        engine = call.engine
+        return listing(
+            call, "data_centers", engine.data_centers.values(), lambda one: render(engine, one), _keys(engine)
+        )
 
 
 def _data_center(call: Call) -> DataCenter:
@@ -67,7 +70,7 @@ def _data_center(call: Call) -> DataCenter:
 
 def show(call: Call) -> Reply:
     with call.engine.lock:
-        return found(render(_data_center(call)))
+        return found(render(call.engine, _data_center(call)))
 
 
 def _domains(call: Call) -> list[StorageDomain]:
@@ -102,7 +105,7 @@ def list_clusters(call: Call) -> Reply:
         inside = [
             cluster for cluster in call.engine.clusters.values() if cluster.data_center_id == data_center.id
         ]
-        return listing(call, "clusters", inside, clusters.render)
+        return listing(call, "clusters", inside, lambda one: clusters.render(call.engine, one))
 
 
 def list_networks(call: Call) -> Reply:

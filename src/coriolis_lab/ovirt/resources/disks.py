@@ -5,6 +5,7 @@ from coriolis_lab.ovirt.disk_work import create_disk, delete_disk, update_disk
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.records import Disk
+from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.web import Call, Reply, delete, empty_list, found, get, post, put, removed
@@ -13,8 +14,8 @@ ACTIONS = ("reduce", "copy", "export", "move", "refreshlun")
 LINKS = ("permissions", "disksnapshots", "statistics")
 
 
-def render(engine: Engine, disk: Disk, *, alone: bool = False) -> Element:
-    """`alone`: a single GET also names the VMs that use the disk."""
+def render(engine: Engine, disk: Disk, *, alone: bool = False, backup_mode: str | None = None) -> Element:
+    """`alone`: a single GET also names the VMs that use the disk. `backup_mode`: below a backup, what to read."""
     domain = engine.storage_domains[disk.storage_domain_id]
     managed = domain.type == "managed_block_storage"
     vms = None
@@ -31,6 +32,7 @@ def render(engine: Engine, disk: Disk, *, alone: bool = False) -> Element:
         ),
         leaf("alias", disk.alias),
         leaf("backup", disk.backup),
+        leaf("backup_mode", backup_mode),
         leaf("content_type", disk.content_type),
         leaf("format", disk_format),
         leaf("image_id", disk.image_id),
@@ -116,7 +118,7 @@ ROUTES = [
     get("disks/{disk}", show),
     put("disks/{disk}", update),
     delete("disks/{disk}", remove),
-    get("disks/{disk}/permissions", empty_list("permissions")),
+    get("disks/{disk}/permissions", permissions),
     get("disks/{disk}/disksnapshots", empty_list("disk_snapshots")),
     get("disks/{disk}/statistics", empty_list("statistics")),
 ]

@@ -9,7 +9,8 @@ from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.web import Call, Reply, found, get
 
 
-def render(host: Host) -> Element:
+def render(engine: Engine, host: Host) -> Element:
+    look = engine.look
     return entity(
         "host",
         f"hosts/{host.id}",
@@ -19,7 +20,12 @@ def render(host: Host) -> Element:
         leaf("port", 54321),
         leaf("status", "up"),
         leaf("type", "rhel"),
-        struct("version", leaf("full_version", "vdsm-4.50.5.1-1.el8"), leaf("major", 4), leaf("minor", 50)),
+        struct(
+            "version",
+            leaf("full_version", look.host_version),
+            leaf("major", 4),
+            leaf("minor", look.host_version_minor),
+        ),
         reference("cluster", "clusters", host.cluster_id),
         name=host.name,
         comment="",
@@ -38,7 +44,8 @@ def _keys(engine: Engine) -> Keys[Host]:
 
 def list_all(call: Call) -> Reply:
     with call.engine.lock:
-        return listing(call, "hosts", call.engine.hosts.values(), render, _keys(call.engine))
+        engine = call.engine
+        return listing(call, "hosts", engine.hosts.values(), lambda host: render(engine, host), _keys(engine))
 
 
 def show(call: Call) -> Reply:
@@ -46,7 +53,7 @@ def show(call: Call) -> Reply:
         host = call.engine.hosts.get(call.ids["host"])
         if host is None:
             raise gone()
-        return found(render(host))
+        return found(render(call.engine, host))
 
 
 ROUTES = [get("hosts", list_all), get("hosts/{host}", show)]

@@ -6,12 +6,15 @@ from coriolis_lab.ovirt.engine import Engine, new_id
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference
 from coriolis_lab.ovirt.records import (
     MANAGED_BLOCK_STORAGE,
+    Backup,
+    BackupPhase,
     Disk,
     DiskStatus,
     ImageTransfer,
     TransferPhase,
 )
 from coriolis_lab.ovirt.refusals import conflict, gone, incomplete, invalid, missing
+from coriolis_lab.ovirt.resources.backups import backup_of
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.transfer_work import PAUSED, begin_transfer
 from coriolis_lab.ovirt.web import Call, Reply, action, completed, found, get, post
@@ -72,6 +75,8 @@ def add(call: Call) -> Reply:
     engine, body = call.engine, call.document
     with engine.lock:
         disk, image_id = _subject(engine, body)
+        backup_node = body.find("backup")
+        backup = backup_of(engine, backup_node.id) if backup_node is not None and backup_node.id else None
         direction = body.choice("direction", DIRECTIONS) or "upload"
         chosen_format = body.choice("format", FORMATS)
         timeout = body.integer("inactivity_timeout")
@@ -85,10 +90,16 @@ def add(call: Call) -> Reply:
             inactivity_timeout=INACTIVITY_SECONDS if timeout is None else timeout,
             timeout_policy=body.choice("timeout_policy", POLICIES) or "legacy",
             image_id=image_id,
+            backup_id=backup.id if backup else None,
             shallow=bool(body.boolean("shallow")),
         )
-        _check(engine, disk, transfer)
-        begin_transfer(engine, transfer, call.correlation_id)
+        if backup is None:
+            _check(engine, disk, transfer)
+            begin_transfer(engine, transfer, call.correlation_id)
+        else:
+            _check_backup(disk, transfer, backup)
+            dirty = disk.id in backup.incremental
+            begin_transfer(engine, transfer, call.correlation_id, backup.urls[disk.id], dirty)
         return Reply(201, render(transfer))
 
 
@@ -143,6 +154,20 @@ def _check(engine: Engine, disk: Disk, transfer: ImageTransfer) -> None:
         return
     check_not_plugged(engine, disk, "transfer")
     check_unlocked(disk, "transfer")
+
+
+def _check_backup(disk: Disk, transfer: ImageTransfer, backup: Backup) -> None:
+    if transfer.is_upload:
+        raise conflict("Cannot transfer Virtual Disk. A backup's disk can only be downloaded.")
+    if backup.phase != BackupPhase.READY:
+        raise conflict(
+            "Cannot transfer Virtual Disk. The VM backup is not in READY phase, "
+            f"backup phase is {backup.phase}. Please try again when the backup is in READY phase."
+        )
+    if disk.id not in backup.urls:
+        raise conflict(f"Cannot transfer Virtual Disk. Disk {disk.alias} is not part of the backup.")
+    if transfer.format != "raw" or not transfer.converting:
+        raise conflict("Cannot transfer Virtual Disk. The format of a backup's transfer must be raw.")
 
 
 def finalize(call: Call) -> Reply:

@@ -4,6 +4,7 @@ from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import Element, entity, leaf, leaves, reference, struct
 from coriolis_lab.ovirt.records import Network, VnicProfile
 from coriolis_lab.ovirt.refusals import gone
+from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.web import Call, Reply, empty_list, found, get
@@ -94,8 +95,8 @@ ROUTES = [
     get("networks/{network}", show),
     get("networks/{network}/vnicprofiles", list_profiles_of_network),
     get("networks/{network}/networklabels", empty_list("network_labels")),
-    get("networks/{network}/permissions", empty_list("permissions")),
+    get("networks/{network}/permissions", permissions),
     get("vnicprofiles", list_profiles),
     get("vnicprofiles/{profile}", show_profile),
-    get("vnicprofiles/{profile}/permissions", empty_list("permissions")),
+    get("vnicprofiles/{profile}/permissions", permissions),
 ]

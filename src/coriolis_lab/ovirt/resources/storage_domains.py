@@ -5,6 +5,7 @@ from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.records import MANAGED_BLOCK_STORAGE, StorageDomain
 from coriolis_lab.ovirt.refusals import gone
 from coriolis_lab.ovirt.resources import disks
+from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.web import Call, Reply, collection, empty_list, found, get
@@ -142,13 +143,34 @@ def list_all_disk_profiles(call: Call) -> Reply:
         return collection("disk_profiles", [_render_profile(domain, "diskprofiles") for domain in domains])
 
 
+def show_disk_profile(call: Call) -> Reply:
+    """Below its domain, or alone."""
+    with call.engine.lock:
+        for domain in call.engine.storage_domains.values():
+            if domain.disk_profile_id == call.ids["profile"]:
+                return found(_render_profile(domain, call.path.rpartition("/")[0]))
+    raise gone()
+
+
+def show_disk(call: Call) -> Reply:
+    with call.engine.lock:
+        disk = call.engine.disk(call.ids["disk"])
+        if disk.storage_domain_id != _domain(call).id:
+            raise gone()
+        return found(disks.render(call.engine, disk, alone=True))
+
+
 ROUTES = [
     get("storagedomains", list_all),
     get("storagedomains/{domain}", show),
     get("storagedomains/{domain}/disks", list_disks),
     get("storagedomains/{domain}/diskprofiles", list_disk_profiles),
-    get("storagedomains/{domain}/permissions", empty_list("permissions")),
+    get("storagedomains/{domain}/permissions", permissions),
     get("storagedomains/{domain}/templates", empty_list("templates")),
     get("storagedomains/{domain}/vms", empty_list("vms")),
+    get("storagedomains/{domain}/disks/{disk}", show_disk),
+    get("storagedomains/{domain}/diskprofiles/{profile}", show_disk_profile),
     get("diskprofiles", list_all_disk_profiles),
+    get("diskprofiles/{profile}", show_disk_profile),
+    get("diskprofiles/{profile}/permissions", permissions),
 ]

@@ -10,6 +10,7 @@ from coriolis_lab.ovirt.names import check_vm_name
 from coriolis_lab.ovirt.records import BLANK_TEMPLATE_ID, Template, VmStatus
 from coriolis_lab.ovirt.refusals import conflict, gone, incomplete
 from coriolis_lab.ovirt.resources import attachments, nics
+from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.resources.machines import machine_fields, machine_head
 from coriolis_lab.ovirt.search import Keys
@@ -60,6 +61,9 @@ def _keys(engine: Engine) -> Keys[Template]:
     def storage(record: Template) -> list[str]:
         return [engine.storage_domains[disk.storage_domain_id].name for disk in engine.attached_disks(record)]
 
+    def vms(record: Template) -> list[str]:
+        return [vm.name for vm in engine.vms.values() if vm.template_id == record.id]
+
     return {
         "name": lambda record: [record.name],
         "id": lambda record: [record.id],
@@ -68,6 +72,8 @@ def _keys(engine: Engine) -> Keys[Template]:
         "cluster": lambda record: [engine.clusters[record.cluster_id].name] if record.cluster_id else [],
         "datacenter": data_center,
         "storage.name": storage,
+        "vm.name": vms,
+        "vms.name": vms,
         "version_number": lambda record: [str(record.version_number)],
     }
 
@@ -152,8 +158,7 @@ ROUTES = [
     get("templates/{template}/diskattachments", list_attachments),
     get("templates/{template}/diskattachments/{attachment}", show_attachment),
     get("templates/{template}/nics", list_nics),
-    get("templates/{template}/permissions", empty_list("permissions")),
-    get("templates/{template}/tags", empty_list("tags")),
+    get("templates/{template}/permissions", permissions),
     get("templates/{template}/cdroms", empty_list("cdroms")),
     get("templates/{template}/graphicsconsoles", empty_list("graphics_consoles")),
     get("templates/{template}/watchdogs", empty_list("watchdogs")),

@@ -70,7 +70,7 @@ def _add_from_template(call: Call, name: str, cluster: Cluster, template: Templa
     initialization = read_initialization(body.find("initialization")) or template.initialization
     vm = _checked_vm(call, name, cluster, template.id, base=base, initialization=initialization)
     clone = call.flag("clone")
-    disks = [_template_disk(engine, body, disk, template, clone) for disk in engine.attached_disks(template)]
+    disks = [template_disk(engine, body, disk, template, clone) for disk in engine.attached_disks(template)]
     if clone:
         # a clone keeps nothing of the template: the engine calls it based on Blank
         vm.template_id = BLANK_TEMPLATE_ID
@@ -115,7 +115,7 @@ def _checked_vm(
     """`vm_pool` of the body is ignored, as the engine does."""
     check_vm_name(name)
     check_name_free(call.engine, name, cluster.data_center_id, "add")
-    settings = read_settings(call.document, base)
+    settings = read_settings(call.document, base, call.engine.look)
     if settings.bios_type == "cluster_default":
         settings = replace(settings, bios_type=cluster.bios_type)
     check_settings(settings, "add")
@@ -147,7 +147,7 @@ def _requested_domain(engine: Engine, disk_node: Node | None) -> StorageDomain |
     return domain
 
 
-def _template_disk(engine: Engine, body: Node, source: Disk, template: Template, clone: bool) -> NewDisk:
+def template_disk(engine: Engine, body: Node, source: Disk, template: Template, clone: bool) -> NewDisk:
     """A thin disk is cow on its template's domain; a clone is what and where the request wishes."""
     wish = next(
         (

@@ -10,8 +10,10 @@ from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.names import check_vm_name
 from coriolis_lab.ovirt.records import Vm, VmStatus
 from coriolis_lab.ovirt.refusals import conflict
+from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.resources.machines import machine_fields, machine_head
+from coriolis_lab.ovirt.running import host_name
 from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.vm_work import check_detach_only, check_removable, remove_vm
 from coriolis_lab.ovirt.web import Call, Reply, delete, empty_list, found, get, put, removed
@@ -33,6 +35,8 @@ LINKS = (
     "affinitylabels",
     "tags",
     "statistics",
+    "backups",
+    "checkpoints",
 )
 EMPTY_LISTS = {
     "graphicsconsoles": "graphics_consoles",
@@ -42,9 +46,7 @@ EMPTY_LISTS = {
     "hostdevices": "host_devices",
     "sessions": "sessions",
     "numanodes": "vm_numa_nodes",
-    "permissions": "permissions",
     "affinitylabels": "affinity_labels",
-    "tags": "tags",
     "statistics": "statistics",
 }
 
@@ -103,6 +105,16 @@ def _keys(engine: Engine) -> Keys[Vm]:
     def storage(record: Vm) -> list[str]:
         return [engine.storage_domains[disk.storage_domain_id].name for disk in engine.attached_disks(record)]
 
+    def pool(record: Vm) -> list[str]:
+        found = engine.pools.get(record.pool_id or "")
+        return [found.name] if found else []
+
+    def tags(record: Vm) -> list[str]:
+        return [tag.name for tag in engine.tags.values() if record.id in tag.owners]
+
+    def host(record: Vm) -> list[str]:
+        return [host_name(engine, record)] if record.is_running else []
+
     def addresses(record: Vm) -> Iterable[str]:
         return record.run.ssh_addresses.values() if record.run else ()
 
@@ -119,8 +131,12 @@ def _keys(engine: Engine) -> Keys[Vm]:
         "template": template,
         "template.name": template,
         "storage.name": storage,
-        "pool": lambda _record: [],
-        "tag": lambda _record: [],
+        "pool": pool,
+        "pool.name": pool,
+        "tag": tags,
+        "host": host,
+        "hosts.name": host,
+        "memory": lambda record: [str(record.settings.memory // 2**20)],
         "ip": addresses,
         "type": lambda record: [record.settings.type],
         "os": lambda record: [record.settings.os_type],
@@ -172,7 +188,7 @@ def update(call: Call) -> Reply:
             check_name_free(engine, name, engine.clusters[vm.cluster_id].data_center_id, "edit", vm)
         cluster_node = body.find("cluster")
         cluster = engine.named_cluster(cluster_node) if cluster_node is not None else None
-        settings = read_settings(body, vm.next_run or vm.settings)
+        settings = read_settings(body, vm.next_run or vm.settings, engine.look)
         if settings.bios_type == "cluster_default":
             settings = replace(settings, bios_type=engine.clusters[vm.cluster_id].bios_type)
         check_settings(settings, "edit")
@@ -215,5 +231,6 @@ ROUTES = [
     get("vms/{vm}", show),
     put("vms/{vm}", update),
     delete("vms/{vm}", remove),
+    get("vms/{vm}/permissions", permissions),
     *(get(f"vms/{{vm}}/{rel}", empty_list(tag)) for rel, tag in EMPTY_LISTS.items()),
 ]
