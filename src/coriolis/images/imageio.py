@@ -41,7 +41,8 @@ class ImageioParameters:
 
 
 def open_image(image: ImageDisk, opening: Opening) -> Disk:
-    """Earlier writers are out since the provider ended their transfers, whose tickets went with them."""
+    """Writers of earlier runs are out: the provider has ended their transfers, and their tickets went with them. Two of
+    the same run write the same bytes, those of one point in time of the source."""
     del opening
     return ImageioDisk(image, parameters_of(image, ImageioParameters))
 

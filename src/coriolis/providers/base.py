@@ -120,11 +120,15 @@ class SourceResources:
 
 @dataclass(frozen=True, slots=True)
 class TargetResources:
-    """Each replica disk, by the id of its source disk: attached to the disk copy worker, or as an image to write."""
+    """Each replica disk, by the id of its source disk: attached to the disk copy worker, or as an image to write.
+
+    `route`: the way of the bytes that the environment asks for, in the words of [transfer] route; None: as that says.
+    """
 
     worker: WorkerVm | None
     extra: Mapping[str, str]
     images: tuple[ImageDisk, ...] = ()
+    route: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

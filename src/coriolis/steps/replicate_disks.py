@@ -59,7 +59,8 @@ class ReplicateDisks(Step):
             tidy(copy.manifest.parent, _files(op, replica))
         try:
             limits = RunLimits(op, self.transfer_id)
-            job = self._job(op, copies, limits.current)
+            route = target_resources.route or op.settings.transfer.route
+            job = self._job(op, copies, limits.current, route)
             results = run_copy_job(job, report=op.disk_progress, check=op.check, limits=limits)
         except VerificationFailed as error:
             op.event(EventLevel.ERROR, f"{error.message} The next execution compares and mends it.")
@@ -139,7 +140,7 @@ class ReplicateDisks(Step):
     def _scope(self) -> str:
         return f"{self.transfer_id}/{self.instance_name}"
 
-    def _job(self, op: StepContext, copies: Sequence[DiskCopy], limits: Limits) -> CopyJob:
+    def _job(self, op: StepContext, copies: Sequence[DiskCopy], limits: Limits, route: str) -> CopyJob:
         transfer = op.settings.transfer
         return CopyJob(
             copies=tuple(copies),
@@ -149,7 +150,7 @@ class ReplicateDisks(Step):
             compression=transfer.compression,
             parallel_disks=transfer.parallel_disks,
             connect_timeout=transfer.connect_timeout,
-            route=transfer.route,
+            route=route,
             agent_ports=transfer.agent_ports,
             limits=limits,
             signing_keys=signing_keys(op.settings),

@@ -72,6 +72,9 @@ class OpenStackLab:
     def source(self, **change: Any) -> Any:
         return OpenStackProvider().connect_source(self.info(**change), "lab-openstack", SETTINGS)
 
+    def destination(self, **change: Any) -> Any:
+        return OpenStackProvider().connect_destination(self.info(**change), "lab-openstack", SETTINGS)
+
     def sdk(self) -> Any:
         return self.source()._client.sdk  # the lab's user, to arrange things with
 

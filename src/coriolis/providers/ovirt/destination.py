@@ -30,6 +30,9 @@ from coriolis.providers.ovirt.options import DestinationEnvironment, destination
 from coriolis.providers.ovirt.snapshot_clones import SnapshotClones
 from coriolis.providers.ovirt.workers import COPY_ROLE, MORPHING_ROLE, Workers, worker_plan
 
+_ROUTES = {"ssh": "ssh", "https": "tls"}
+"""Through a worker, where the mechanism says it."""
+
 
 class OvirtDestination(DestinationCloud):
     def __init__(self, client: OvirtClient) -> None:
@@ -133,7 +136,8 @@ class OvirtDestination(DestinationCloud):
                 return TargetResources(None, {}, images)
             plan = worker_plan(self._client, environment)
             disks = [(r.disk_id, r.volume_id, r.size_bytes) for r in replicas]
-            return TargetResources(self._workers.create(op, COPY_ROLE, plan, disks), {})
+            worker = self._workers.create(op, COPY_ROLE, plan, disks)
+            return TargetResources(worker, {}, route=_ROUTES.get(environment.data_transfer_mechanism))
 
     def delete_target_resources(
         self,
