@@ -12,7 +12,7 @@ from coriolis.runner import run
 from testbed.openstack.saying import TestbedError, say
 from testbed.openstack.settings import API_ADDRESS, API_PREFIX, HOSTNAME, LOCALHOST, Testbed
 
-_DONE = Path("/run/testbed-mounts")
+_BEGUN, _DONE = Path("/run/testbed-mounts-begun"), Path("/run/testbed-mounts")
 _NOVA_LIBVIRT = Path("/usr/lib/python3/dist-packages/nova/virt/libvirt/config.py")
 _ALTERNATIVES = Path("/etc/alternatives")
 _CONFIGURED = ("keystone", "placement", "glance", "nova", "neutron", "cinder", "swift", "libvirt", "ceph")
@@ -52,14 +52,17 @@ def prepare(testbed: Testbed) -> None:
     """Does nothing the second time in the life of an enclosure."""
     if _DONE.exists():
         return
+    if _BEGUN.exists():
+        raise TestbedError("an earlier start was broken off half-way; run `make openstack-down` first")
     say("mounting the testbed's directories over the machine's")
+    _private_run()
+    _BEGUN.touch()
     run(["hostname", HOSTNAME])
     run(["ip", "link", "set", "lo", "up"])
     run(["ip", "addr", "replace", f"{API_ADDRESS}/{API_PREFIX}", "dev", "api"])
     for interface in ("api", "public"):
         run(["ip", "link", "set", interface, "up"])
     run(["mount", "-t", "sysfs", "sysfs", "/sys"])  # shows the network interfaces of this namespace
-    _private_run()
     _log_directories(testbed)
     for service in _CONFIGURED:
         _configuration(testbed, service)
@@ -104,8 +107,7 @@ def _configuration(testbed: Testbed, service: str) -> None:
         if service == "ceph":  # ships nothing; what is there is another cluster's
             own.mkdir()
         else:
-            shutil.copytree(shipped, own, symlinks=True)
-            run(["cp", "--attributes-only", "--recursive", "--preserve=ownership,mode", f"{shipped}/.", own])
+            run(["cp", "--archive", shipped, own])
     _bind(own, shipped)
 
 

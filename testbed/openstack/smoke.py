@@ -13,6 +13,7 @@ from testbed.openstack.contents import IMAGE, KEY_PAIR
 from testbed.openstack.registration import Registration, connect
 from testbed.openstack.saying import TestbedError, say
 from testbed.openstack.settings import CLOUDS, Testbed
+from testbed.openstack.storage import Storage
 from testbed.openstack.waiting import wait_until
 
 _PREFIX = "smoke"
@@ -148,7 +149,7 @@ class Smoke:
         return storage.wait_for_status(made, "available", ["error"], 1, 600)
 
     def _digest(self, volume: str) -> str:
-        return rbd_digest(self._testbed, f"volumes/volume-{volume}")
+        return Storage(self._testbed).digest(f"volumes/volume-{volume}")
 
     def _ssh(self, address: str, script: str) -> str | None:
         """What it printed; None when it failed."""
@@ -169,25 +170,6 @@ class Smoke:
             return run(command, stdin=script.encode(), timeout=120).text
         except CommandFailed:
             return None
-
-
-def rbd_digest(testbed: Testbed, image: str) -> str:
-    """SHA-256 of an RBD image's content, read from Ceph itself: below everything that is tested."""
-    ceph = testbed.etc / "ceph"
-    keyring = ceph / "ceph.client.admin.keyring"
-    export = [
-        "rbd",
-        "--conf",
-        ceph / "ceph.conf",
-        "--keyring",
-        keyring,
-        "export",
-        "--no-progress",
-        image,
-        "-",
-    ]
-    pipeline = ["bash", "-o", "pipefail", "-c", '"$@" | sha256sum', "bash", *export]
-    return run(pipeline, timeout=_SECONDS).text.split()[0]
 
 
 def run_all(testbed: Testbed) -> None:
