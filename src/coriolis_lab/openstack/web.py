@@ -5,7 +5,7 @@ import re
 import secrets
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from starlette.routing import Route as StarletteRoute
 from coriolis_lab.faults import Fault
 from coriolis_lab.openstack.cloud import Cloud
 from coriolis_lab.openstack.records import Token
+from coriolis_lab.openstack.releases import Release
 
 Json = dict[str, Any]
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
@@ -47,10 +48,11 @@ class Reply:
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `ids` are the path's variables; `version` the negotiated microversion, (0, 0) where
-    there is none."""
+    """One request. `origin` is the server's URL, `base` what the region and the interface have below it; `ids` are
+    the path's variables; `version` the negotiated microversion, (0, 0) where there is none."""
 
     cloud: Cloud
+    origin: str
     base: str
     method: str
     path: str
@@ -115,13 +117,15 @@ Handler = Callable[[Call], Reply]
 
 @dataclass(frozen=True)
 class Route:
-    """`public`: without a token. `unlocked`: the handler asks the hypervisor and takes the lock itself."""
+    """`public`: without a token. `unlocked`: the handler asks the hypervisor and takes the lock itself.
+    `of_release`: whether a cloud of that release has it."""
 
     method: str
     path: str
     handler: Handler
     public: bool = False
     unlocked: bool = False
+    of_release: Callable[[Release], bool] = lambda _release: True
 
 
 @dataclass(frozen=True)
@@ -177,12 +181,20 @@ class Service:
     unscoped: bool = False
 
     def starlette_routes(self, cloud: Cloud) -> Iterable[StarletteRoute]:
+        service = self._as_of(cloud.release)
         for route in self.routes:
-            yield StarletteRoute(
-                self.prefix + route.path, self._endpoint(cloud, route), methods=[route.method]
-            )
-        lost = Route("GET", "", _not_found)
-        yield StarletteRoute(self.prefix + "/{rest:path}", self._endpoint(cloud, lost), methods=_METHODS)
+            if route.of_release(cloud.release):
+                yield StarletteRoute(
+                    self.prefix + route.path, service._endpoint(cloud, route), methods=[route.method]
+                )
+        lost = Route("GET", "", not_found)
+        yield StarletteRoute(self.prefix + "/{rest:path}", service._endpoint(cloud, lost), methods=_METHODS)
+
+    def _as_of(self, release: Release) -> "Service":
+        """With the release's latest microversion, which it knows by the name in the version header."""
+        if self.versions is None:
+            return self
+        return replace(self, versions=replace(self.versions, maximum=getattr(release, self.versions.service)))
 
     def _endpoint(self, cloud: Cloud, route: Route) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
@@ -214,7 +226,7 @@ class Service:
 
     def _bearer(self, cloud: Cloud, request: Request) -> Token:
         with cloud.lock:
-            token = cloud.find_token(request.headers.get("X-Auth-Token", ""))
+            token = cloud.realm.find_token(request.headers.get("X-Auth-Token", ""))
         if token is None or (token.project is None and not self.unscoped):
             raise unauthorized(str(request.base_url))
         url_project = request.scope["state"].get("url_project")
@@ -240,7 +252,7 @@ def keystone_error(error: ApiError) -> Json:
     }
 
 
-def _not_found(_call: Call) -> Reply:
+def not_found(_call: Call) -> Reply:
     raise ApiError(404, "The resource could not be found.", NO_ROUTE)
 
 
@@ -255,6 +267,7 @@ def _call(cloud: Cloud, request: Request, raw: bytes, version: tuple[int, int], 
         body = raw
     return Call(
         cloud=cloud,
+        origin=f"{request.url.scheme}://{request.url.netloc}",
         base=str(request.base_url).rstrip("/"),
         method=request.method,
         path=request.url.path,

@@ -1,4 +1,4 @@
-"""Nova v2.1, microversions 2.1 to 2.93."""
+"""Nova v2.1, microversions 2.1 to 2.93 or what the release has."""
 
 from coriolis_lab.openstack.compute import (
     actions,
@@ -21,7 +21,7 @@ def _version(call: Call) -> Json:
     return {
         "id": "v2.1",
         "status": "CURRENT",
-        "version": "2.93",
+        "version": "{}.{}".format(*call.cloud.release.compute),
         "min_version": "2.1",
         "updated": "2013-07-23T11:33:21Z",
         "links": [{"rel": "self", "href": f"{call.base}/compute/v2.1/"}],
