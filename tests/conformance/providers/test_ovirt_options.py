@@ -410,7 +410,7 @@ def test_migr_template_username_and_password_map(engine: Engine) -> None:
     }
     destination = engine.destination(**known)
     op = engine.operation(destination)
-    env = {"storage_domain": "files"}
+    env = {"storage_domain": "files", "data_transfer_mechanism": "ssh"}
     login = destination.deploy_target_resources(op, env, instance(), []).worker.login
     destination.delete_target_resources(op, env, [])
     assert (login.username, login.private_key, login.password.reveal()) == ("coriolis", None, "Passw0rd")

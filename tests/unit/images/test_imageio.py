@@ -6,7 +6,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,10 @@ from coriolis.agent.disk import DeviceError, Disk, DiskUnavailableError
 from coriolis.images.imageio import ask_options
 from coriolis.images.registry import Opening, open_image
 from coriolis.model.image import ImageDisk
+from coriolis.model.progress import DiskResult
 from coriolis.model.secret import Secret
+from coriolis.transfer.job import CopyJob, DiskCopy, ImageEnd
+from coriolis.transfer.process import run_copy_job
 from coriolis_lab.hypervisor.exports import NbdExports
 from coriolis_lab.hypervisor.layers import Layer
 from coriolis_lab.hypervisor.process import Spawner
@@ -84,6 +87,10 @@ def opened(tmp_path: Path, service: Service) -> Iterator[Callable[..., Disk]]:
         disk.close()
 
 
+def qemu(*words: str) -> None:
+    subprocess.run(words, check=True, capture_output=True)
+
+
 def raw_file(directory: Path) -> Path:
     path = directory / "disk.raw"
     with path.open("wb") as file:
@@ -119,9 +126,6 @@ def test_what_is_written_is_read_and_is_there(
 def test_zeros_and_changes_are_told(service: Service, opened: Callable[..., Disk], tmp_path: Path) -> None:
     path = tmp_path / "disk.qcow2"
 
-    def qemu(*words: str) -> None:
-        subprocess.run(words, check=True, capture_output=True)
-
     qemu("qemu-img", "create", "-q", "-f", "qcow2", str(path), str(SIZE))
     qemu("qemu-io", "-c", f"write -P 7 {MIB} {MIB}", str(path))
     qemu("qemu-img", "bitmap", "--add", str(path), "b1")
@@ -137,6 +141,51 @@ def test_zeros_and_changes_are_told(service: Service, opened: Callable[..., Disk
     assert disk.changes("another") is None
     plain = opened(service.image(raw_file(tmp_path), "read"), "reader")
     assert plain.changes("c1") is None
+
+
+def test_a_disk_is_copied_from_one_to_another(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the transfer process, whose agents are processes of their own; then only what was changed, and read only
+    that."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    source = tmp_path / "source.qcow2"
+    data = os.urandom(2 * MIB)
+    content = tmp_path / "content"
+    content.write_bytes(bytes(MIB) + data + bytes(SIZE - 3 * MIB))
+    qemu("qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(content), str(source))
+    qemu("qemu-img", "bitmap", "--add", str(source), "b1")
+    target = raw_file(tmp_path)
+
+    def copy(generation: int, **image: str) -> DiskResult:
+        ends = [service.image(source, "read", **image), service.image(target, "write")]
+        disk = DiskCopy(
+            disk_id="d1",
+            size_bytes=SIZE - MIB,
+            source=ImageEnd(ends[0]),
+            destination=ImageEnd(replace(ends[1], disk_id="v1")),
+            generation=generation,
+            manifest=tmp_path / f"manifest{generation}",
+            previous=tmp_path / f"manifest{generation - 1}" if generation > 1 else None,
+            destination_zeroed=generation == 1,
+            since=ends[0].since,
+        )
+        job = CopyJob((disk,), "t/i", generation, route="auto")
+        (result,) = run_copy_job(job, report=lambda _: None, check=lambda: None)
+        for end in ends:
+            service.exports.close(end.secrets["url"].reveal().rsplit("/", 1)[1])
+        return result
+
+    first = copy(1)
+    assert target.read_bytes() == content.read_bytes()
+    assert (first.route, first.moved) == ("local", 2 * MIB)
+    assert first.read < 4 * MIB  # the rest is known to be zeros
+    qemu("qemu-io", "-c", f"write -P 9 {2 * MIB} 64k", str(source))
+    second = copy(2, bitmap="b1")
+    assert (second.moved, second.read) == (65536, 65536)
+    wanted = bytearray(content.read_bytes())
+    wanted[2 * MIB : 2 * MIB + 65536] = b"\x09" * 65536
+    assert target.read_bytes() == wanted
 
 
 def test_a_connection_that_was_closed_is_made_again(
