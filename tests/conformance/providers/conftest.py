@@ -59,6 +59,7 @@ class OpenStackLab:
     faults: FaultBook
     project: str
     env: dict[str, Any] = field(default_factory=dict)
+    _destination: Any = None
 
     def info(self, **change: Any) -> dict[str, Any]:
         known = {
@@ -73,10 +74,18 @@ class OpenStackLab:
         return OpenStackProvider().connect_source(self.info(**change), "lab-openstack", SETTINGS)
 
     def destination(self, **change: Any) -> Any:
-        return OpenStackProvider().connect_destination(self.info(**change), "lab-openstack", SETTINGS)
+        """The same one each time unless `change` asks for another: a log-in and the discovery of the services cost
+        more than most tests."""
+        if change or self._destination is None:
+            made = OpenStackProvider().connect_destination(self.info(**change), "lab-openstack", SETTINGS)
+            if change:
+                return made
+            self._destination = made
+        return self._destination
 
     def sdk(self) -> Any:
-        return self.source()._client.sdk  # the lab's user, to arrange things with
+        """The lab's user, to arrange things with."""
+        return self.destination()._client.sdk
 
     def boot(self, name: str, *, volumes: int = 2) -> Any:
         """A server that boots from a volume."""

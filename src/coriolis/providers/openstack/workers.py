@@ -12,12 +12,13 @@ from typing import Any
 from coriolis.errors import CloudError, CloudTimeout, Conflict, CoriolisError, DiskStillAttached
 from coriolis.model.worker import SshLogin, WorkerDisk, WorkerVm
 from coriolis.providers.base import Operation
-from coriolis.providers.keys import new_key_pair
+from coriolis.providers.keys import new_key_pair, new_rsa_key_pair
 from coriolis.providers.lifecycle import Patience, run_all, wait_until
 from coriolis.providers.openstack.block_storage import Volumes
 from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.resources import Resources
 from coriolis.providers.openstack.servers import Servers
+from coriolis.providers.openstack.windows_password import WINDOWS_USER, wait_for_password
 from coriolis.workers.ssh import wait_for_ssh
 
 WORKER_USER = "coriolis"
@@ -27,7 +28,7 @@ _CONSOLE_GRACE = Patience(timeout=10.0, interval=1.0)
 _DETACH_SECONDS = (
     90.0  # a guest that lives lets a disk go within seconds; Nova itself tries for about a minute
 )
-_SSH_PORT = 22
+_SSH_PORT, _WINRM_PORT = 22, 5986  # WinRM over TLS, as cloudbase-init sets it up
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ class FloatingIpPool:
 class WorkerPlan:
     """What to boot, by ids.
 
-    `pool` None: reached by its fixed address. `boot_volume_gb` None: from the image itself.
+    `pool` None: reached by its fixed address. `boot_volume_gb` None: from the image itself. `windows`: of an image
+    with cloudbase-init, reached by WinRM.
     """
 
     role: str
@@ -60,6 +62,7 @@ class WorkerPlan:
     boot_volume_type: str | None = None
     availability_zone: str | None = None
     storage_zone: str | None = None
+    windows: bool = False
 
 
 class Workers:
@@ -72,20 +75,24 @@ class Workers:
         self._servers = Servers(client)
 
     def create(self, op: Operation, plan: WorkerPlan) -> WorkerVm:
-        """Returns once the worker answers on SSH.
+        """Returns once the worker answers on SSH; a Windows worker, once it has told its password.
 
         The caller has removed what an earlier attempt left: the private key of that attempt died with it.
         """
         name = op.name(plan.role)
-        key = new_key_pair()
+        key = new_rsa_key_pair() if plan.windows else new_key_pair()
         op.progress("Creating a worker VM")
         self._resources.ensure_key_pair(op, name, key.public)
-        group_id = self._create_security_group(op, name)
+        group_id = self._create_security_group(op, name, _WINRM_PORT if plan.windows else _SSH_PORT)
         port = {"network_id": plan.network_id, "security_group_ids": [group_id]}
         port_id = self._resources.ensure_port(op, name, port)
         server_id = self._create_server(op, name, plan, port_id, key.public)
         address = self._address(op, name, plan, port_id)
         self._servers.wait_active(op, server_id, "boot a worker VM")
+        if plan.windows:
+            op.progress("Waiting for the password of the worker VM")
+            password = wait_for_password(self._client, op, server_id, key.private)
+            return WorkerVm(server_id, name, SshLogin(address, WINDOWS_USER, _WINRM_PORT, password=password))
         op.progress("Waiting for SSH on the worker VM")
         host_key = self._host_key(op, server_id, address)
         login = SshLogin(address, WORKER_USER, private_key=key.private, host_key=host_key)
@@ -163,24 +170,25 @@ class Workers:
         held = [entry for entry in attached if entry["id"] in protected]
         return [str(e["id"]) for e in held if not doomed or e.get("delete_on_termination")]
 
-    def _create_security_group(self, op: Operation, name: str) -> str:
+    def _create_security_group(self, op: Operation, name: str, port: int) -> str:
         network = self._client.network
-        group_id = self._resources.ensure_security_group(op, name, "SSH to a temporary worker VM of Coriolis")
+        description = "Log-in to a temporary worker VM of Coriolis"
+        group_id = self._resources.ensure_security_group(op, name, description)
         rules = self._client.rows(
             "list security group rules",
             lambda: network.security_group_rules(security_group_id=group_id, direction="ingress"),
         )
-        if not any(rule.port_range_min == _SSH_PORT for rule in rules):
+        if not any(rule.port_range_min == port for rule in rules):
             rule = {
                 "security_group_id": group_id,
                 "direction": "ingress",
                 "ether_type": "IPv4",
                 "protocol": "tcp",
-                "port_range_min": _SSH_PORT,
-                "port_range_max": _SSH_PORT,
+                "port_range_min": port,
+                "port_range_max": port,
             }
             self._client.call(
-                "allow SSH to the worker",
+                "open the worker to log-ins",
                 lambda: network.create_security_group_rule(**rule),
                 idempotent=False,
             )
@@ -193,8 +201,9 @@ class Workers:
             "flavor_id": plan.flavor_id,
             "networks": [{"port": port_id}],
             "key_name": name,
-            "user_data": _user_data(public_key),
         }
+        if not plan.windows:
+            attributes["user_data"] = _user_data(public_key)
         if plan.config_drive:
             attributes["config_drive"] = True
         if plan.availability_zone:

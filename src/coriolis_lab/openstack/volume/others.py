@@ -93,8 +93,9 @@ def _pools(call: Call) -> Reply:
     )
 
 
-def _zones(_call: Call) -> Reply:
-    return Reply({"availabilityZoneInfo": [{"zoneName": "nova", "zoneState": {"available": True}}]})
+def _zones(call: Call) -> Reply:
+    zones = [{"zoneName": name, "zoneState": {"available": True}} for name in call.cloud.volume_zones]
+    return Reply({"availabilityZoneInfo": zones})
 
 
 def _extensions(_call: Call) -> Reply:
