@@ -9,6 +9,7 @@ of a stopped one, qemu-nbd serves the disk itself.
 """
 
 import itertools
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -67,7 +68,7 @@ class StoppedVmBackup:
             change_bitmap(disk.top, _MERGED, "--add", "--disable")
             self._undo.callback(change_bitmap, disk.top, _MERGED, "--remove")
             for layer in layers:
-                source = ["-b", str(layer.path), "-F", layer.format]
+                source = [] if layer is disk.top else ["-b", str(layer.path), "-F", layer.format]
                 change_bitmap(disk.top, _MERGED, "--merge", wish.since, *source)
         if wish.checkpoint is not None:
             change_bitmap(disk.top, wish.checkpoint, "--add")
@@ -192,8 +193,16 @@ def _unless_gone(action: Callable[[], object]) -> Callable[[], None]:
 
 
 def change_bitmap(layer: Layer, name: str, *options: str) -> None:
-    """`qemu-img bitmap OPTIONS FILE NAME`; the layer must not be open elsewhere."""
+    """`qemu-img bitmap OPTIONS FILE NAME`; the layer must not be open elsewhere.
+
+    It is opened without the layers below, one of which may be the source of a merge and would be locked.
+    """
+    alone = {
+        "driver": layer.format,
+        "file": {"driver": "file", "filename": str(layer.path)},
+        "backing": None,
+    }
     try:
-        run(["qemu-img", "bitmap", *options, "-f", layer.format, layer.path, name])
+        run(["qemu-img", "bitmap", *options, f"json:{json.dumps(alone)}", name])
     except CommandFailed as error:
         raise HypervisorError(str(error)) from error

@@ -36,7 +36,7 @@ from coriolis_lab.ovirt.tasks import TaskRunner
 from coriolis_lab.settings import LabSettings
 
 Record = TypeVar("Record", Cluster, Disk, StorageDomain, Template, VnicProfile, Vm)
-Named = TypeVar("Named", Cluster, StorageDomain, Template, VnicProfile)
+Named = TypeVar("Named", Cluster, StorageDomain, Template, Vm, VnicProfile)
 GIGABYTE = 1024**3
 CRITICAL_SPACE = 5 * GIGABYTE
 FIRST_GUEST_ADDRESS = 10
@@ -107,6 +107,9 @@ class Engine:
 
     def named_vnic_profile(self, node: Node) -> VnicProfile:
         return _resolve(self.vnic_profiles, node, "VnicProfile")
+
+    def named_vm(self, node: Node) -> Vm:
+        return _resolve(self.vms, node, "Vm")
 
     def data_center_of_cluster(self, cluster_id: str) -> DataCenter:
         return self.data_centers[self.clusters[cluster_id].data_center_id]

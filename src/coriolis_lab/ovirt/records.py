@@ -213,6 +213,7 @@ class Vm:
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     backups: dict[str, "Backup"] = field(default_factory=dict)
     checkpoints: dict[str, "Checkpoint"] = field(default_factory=dict)
+    consoles: tuple[str, ...] = ("vnc",)
     next_run: MachineSettings | None = None
     started_before: bool = False
     start_time: datetime | None = None

@@ -4,9 +4,10 @@ from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.records import Host
 from coriolis_lab.ovirt.refusals import gone
+from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.search import Keys
-from coriolis_lab.ovirt.web import Call, Reply, found, get
+from coriolis_lab.ovirt.web import Call, Reply, empty_list, found, get
 
 
 def render(engine: Engine, host: Host) -> Element:
@@ -29,6 +30,7 @@ def render(engine: Engine, host: Host) -> Element:
         reference("cluster", "clusters", host.cluster_id),
         name=host.name,
         comment="",
+        links=(*EMPTY_LISTS, "permissions", "tags"),
     )
 
 
@@ -56,4 +58,23 @@ def show(call: Call) -> Reply:
         return found(render(call.engine, host))
 
 
-ROUTES = [get("hosts", list_all), get("hosts/{host}", show)]
+# what a host has below it; the lab's host has none of it to show
+EMPTY_LISTS = {
+    "devices": "host_devices",
+    "hooks": "hooks",
+    "katelloerrata": "katello_errata",
+    "networkattachments": "network_attachments",
+    "nics": "host_nics",
+    "numanodes": "host_numa_nodes",
+    "statistics": "statistics",
+    "storage": "host_storages",
+    "storageconnectionextensions": "storage_connection_extensions",
+    "unmanagednetworks": "unmanaged_networks",
+}
+
+ROUTES = [
+    get("hosts", list_all),
+    get("hosts/{host}", show),
+    get("hosts/{host}/permissions", permissions),
+    *(get(f"hosts/{{host}}/{rel}", empty_list(tag)) for rel, tag in EMPTY_LISTS.items()),
+]

@@ -121,12 +121,12 @@ def add(call: Call) -> Reply:
     with engine.lock:
         name = body.string("name")
         vm_node = body.find("vm")
-        if not name or vm_node is None or not vm_node.id:
-            raise incomplete("Template", "name" if not name else "vm.id", "add")
+        if not name or vm_node is None or not (vm_node.id or vm_node.string("name")):
+            raise incomplete("Template", "name" if not name else "vm.id|name", "add")
         check_vm_name(name, "add Template")
         if any(template.name == name for template in engine.templates.values()):
             raise conflict("Cannot add Template. The template name already exists.")
-        vm = engine.vm(vm_node.id)
+        vm = engine.named_vm(vm_node)
         if vm.status != VmStatus.DOWN:
             raise conflict("Cannot add Template. The VM must be down.")
         domain_node = body.find("storage_domain")

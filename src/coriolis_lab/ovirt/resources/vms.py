@@ -39,8 +39,6 @@ LINKS = (
     "checkpoints",
 )
 EMPTY_LISTS = {
-    "graphicsconsoles": "graphics_consoles",
-    "cdroms": "cdroms",
     "watchdogs": "watchdogs",
     "applications": "applications",
     "hostdevices": "host_devices",
