@@ -9,7 +9,11 @@ from pydantic import TypeAdapter, ValidationError
 from coriolis.agent.disk import DeviceError, Disk
 from coriolis.model.image import ImageDisk
 
-DRIVERS: dict[str, str] = {"imageio": "coriolis.images.imageio"}
+DRIVERS: dict[str, str] = {
+    "cinder-backup": "coriolis.images.cinder_backup",
+    "imageio": "coriolis.images.imageio",
+    "rbd": "coriolis.images.rbd",
+}
 """Modules by kind; imported when an image of that kind is opened, since some need libraries that not every host has."""
 
 Parameters = TypeVar("Parameters")
