@@ -103,9 +103,10 @@ class Ceph:
             run(["ceph-authtool", "-C", keyring("admin"), "--gen-key", "-n", "client.admin", *_ADMIN])
             run(["ceph-authtool", keys, "--import-keyring", keyring("admin")])
             run(["monmaptool", "--create", "--addv", "a", addresses, "--fsid", fsid, monitors])
-            for path in (scratch, keys, monitors):
+            shutil.rmtree(_MONITOR)  # of an attempt that broke off
+            _MONITOR.mkdir()
+            for path in (scratch, keys, monitors, _MONITOR):
                 shutil.chown(path, "ceph", "ceph")
-            shutil.rmtree(_MONITOR)
             run(
                 [
                     *("ceph-mon", "--mkfs", "-i", "a", "--monmap", monitors, "--keyring", keys),

@@ -74,7 +74,7 @@ class Registration:
         grants += [(name, name, role) for name in names for role in ("member",)]
         grants += [(name, "admin", "admin") for name in names]
         for project, user, role in grants:
-            identity.put(f"/projects/{projects[project].id}/users/{users[user].id}/roles/{roles[role].id}")
+            identity.assign_project_role_to_user(projects[project], users[user], roles[role])
         self._catalog()
         say("users, projects and the catalog are registered")
 
@@ -95,10 +95,12 @@ class Registration:
 
     def use_backups(self, driver: str) -> None:
         """Of the two backup services, "swift" and "ceph", exactly one is enabled."""
-        for name in ("swift", "ceph"):
-            verb = "enable" if name == driver else "disable"
-            body = {"binary": "cinder-backup", "host": f"backup-{name}"}
-            self._cloud.block_storage.put(f"/os-services/{verb}", json=body)
+        storage = self._cloud.block_storage
+        for service in storage.services(binary="cinder-backup"):
+            if service.host == f"backup-{driver}":
+                storage.enable_service(service)
+            else:
+                storage.disable_service(service)
 
     def _project(self, name: str) -> Any:
         return self._cloud.identity.create_project(name=name, domain_id="default")
@@ -152,8 +154,8 @@ class Registration:
 
     def _quotas(self, cloud: Cloud) -> None:
         project = self._cloud.identity.find_project(cloud.name)
-        self._cloud.compute.put(f"/os-quota-sets/{project.id}", json={"quota_set": _COMPUTE_QUOTA})
-        self._cloud.block_storage.put(f"/os-quota-sets/{project.id}", json={"quota_set": _VOLUME_QUOTA})
+        self._cloud.compute.update_quota_set(project, **_COMPUTE_QUOTA)
+        self._cloud.block_storage.update_quota_set(project, **_VOLUME_QUOTA)
 
     def _network(self, cloud: Cloud, public: Any) -> None:
         """The project's own network behind a router. SSH and ping are let in by its default security group."""
@@ -186,8 +188,7 @@ class Registration:
 
 
 def _up(cloud: Any) -> int:
-    answer = cloud.block_storage.get("/os-services").json()
-    return sum(service["state"] == "up" for service in answer["services"])
+    return sum(service.state == "up" for service in cloud.block_storage.services())
 
 
 def _compute_is_up(service: Any) -> bool:

@@ -62,7 +62,8 @@ class Cloud:
         return f"{self.name}-net"
 
 
-CLOUDS = (Cloud("cloud-a", "10.61.0.0/24"), Cloud("cloud-b", "10.62.0.0/24"))
+# The same addresses in both, as where a site moves: a migrated VM can keep its own.
+CLOUDS = (Cloud("cloud-a", "10.61.0.0/24"), Cloud("cloud-b", "10.61.0.0/24"))
 
 
 @dataclass(frozen=True)

@@ -64,8 +64,7 @@ class Operator:
 
     def set_volume_quota(self, project: str, **limits: int) -> dict[str, int]:
         """Returns the limits that were there before."""
-        project_id = self._sdk.identity.find_project(project).id
-        path = f"/os-quota-sets/{project_id}"
-        before = self._sdk.block_storage.get(path).json()["quota_set"]
-        self._sdk.block_storage.put(path, json={"quota_set": limits}).raise_for_status()
+        owner = self._sdk.identity.find_project(project)
+        before = self._sdk.block_storage.get_quota_set(owner)
+        self._sdk.block_storage.update_quota_set(owner, **limits)
         return {name: before[name] for name in limits}
