@@ -120,6 +120,14 @@ class DiskStillAttached(CloudError):
     hint = "Detach the disk from the VM by hand, then retry the clean-up."
 
 
+class ServicesUnusable(CloudError):
+    """Of a connection's validation. Fields: cloud, faults (a sentence for each service that fails)."""
+
+    code = "CORI-2511"
+    http_status = 400
+    template = "{cloud} cannot be used. {faults}"
+
+
 class SecretNotFound(InvalidInput):
     """Fields: reference."""
 

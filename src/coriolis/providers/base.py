@@ -146,6 +146,10 @@ class Cloud(ABC):
     def validate_connection(self) -> None:
         """Logs in and reads what every later call needs. Raises AuthenticationFailed, CloudError…"""
 
+    def remarks(self) -> Sequence[str]:
+        """After `validate_connection`: what this cloud lacks or forbids that is no fault yet, a sentence each."""
+        return ()
+
     @abstractmethod
     def list_networks(self, env: Environment) -> Sequence[Network]: ...
 

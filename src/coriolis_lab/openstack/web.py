@@ -187,7 +187,9 @@ class Service:
                 yield StarletteRoute(
                     self.prefix + route.path, service._endpoint(cloud, route), methods=[route.method]
                 )
-        lost = Route("GET", "", not_found)
+        lost = Route(
+            "GET", "", not_found, public=self.unscoped
+        )  # no middleware asks for tokens before Keystone
         yield StarletteRoute(self.prefix + "/{rest:path}", service._endpoint(cloud, lost), methods=_METHODS)
 
     def _as_of(self, release: Release) -> "Service":

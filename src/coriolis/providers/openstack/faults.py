@@ -35,7 +35,8 @@ def understanding(cloud: str, username: str, auth_url: str) -> Callable[[str, Ex
     def understand(action: str, error: Exception) -> Fault:
         status = _status(error)
         if isinstance(error, auth.Unauthorized) or status == 401:
-            return Fault(AuthenticationFailed(cloud=cloud, username=username, reason=_text(error)))
+            reason = f"{_text(error)} ({auth_url})"
+            return Fault(AuthenticationFailed(cloud=cloud, username=username, reason=reason))
         if isinstance(error, auth.ConnectionError):
             return _unreachable(cloud, action, error)
         if status is not None:

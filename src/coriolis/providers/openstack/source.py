@@ -7,6 +7,7 @@ from coriolis.model.instance import Instance, InstanceSummary, Network, Provider
 from coriolis.model.worker import WorkerDisk, WorkerVm
 from coriolis.providers.base import Environment, Operation, Points, SourceCloud, SourceResources
 from coriolis.providers.lifecycle import run_all, wait_until
+from coriolis.providers.openstack import validation, versions
 from coriolis.providers.openstack.checks import EXPORT_ROLE, check_disks, check_quota, export_plan
 from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.inventory import Inventory
@@ -24,13 +25,11 @@ class OpenStackSource(SourceCloud):
         self._workers = Workers(client)
 
     def validate_connection(self) -> None:
-        """Logs in and touches each service that an export needs, so that a hole in the catalog shows now."""
-        client = self._client
-        client.call("log in", client.sdk.session.get_token)
-        client.call("reach Nova", client.compute.get_limits)
-        client.call("reach Cinder", client.storage.get_limits)
-        client.rows("reach Neutron", client.network.networks)
-        client.call("reach Glance", lambda: next(iter(client.image.images(limit=1)), None))
+        """Logs in and asks each service that an export needs, so that a hole in the catalog shows now."""
+        validation.validate(self._client)
+
+    def remarks(self) -> Sequence[str]:
+        return [*validation.remarks(self._client), *versions.remarks(self._client)]
 
     def list_networks(self, env: Environment) -> Sequence[Network]:
         return self._inventory(env).networks()
