@@ -345,6 +345,12 @@ class OpenStackSection(Section):
         description="Image properties of migrated boot volumes, e.g. hw_video_model: virtio; over those that Coriolis "
         "chooses.",
     )
+    data_transfer_mechanism: str = Field(
+        "auto",
+        pattern="(?i)^(auto|ssh|https|rbd)$",
+        description="Way of the bytes to migrated disks: ssh or https (through a worker VM), rbd (straight into the "
+        "Ceph pool of the volumes), auto (through a worker VM).",
+    )
     flavor_name: str = Field("", description="Flavor of migrated VMs; empty: the one that fits best.")
     keypair_name: str = Field("", description="Key pair of migrated VMs.")
     server_group: str = Field("", description="Server group of migrated VMs.")
@@ -361,8 +367,8 @@ class OpenStackSection(Section):
     port_reuse_policy: str = Field(
         "keep_mac",
         pattern="^(keep_mac|replace_mac|reuse_ports)$",
-        description="keep_mac: new ports with the MAC addresses of the source; replace_mac: with new ones; reuse_ports: "
-        "free ports that have the source's MAC addresses already are taken.",
+        description="keep_mac: new ports with the MAC addresses of the source; replace_mac: with new ones; "
+        "reuse_ports: free ports that have the source's MAC addresses already are taken.",
     )
     preserve_fixed_ips: bool = Field(
         False, description="Give migrated VMs the fixed addresses of the source."
@@ -445,6 +451,11 @@ class OvirtSection(Section):
         "transfer, without one), auto.",
     )
     windows_virtio_zip_url: str = Field("", description="URL of the zip that holds winvirtio.iso.")
+    auto_enable_incremental_backups: bool = Field(
+        False,
+        description="Of oVirt as a source: let the engine record what changes on the VMs' disks; raw disks get a snapshot "
+        "for that.",
+    )
     timeout: float = Field(
         900.0, gt=0, description="Seconds to wait for a disk, VM or snapshot to change state."
     )

@@ -12,6 +12,7 @@ import pytest
 
 from coriolis.config import OpenStackSection, OvirtSection, Settings, TransferSection
 from coriolis.model.worker import SshLogin
+from coriolis.providers.lifecycle import Patience
 from coriolis.providers.openstack import workers as openstack_workers
 from coriolis.providers.openstack.plugin import OpenStackProvider
 from coriolis.providers.ovirt import workers as ovirt_workers
@@ -44,6 +45,7 @@ def _guests_answer(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReque
         return login
 
     monkeypatch.setattr(openstack_workers, "wait_for_ssh", answers)
+    monkeypatch.setattr(openstack_workers, "_CONSOLE_GRACE", Patience(0.05, 0.02))
     monkeypatch.setattr(ovirt_workers, "wait_for_ssh", answers)
 
 

@@ -2,12 +2,13 @@
 
 from functools import partial
 
-from coriolis.errors import InvalidInput, NotSupported, QuotaExceeded
+from coriolis.errors import InvalidInput, NotSupported
 from coriolis.model.instance import Instance
 from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.inventory import EPHEMERAL_PREFIX
 from coriolis.providers.openstack.lookup import Lookup
 from coriolis.providers.openstack.options import CoriolisBackupsOptions
+from coriolis.providers.openstack.quota import Needs, check_needs
 from coriolis.providers.openstack.workers import FloatingIpPool, WorkerPlan
 
 EXPORT_ROLE = "export-worker"
@@ -62,31 +63,16 @@ def check_disks(client: OpenStackClient, instance: Instance) -> None:
 
 
 def check_quota(client: OpenStackClient, instance: Instance, plan: WorkerPlan) -> None:
-    """Volumes, snapshots, gigabytes and instances. A limit of -1 means none. Raises QuotaExceeded."""
+    """Raises QuotaExceeded."""
     count = len(instance.disks)
-    gigabytes = sum(disk.size_bytes >> 30 for disk in instance.disks)
-    boot = plan.boot_volume_gb
-    volumes = count + (1 if boot else 0)
-    storage = client.call("read the storage quota", client.storage.get_limits).absolute
-    compute = client.call("read the compute quota", client.compute.get_limits).absolute
-    # Cinder counts the snapshots' size as gigabytes too, unless its operator says no_snapshot_gb_quota.
-    wanted = (
-        ("volumes", volumes, storage.max_total_volumes, storage.total_volumes_used),
-        ("snapshots", count, storage.max_total_snapshots, storage.total_snapshots_used),
-        (
-            "gigabytes of volumes",
-            gigabytes + (boot or 0),
-            storage.max_total_volume_gigabytes,
-            storage.total_gigabytes_used,
-        ),
-        ("instances", 1, compute.instances, compute.instances_used),
+    boot = plan.boot_volume_gb or 0
+    needs = Needs(
+        volumes=count + (1 if boot else 0),
+        snapshots=count,
+        gigabytes=sum(disk.size_bytes >> 30 for disk in instance.disks) + boot,
+        instances=1,
     )
-    for what, needed, limit, used in wanted:
-        if limit is not None and used is not None and limit >= 0 and used + needed > limit:
-            reason = f"{needed} {what} needed, {used} of {limit} are used"
-            raise QuotaExceeded(
-                cloud=client.cloud, action=f"export instance {instance.name!r}", reason=reason
-            )
+    check_needs(client, needs, f"export instance {instance.name!r}")
 
 
 def _required(value: str | None, option: str) -> str:

@@ -20,6 +20,8 @@ class Needs:
     ports: int = 0
     floating_ips: int = 0
     security_groups: int = 0
+    backups: int = 0
+    backup_gigabytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,13 @@ def _storage(client: OpenStackClient, needs: Needs) -> list[_Line]:
             needs.gigabytes,
             limits.max_total_volume_gigabytes,
             limits.total_gigabytes_used,
+        ),
+        _Line("backups", needs.backups, limits.max_total_backups, limits.total_backups_used),
+        _Line(
+            "gigabytes of backups",
+            needs.backup_gigabytes,
+            limits.max_total_backup_gigabytes,
+            limits.total_backup_gigabytes_used,
         ),
     ]
 

@@ -8,7 +8,7 @@ from coriolis.config import OvirtSection
 from coriolis.model.instance import Disk, Nic
 from coriolis.providers.base import Environment
 from coriolis.providers.ovirt.nic_mappings import NicMapping
-from coriolis.providers.schema import OptionModel, SecretText
+from coriolis.providers.schema import OptionModel, SecretText, in_lower_case
 from coriolis.providers.storage_mappings import NO_MAPPINGS, StorageMappings
 
 GuestKind = Literal["linux", "windows"]
@@ -16,12 +16,7 @@ BLANK_TEMPLATE = "00000000-0000-0000-0000-000000000000"
 """Every engine has it, without disks, and it cannot be removed."""
 
 
-def _in_lower_case(value: Any) -> Any:
-    """The published example of this option writes SSH and HTTPS."""
-    return value.lower() if isinstance(value, str) else value
-
-
-Mechanism = Annotated[Literal["auto", "ssh", "https", "imageio"], BeforeValidator(_in_lower_case)]
+Mechanism = Annotated[Literal["auto", "ssh", "https", "imageio"], BeforeValidator(in_lower_case)]
 
 
 class DestinationEnvironment(OptionModel):

@@ -1,6 +1,7 @@
 """What can be known to fail before an import creates anything."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from openstack import utils
 
@@ -20,6 +21,7 @@ from coriolis.providers.openstack.destination.placement import (
     placement,
     worker_plan,
 )
+from coriolis.providers.openstack.destination.rbd_volumes import RbdVolumes
 from coriolis.providers.openstack.quota import Needs, check_needs
 from coriolis.providers.openstack.workers import WorkerPlan
 
@@ -38,21 +40,15 @@ def check_transfer(
 ) -> None:
     where = _check_common(client, environment, instance)
     check_fixed_addresses(environment, instance, where.networks)
-    plan = worker_plan(client, environment, COPY_ROLE)
+    worker = Needs()
+    if environment.data_transfer_mechanism == "rbd":
+        RbdVolumes(client).check()
+    else:
+        worker = _worker_needs(client, worker_plan(client, environment, COPY_ROLE))
     there = {replica.disk_id: gib(replica.size_bytes) for replica in replicas}
     fresh = [disk for disk in instance.disks if disk.id not in there]
     grown = sum(max(0, gib(disk.size_bytes) - there.get(disk.id, 0)) for disk in instance.disks)
-    worker = _worker_needs(client, plan)
-    needs = Needs(
-        volumes=len(fresh) + worker.volumes,
-        gigabytes=grown + worker.gigabytes,
-        instances=1,
-        cores=worker.cores,
-        ram_mb=worker.ram_mb,
-        ports=1,
-        floating_ips=worker.floating_ips,
-        security_groups=1,
-    )
+    needs = replace(worker, volumes=len(fresh) + worker.volumes, gigabytes=grown + worker.gigabytes)
     check_needs(client, needs, f"transfer instance {instance.name!r}")
 
 
@@ -69,15 +65,14 @@ def check_deployment(
     _check_replicas(client, instance, replicas)
     worker = _worker_needs(client, worker_plan(client, environment, MORPHING_ROLE))
     own_address = 1 if environment.use_floating_ip else 0
-    needs = Needs(
+    needs = replace(
+        worker,
         volumes=len(replicas) + worker.volumes,
         gigabytes=sum(gib(replica.size_bytes) for replica in replicas) + worker.gigabytes,
-        instances=1,
         cores=max(worker.cores, where.flavor.vcpus),
         ram_mb=max(worker.ram_mb, where.flavor.ram_mb),
         ports=max(1, len(instance.nics)),
         floating_ips=max(worker.floating_ips, own_address),
-        security_groups=1,
     )
     check_needs(client, needs, f"deploy instance {instance.name!r}")
 
@@ -175,7 +170,10 @@ def _worker_needs(client: OpenStackClient, plan: WorkerPlan) -> Needs:
     return Needs(
         volumes=1 if plan.boot_volume_gb else 0,
         gigabytes=plan.boot_volume_gb or 0,
+        instances=1,
         cores=flavor.vcpus,
         ram_mb=flavor.ram,
+        ports=1,
         floating_ips=1 if plan.pool else 0,
+        security_groups=1,
     )

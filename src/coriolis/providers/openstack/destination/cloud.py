@@ -13,6 +13,7 @@ from coriolis.providers.base import (
     Operation,
     TargetResources,
 )
+from coriolis.providers.openstack import validation, versions
 from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.destination.checks import check_deployment, check_transfer
 from coriolis.providers.openstack.destination.final_vm import FinalVm
@@ -26,8 +27,12 @@ from coriolis.providers.openstack.destination.placement import (
     worker_plan,
 )
 from coriolis.providers.openstack.destination.profile import morphing_profile
+from coriolis.providers.openstack.destination.rbd_volumes import RbdVolumes
 from coriolis.providers.openstack.destination.replica_volumes import ReplicaVolumes
 from coriolis.providers.openstack.workers import Workers
+
+_ROUTES = {"ssh": "ssh", "https": "tls"}
+"""Through a worker, where the mechanism says it."""
 
 
 class OpenStackDestination(DestinationCloud):
@@ -41,13 +46,11 @@ class OpenStackDestination(DestinationCloud):
     # What is there
 
     def validate_connection(self) -> None:
-        """Logs in and touches each service that an import needs, so that a hole in the catalog shows now."""
-        client = self._client
-        client.call("log in", client.sdk.session.get_token)
-        client.call("reach Nova", client.compute.get_limits)
-        client.call("reach Cinder", client.storage.get_limits)
-        client.rows("reach Neutron", client.network.networks)
-        client.call("reach Glance", lambda: next(iter(client.image.images(limit=1)), None))
+        """Logs in and asks each service that an import needs, so that a hole in the catalog shows now."""
+        validation.validate(self._client)
+
+    def remarks(self) -> Sequence[str]:
+        return [*validation.remarks(self._client), *versions.remarks(self._client)]
 
     def list_networks(self, env: Environment) -> Sequence[Network]:
         """Those that the project can put VMs on: its own and shared ones, unless the environment asks for all."""
@@ -98,11 +101,16 @@ class OpenStackDestination(DestinationCloud):
         instance: Instance,  # noqa: ARG002 - of the contract
         replicas: Sequence[ReplicaDisk],
     ) -> TargetResources:
+        environment = self._environment(env)
+        mechanism = environment.data_transfer_mechanism
         with self._client.during(op):
-            plan = worker_plan(self._client, self._environment(env), COPY_ROLE)
             self._workers.delete(op, COPY_ROLE, _ids(replicas))
+            if mechanism == "rbd":
+                return TargetResources(None, {}, RbdVolumes(self._client).images(replicas))
+            plan = worker_plan(self._client, environment, COPY_ROLE)
             disks = [(r.disk_id, r.volume_id, r.size_bytes) for r in replicas]
-            return TargetResources(self._workers.create_with_disks(op, plan, disks), {})
+            worker = self._workers.create_with_disks(op, plan, disks)
+            return TargetResources(worker, {}, route=_ROUTES.get(mechanism))
 
     def delete_target_resources(
         self,

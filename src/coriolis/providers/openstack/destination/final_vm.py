@@ -103,7 +103,9 @@ class FinalVm:
         find = partial(self._marked, op, instance)
         attributes: dict[str, Any] = {}
         if not self._resources.server_ids(op, _row_name(op), find):
-            ports = self._ensure_ports(op, plan_ports(self._client, environment, instance, where), instance)
+            ours = {_port_name(op, number) for number in range(len(instance.nics))}
+            planned = plan_ports(self._client, environment, instance, where, ours)
+            ports = self._ensure_ports(op, planned, instance)
             self._addresses.ensure(op, environment, where.pool, instance, ports)
             attributes = _attributes(environment, where, instance, disks, ports)
             attributes["metadata"] = {**environment.instance_metadata, _MARK: _row_name(op)}

@@ -1,7 +1,7 @@
 """The ports of a migrated VM: MAC and IP addresses as the environment wants them."""
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -26,14 +26,20 @@ class PlannedPort:
 
 
 def plan_ports(
-    client: OpenStackClient, environment: DestinationEnvironment, instance: Instance, where: Placement
+    client: OpenStackClient,
+    environment: DestinationEnvironment,
+    instance: Instance,
+    where: Placement,
+    ours: Collection[str] = (),
 ) -> list[PlannedPort]:
-    """In the order of the NICs. Raises Conflict for addresses that are taken, InvalidInput for impossible ones.
+    """In the order of the NICs. `ours`: names of ports that an earlier attempt may have made, and is to go on with.
+
+    Raises Conflict for addresses that are taken, InvalidInput for impossible ones.
 
     Ports of other projects are not seen: for these Neutron's own refusal comes when the port is made.
     """
     return [
-        _plan(client, environment, where, nic, network)
+        _plan(client, environment, where, nic, network, ours)
         for nic, network in zip(instance.nics, where.networks, strict=True)
     ]
 
@@ -47,17 +53,18 @@ def check_fixed_addresses(
             _fixed_ips(nic, network)
 
 
-def _plan(
+def _plan(  # noqa: PLR0917 - all of them make up one port
     client: OpenStackClient,
     environment: DestinationEnvironment,
     where: Placement,
     nic: Nic,
     network: MappedNetwork,
+    ours: Collection[str],
 ) -> PlannedPort:
     mac = nic.mac_address.lower() if nic.mac_address else None
     policy = environment.port_reuse_policy
     if mac and policy != "replace_mac":
-        holder = _port_with_mac(client, network, mac)
+        holder = _holder(client, network, ours, mac_address=mac)
         if holder is not None and policy == "reuse_ports" and not holder.device_id:
             return PlannedPort(nic, existing_id=holder.id)
         if holder is not None:
@@ -74,7 +81,7 @@ def _plan(
         attributes["security_group_ids"] = list(where.security_group_ids)
     if environment.preserve_fixed_ips:
         fixed = _fixed_ips(nic, network)
-        _check_free(client, network, fixed)
+        _check_free(client, network, fixed, ours)
         if fixed:
             attributes["fixed_ips"] = fixed
     return PlannedPort(nic, attributes=attributes)
@@ -97,17 +104,25 @@ def _fixed_ips(nic: Nic, network: MappedNetwork) -> list[dict[str, str]]:
     return found
 
 
-def _port_with_mac(client: OpenStackClient, network: MappedNetwork, mac: str) -> Any | None:
-    listing = partial(client.network.ports, network_id=network.id, mac_address=mac)
-    return next(iter(client.rows(f"list ports with MAC address {mac}", listing)), None)
-
-
-def _check_free(client: OpenStackClient, network: MappedNetwork, fixed: Sequence[dict[str, str]]) -> None:
+def _check_free(
+    client: OpenStackClient,
+    network: MappedNetwork,
+    fixed: Sequence[dict[str, str]],
+    ours: Collection[str],
+) -> None:
     for address in (entry["ip_address"] for entry in fixed if "ip_address" in entry):
-        listing = partial(client.network.ports, network_id=network.id, fixed_ips=f"ip_address={address}")
-        holder = next(iter(client.rows(f"list ports with address {address}", listing)), None)
+        holder = _holder(client, network, ours, fixed_ips=f"ip_address={address}")
         if holder is not None:
             raise Conflict(
                 message=f"{client.cloud}: address {address} is taken by port {holder.id} of network "
                 f"{network.name!r}. Free it, or unset preserve_fixed_ips."
             )
+
+
+def _holder(
+    client: OpenStackClient, network: MappedNetwork, ours: Collection[str], **address: str
+) -> Any | None:
+    """The port of somebody else that has the address."""
+    listing = partial(client.network.ports, network_id=network.id, **address)
+    found = client.rows(f"list ports of network {network.name!r}", listing)
+    return next((port for port in found if port.name not in ours), None)

@@ -1,15 +1,16 @@
 """The destination environment of an OpenStack endpoint."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from coriolis.config import OpenStackSection
 from coriolis.model.instance import Disk
 from coriolis.providers.base import Environment
-from coriolis.providers.schema import OptionModel
+from coriolis.providers.schema import OptionModel, in_lower_case
 from coriolis.providers.storage_mappings import NO_MAPPINGS, StorageMappings
 
+Mechanism = Annotated[Literal["auto", "ssh", "https", "rbd"], BeforeValidator(in_lower_case)]
 GuestKind = Literal["linux", "windows"]
 PortPolicy = Literal["keep_mac", "replace_mac", "reuse_ports"]
 HypervisorType = Literal["hyperv", "qemu", "kvm"]
@@ -45,6 +46,12 @@ class DestinationEnvironment(OptionModel):
         title="Volumes are zeroed",
         description="New volumes read as zeros. Off for storage that shows what was there before: then the first run "
         "compares everything, and writes zeros too.",
+    )
+    data_transfer_mechanism: Mechanism = Field(
+        default="auto",
+        title="Data transfer",
+        description="Way of the bytes to the disks: ssh or https (through a worker VM), rbd (straight into the Ceph "
+        "pool of the volumes, without one; needs ceph_options in the connection info), auto (through a worker VM).",
     )
     flavor_name: str | None = Field(
         default=None,

@@ -47,7 +47,8 @@ class ReplicaVolumes:
             elif replica.size_bytes < disk.size_bytes:
                 op.progress(f"Growing replica volume {replica.volume_name}")
                 self._volumes.grow(op, replica.volume_id, gib(disk.size_bytes))
-                replica = replace(replica, size_bytes=disk.size_bytes)
+                dirty = replica.dirty or not environment.volumes_are_zeroed
+                replica = replace(replica, size_bytes=disk.size_bytes, dirty=dirty)
             found.append(replica)
         for number, replica in enumerate(fresh):
             op.progress("Creating replica volumes", number, len(fresh))
