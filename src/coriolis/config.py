@@ -330,6 +330,15 @@ class OpenStackSection(Section):
     poll_interval: float = Field(
         1.0, gt=0, description="Seconds between looks at an object that changes state."
     )
+    backup_timeout: float = Field(
+        86400.0, gt=0, description="Seconds that Cinder may take for one backup: it reads the whole volume for it."
+    )
+    full_backup_every: int = Field(
+        14,
+        ge=1,
+        description="After so many Cinder backups on top of each other an export makes a full one, and the old ones can "
+        "be deleted.",
+    )
     availability_zone: str = Field("", description="Nova's zone of migrated VMs; empty: Nova decides.")
     storage_availability_zone: str = Field(
         "", description="Cinder's zone of migrated disks; empty: Cinder decides."

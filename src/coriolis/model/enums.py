@@ -155,6 +155,8 @@ class ResourceKind(StrEnum):
     DISK = "disk"
     VM = "vm"
     IMAGE_TRANSFER = "image_transfer"
+    BACKUP = "backup"
+    CHECKPOINT = "checkpoint"
 
 
 class ResourceState(StrEnum):

@@ -3,106 +3,35 @@ files."""
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ovirtsdk4 import types
 
 from coriolis import errors
-from coriolis.images.registry import Opening, open_image
-from coriolis.model.enums import EventLevel, Firmware, OsType, ResourceKind
-from coriolis.model.image import ImageDisk
-from coriolis.model.instance import Disk, Instance, Nic
-from coriolis.model.replica import ReplicaDisk
-from coriolis.providers.ovirt.plugin import OvirtProvider
-from coriolis_lab.faults import Fault, FaultBook
-from coriolis_lab.hypervisor.local import LocalHypervisor
+from coriolis.model.enums import EventLevel, ResourceKind
+from coriolis_lab.faults import Fault
 from coriolis_lab.ovirt.certificates import make_certificates
-from coriolis_lab.ovirt.front import OvirtFront
-from coriolis_lab.ovirt.image_daemon import find_program
-from coriolis_lab.settings import LabSettings
-from tests.conformance.providers.conftest import QUICK, SETTINGS
+from tests.conformance.providers.conftest import SETTINGS
+from tests.conformance.providers.real_ovirt import (
+    INSTANCE,
+    MIB,
+    Lab,
+    needs_real_disks,
+    read,
+    real_lab,
+    write,
+)
 from tests.memory_operation import Crash, MemoryOperation
 
-MIB = 1 << 20
-pytestmark = pytest.mark.skipif(
-    shutil.which("qemu-nbd") is None or find_program() is None, reason="qemu-nbd or ovirt-imageio is missing"
-)
-INSTANCE = Instance(
-    id="i1",
-    name="web",
-    num_cpu=1,
-    memory_mb=512,
-    os_type=OsType.LINUX,
-    firmware=Firmware.BIOS,
-    disks=(Disk("d1", 8 * MIB, 0, bootable=True), Disk("d2", 4 * MIB, 1)),
-    nics=(Nic("private", None),),
-)
-
-
-@dataclass
-class Lab:
-    front: OvirtFront
-    hypervisor: LocalHypervisor
-    faults: FaultBook
-    destination: Any
-
-    env = {  # noqa: RUF012
-        "storage_domain": "files",
-        "migr_template_map": {"linux": "worker"},
-        "network_map": {"private": "blue"},
-    }
-
-    @property
-    def system(self) -> Any:
-        return self.destination._client.system
-
-    def disk(self, replica: ReplicaDisk) -> Any:
-        return self.system.disks_service().disk_service(replica.volume_id).get()
-
-    def replicas(self, op: MemoryOperation, **env: Any) -> list[ReplicaDisk]:
-        return list(self.destination.deploy_disks(op, {**self.env, **env}, INSTANCE, []))
-
-    def open(self, op: MemoryOperation, replicas: list[ReplicaDisk], **env: Any) -> Any:
-        return self.destination.deploy_target_resources(op, {**self.env, **env}, INSTANCE, replicas)
-
-    def close(self, op: MemoryOperation, replicas: list[ReplicaDisk]) -> None:
-        self.destination.delete_target_resources(op, self.env, replicas)
-
-    def phases(self) -> set[str]:
-        return {str(transfer.phase) for transfer in self.system.image_transfers_service().list()}
+pytestmark = needs_real_disks
 
 
 @pytest.fixture(scope="module")
 def module_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    place = tmp_path_factory.mktemp("images")
-    settings, faults = LabSettings(root=place / "lab", delays=replace(QUICK, transfer=0.02)), FaultBook()
-    hypervisor = LocalHypervisor(settings)
-    (place / "image.raw").write_bytes(os.urandom(MIB))
-    hypervisor.register_image("image", place / "image.raw", "raw")
-    front = OvirtFront(hypervisor, settings, faults)
-    front.add_data_center("Default")
-    front.add_cluster("Default", "Default")
-    for name, kind in {"files": "nfs", "blocks": "iscsi", "managed": "managed_block_storage"}.items():
-        front.add_storage_domain(name, "Default", kind)
-    front.add_network("blue", "Default", "10.31.0.0/24")
-    front.add_template("worker", "image", "Default", "files", 4096, 2)
-    front.start()
-    info = {
-        "url": front.url,
-        "username": front.username,
-        "password": front.password,
-        "ca_file": str(front.ca_file),
-    }
-    destination = OvirtProvider().connect_destination(info, "lab-ovirt", SETTINGS)
-    yield Lab(front, hypervisor, faults, destination)
-    destination.close()
-    front.stop()
-    hypervisor.close()
+    with real_lab(tmp_path_factory.mktemp("images")) as lab:
+        yield lab
 
 
 @pytest.fixture
@@ -120,24 +49,6 @@ def lab(module_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
 @pytest.fixture
 def op() -> MemoryOperation:
     return MemoryOperation(SETTINGS)
-
-
-def write(image: ImageDisk, offset: int, data: bytes) -> None:
-    disk = open_image(image, Opening("writer", "t/i", 1))
-    handle = disk.open()
-    handle.write(offset, memoryview(data))
-    disk.flush()
-    handle.close()
-    disk.close()
-
-
-def read(image: ImageDisk) -> bytes:
-    disk = open_image(image, Opening("hasher", "t/i", 1))
-    found, handle = bytearray(disk.size), disk.open()
-    handle.read(0, disk.size, memoryview(found))
-    handle.close()
-    disk.close()
-    return bytes(found)
 
 
 @pytest.mark.parametrize("domain", ["files", "blocks"])

@@ -84,7 +84,15 @@ class ImageTransfers:
         )
 
     def opened(
-        self, op: Operation, plan: TransferPlan, transfer_id: str, *, subject: str, size: int
+        self,
+        op: Operation,
+        plan: TransferPlan,
+        transfer_id: str,
+        *,
+        subject: str,
+        size: int,
+        point: str | None = None,
+        since: str | None = None,
     ) -> ImageDisk:
         """The image once it is open; `subject` is the id that the copy knows it by, `size` the bytes that are used.
 
@@ -99,6 +107,8 @@ class ImageTransfers:
             kind="imageio",
             parameters=asdict(ImageioParameters(connections, ca)),
             secrets={"url": Secret(url)},
+            point=point,
+            since=since,
         )
 
     def begin_to_close(self, op: Operation, plan: TransferPlan) -> None:

@@ -105,6 +105,10 @@ class Inventory:
     def domains(self, cluster: Any) -> list[Domain]:
         return [_domain(found) for found in self._domains(cluster) if found.type in _USABLE_DOMAINS]
 
+    def all_domains(self) -> list[Any]:
+        """Of all data centres, also those that are no place for disks."""
+        return self._list("storage domains", self._client.system.storage_domains_service().list)
+
     def networks(self, cluster: Any) -> list[Any]:
         """The VM networks of the cluster; names repeat across data centres, not within a cluster."""
         service = self._client.system.clusters_service().cluster_service(cluster.id).networks_service()

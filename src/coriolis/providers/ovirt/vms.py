@@ -8,6 +8,7 @@ from typing import Any
 from ovirtsdk4 import types
 
 from coriolis.errors import CloudError, CloudTimeout, Conflict, DiskStillAttached
+from coriolis.model.enums import EventLevel
 from coriolis.providers.base import Operation
 from coriolis.providers.lifecycle import Patience, delete_and_wait, wait_until
 from coriolis.providers.ovirt.client import OvirtClient
@@ -114,6 +115,30 @@ class Vms:
 
         action = f"detach disk {disk_id} from VM {vm_id}"
         wait_until(op, gone, self._client.patience, cloud=self._client.cloud, action=action)
+
+    def shut_down(self, op: Operation, vm_id: str) -> None:
+        """By ACPI; a guest that is not down after the time for changes of state has its plug pulled."""
+        vm = self.get(vm_id)
+        if vm is None or vm.status in _NOT_RUNNING:
+            return
+        service = self.service(vm_id)
+        with contextlib.suppress(Conflict):  # on its way already
+            self._client.call(f"shut down VM {vm.name}", lambda: service.shutdown(query=self._client.query))
+        try:
+            self.wait_status(op, vm_id, types.VmStatus.DOWN)
+        except CloudTimeout:
+            op.event(EventLevel.WARNING, f"VM {vm.name} did not shut down by itself: it is switched off.")
+            self.stop(op, vm_id)
+
+    def start(self, op: Operation, vm_id: str) -> None:
+        """Returns once it is up."""
+        vm = self.get(vm_id)
+        if vm is not None and vm.status == types.VmStatus.DOWN:
+            service = self.service(vm_id)
+            self._client.call(
+                f"start VM {vm.name}", lambda: service.start(query=self._client.query), idempotent=False
+            )
+        self.wait_status(op, vm_id, types.VmStatus.UP)
 
     def stop(self, op: Operation, vm_id: str) -> None:
         """Pulls the plug: what matters on a worker's disks was flushed by the agent."""
