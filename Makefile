@@ -8,7 +8,7 @@ LAB_ROOT ?= /var/lib/coriolis-lab
 OPENSTACK_ROOT ?= /var/lib/coriolis-openstack
 OPENSTACK := $(BIN)/python -m testbed.openstack --root $(OPENSTACK_ROOT)
 
-.PHONY: help setup openstack-up openstack-down openstack-status openstack-smoke openstack-purge test-openstack demo demo-down test test-fast chaos bench bench-engine lint fmt serve lab lab-down lock
+.PHONY: help setup openstack-up openstack-down openstack-status openstack-smoke openstack-purge test-openstack test-ovirt demo demo-down test test-fast chaos bench bench-engine lint fmt serve lab lab-down lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -74,6 +74,11 @@ openstack-smoke: openstack-up ## boot a guest on it, write, back up to Swift and
 
 openstack-purge: ## stop it and forget everything that is on it
 	@$(OPENSTACK) purge
+
+test-ovirt: setup ## the lab's oVirt under clients nobody here wrote: Ansible's ovirt.ovirt, ovirt-img, backups
+	@scripts/ovirt-clients
+	@$(BIN)/pytest -n 3 tests/conformance/ovirt
+	@$(BIN)/pytest -m ovirt_clients tests/ovirt_clients
 
 test-openstack: openstack-up ## real guests cross from the real OpenStack, faults included; writes the table of figures
 	@OPENSTACK_ROOT=$(OPENSTACK_ROOT) $(BIN)/pytest -s -m openstack_real tests/openstack_real

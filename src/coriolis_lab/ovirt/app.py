@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from coriolis_lab.faults_http import HttpFaults, fault_routes
-from coriolis_lab.ovirt import follow
+from coriolis_lab.ovirt import follow, json_format
 from coriolis_lab.ovirt.document import MAX_BODY_BYTES, MalformedXmlError, Node, parse
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import API_ROOT, Element, leaf, struct, write
@@ -21,6 +21,7 @@ from coriolis_lab.ovirt.sso import Sso, unauthorized
 from coriolis_lab.ovirt.web import ApiRoute, Call, Reply, Router
 
 XML = "application/xml"
+JSON = "application/json"
 MAX_CORRELATION_ID = 50
 
 
@@ -36,7 +37,7 @@ class Api:
         if not self._sso.allows(request.headers.get("authorization", "")):
             return unauthorized()
         accept = request.headers.get("accept", "*/*")
-        if "json" in accept and "xml" not in accept and "*/*" not in accept:
+        if not any(kind in accept for kind in (XML, JSON, "*/*", "application/*")):
             return Response(status_code=406)
         path = request.url.path.removeprefix(API_ROOT).strip("/")
         body = await request.body()
@@ -47,7 +48,8 @@ class Api:
         if element is None:
             return Response(status_code=status)
         headers = {"Correlation-Id": request.query_params.get("correlation_id", "")}
-        return Response(write(element), status_code=status, media_type=XML, headers=headers)
+        kind, text = (JSON, json_format.write(element)) if _wants_json(accept) else (XML, write(element))
+        return Response(text, status_code=status, media_type=kind, headers=headers)
 
     def _answer(self, request: Request, path: str, body: bytes) -> tuple[int, Element | None]:
         route, ids = self._router.match(request.method, path)
@@ -101,12 +103,18 @@ def _read_body(request: Request, body: bytes) -> Node | None:
     if len(body) > MAX_BODY_BYTES:
         raise bad_request("Request syntactically incorrect.", "The request body is too large.")
     content_type = request.headers.get("content-type", "").partition(";")[0].strip()
-    if content_type != XML:
+    if content_type not in (XML, JSON):
         raise RefusalError(415, "Unsupported Media Type", f"Content type {content_type!r} is not supported.")
     try:
-        return parse(body)
+        return json_format.read(body) if content_type == JSON else parse(body)
     except MalformedXmlError as error:
-        raise bad_request("Request syntactically incorrect.", f"Malformed XML: {error}") from error
+        raise bad_request("Request syntactically incorrect.", f"Malformed body: {error}") from error
+
+
+def _wants_json(accept: str) -> bool:
+    """The first of the two that the client names; XML for one that takes anything."""
+    json_at, xml_at = accept.find(JSON), accept.find(XML)
+    return json_at >= 0 and (xml_at < 0 or json_at < xml_at)
 
 
 def _correlation_id(request: Request) -> str | None:

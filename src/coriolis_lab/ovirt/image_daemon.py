@@ -23,7 +23,6 @@ from coriolis_lab.ovirt.certificates import CertificateFiles
 
 PROGRAM = "ovirt-imageio"
 _START_SECONDS = 30.0
-_STOP_SECONDS = 15.0
 _CONTROL_SECONDS = 70.0  # a removed ticket is waited for, up to the daemon's own remove_timeout of 60 s
 _CONFIGURATION = """\
 [daemon]
@@ -87,12 +86,9 @@ class ImageDaemon:
     def stop(self) -> None:
         with self._lock:
             if self._process is not None:
-                self._process.terminate()
-                try:
-                    self._process.wait(_STOP_SECONDS)
-                except subprocess.TimeoutExpired:
-                    self._process.kill()
-                    self._process.wait()
+                # no gentle end, which takes it two seconds: what a client has not flushed is lost with the lab
+                self._process.kill()
+                self._process.wait()
                 self._process = None
             if self._spawner is not None:
                 self._spawner.close()

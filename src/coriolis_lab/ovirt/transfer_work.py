@@ -118,8 +118,9 @@ class _Session:
 
     def _open(self) -> None:
         """Makes the image accessible, and a ticket for it."""
-        if self.fault and self.fault.kind == "error":
-            raise HypervisorError(self.fault.message or "Failed to add a ticket to the image I/O daemon")
+        fault, self.fault = self.fault, None
+        if fault and fault.kind == "error":
+            raise HypervisorError(fault.message or "Failed to add a ticket to the image I/O daemon")
         self.engine.image_daemon.ensure()
         self._prepare_image()
         self._put_ticket()
