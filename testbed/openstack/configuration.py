@@ -2,6 +2,7 @@
 
 import shutil
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -87,22 +88,26 @@ class Configuration:
 
     def write(self) -> None:
         """All of them, each time: an older version's are replaced."""
-        own = self._testbed.etc / "testbed"
-        own.mkdir(exist_ok=True)
-        for file in _FILES:
-            self._put(Path(file.place), self._text(file), file.group)
+        (self._testbed.etc / "testbed").mkdir(exist_ok=True)
+        for path, group, text in self.texts():
+            self._put(path, text, group)
         Path("/etc/nova/nova-compute.conf").write_text("")  # the packaged one asks for KVM
         Path("/etc/libvirt/qemu/networks/autostart/default.xml").unlink(missing_ok=True)
-        self._put(self.mariadb, self._render("mariadb.cnf"), "mysql")
-        self._put(self.rabbitmq, self._render("rabbitmq.conf"), "rabbitmq")
-        self._put(self.haproxy, self._render("haproxy.cfg"), "haproxy")
+
+    def texts(self) -> Iterator[tuple[Path, str, str]]:
+        """Place, group that may read it, content."""
+        for file in _FILES:
+            yield Path(file.place), file.group, self._text(file)
+        yield self.mariadb, "mysql", self._render("mariadb.cnf")
+        yield self.rabbitmq, "rabbitmq", self._render("rabbitmq.conf")
+        yield self.haproxy, "haproxy", self._render("haproxy.cfg")
         for service, program, processes in (
             ("keystone", "/usr/bin/keystone-wsgi-public", 2),
             ("placement", "/usr/bin/placement-api", 1),
         ):
             port = next(api.port for api in APIS if api.name == service)
-            text = self._render("uwsgi.ini", program=program, processes=str(processes), port=str(port))
-            self._put(self.uwsgi(service), text, service)
+            more = {"program": program, "processes": str(processes), "port": str(port)}
+            yield self.uwsgi(service), service, self._render("uwsgi.ini", **more)
 
     def uwsgi(self, service: str) -> Path:
         return self._testbed.etc / "testbed" / f"{service}-uwsgi.ini"

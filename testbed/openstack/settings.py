@@ -70,6 +70,8 @@ CLOUDS = (Cloud("cloud-a", "10.61.0.0/24"), Cloud("cloud-b", "10.61.0.0/24"))
 class Testbed:
     """The directory that holds all of the state, and what is found in it."""
 
+    __test__ = False  # pytest takes the name for a test
+
     root: Path
 
     @property

@@ -125,7 +125,7 @@ def stage(product: Product, cloud_a: RealCloud, balancer: Balancer, testbed: Tes
 
 @pytest.fixture(scope="session")
 def destinations(world: World, cloud_b: RealCloud) -> dict[str, Destination]:
-    return {"ovirt": LabOvirt(world), "openstack": CloudB(cloud_b)}
+    return {"ovirt": LabOvirt(world), "openstack": CloudB(cloud_b), "rbd": CloudB(cloud_b, rbd=True)}
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """One guest on its way over one route: the steps of every scenario, each with what must hold after it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ class Crossing:
         self.product, self.source = stage.product, stage.source
         self._meter, self._book = stage.meter, stage.book
         self.transfer = self._make_transfer()
+        guest.write_archive()
         self.ledger = guest.digest(LEDGER)
 
     def replicate(self, name: str, *, shutdown: bool = False) -> Figure:
@@ -84,11 +84,6 @@ class Crossing:
     def change(self, mebibytes: int) -> None:
         self.guest.change_file(mebibytes)
         self.ledger = self.guest.digest(LEDGER)
-
-    def moved_between(self, least: int, most: int, run: Callable[[], Figure]) -> None:
-        """For what the guest's system writes by itself there is room above."""
-        figure = run()
-        assert least <= figure.moved <= most, figure
 
     def forget(self) -> None:
         """Takes the replica away; nothing of it may stay on either cloud."""

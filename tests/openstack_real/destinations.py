@@ -63,10 +63,11 @@ class CloudB:
 
     platform = "openstack"
 
-    def __init__(self, cloud: RealCloud, more: dict[str, Any] | None = None) -> None:
+    def __init__(self, cloud: RealCloud, *, rbd: bool = False) -> None:
+        """With `rbd` Coriolis writes to the pool of the volumes itself."""
         self._cloud = cloud
-        self._more = more or {}
-        self.connection_info: dict[str, Any] = cloud.connection_info
+        self._more = {"data_transfer_mechanism": "rbd"} if rbd else {}
+        self.connection_info: dict[str, Any] = cloud.with_ceph("volumes") if rbd else cloud.connection_info
 
     def environment(self) -> dict[str, Any]:
         described = self._cloud.described

@@ -10,7 +10,6 @@ from demo.guest import Guest
 LEDGER, ARCHIVE = "/srv/data/ledger.bin", "/srv/data/archive.bin"
 MIB, GIB = 1 << 20, 1 << 30
 _BOOT_SECONDS = 900.0
-_DATA_BYTES = 96 * MIB  # in two files
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,6 @@ mkdir -p /srv/data
 grep -q LABEL=data /etc/fstab || echo 'LABEL=data /srv/data ext4 defaults,noatime,nofail 0 2' >>/etc/fstab
 mount /srv/data
 dd if=/dev/urandom of={LEDGER} bs=1M count=48 status=none
-dd if=/dev/urandom of={ARCHIVE} bs=1M count=48 status=none
 umount /srv/data
 sync
 """
@@ -98,6 +96,9 @@ class SourceGuest:
 
     def change_file(self, mebibytes: int) -> None:
         self._in_data(f"dd if=/dev/urandom of={LEDGER} bs=1M count={mebibytes} conv=notrunc status=none")
+
+    def write_archive(self) -> None:
+        self._in_data(f"dd if=/dev/urandom of={ARCHIVE} bs=1M count=48 status=none")
 
     def delete_file(self) -> None:
         self._in_data(f"rm {ARCHIVE}")

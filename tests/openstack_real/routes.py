@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from tests.openstack_real.clouds import RealCloud
-from tests.openstack_real.guests import VOLUME_BOOTED, GuestKind
+from tests.openstack_real.guests import UEFI, VOLUME_BOOTED, GuestKind
 
 
 def _worker_options(cloud: RealCloud) -> dict[str, Any]:
@@ -27,13 +27,13 @@ def _no_options(_: RealCloud) -> dict[str, Any]:
 @dataclass(frozen=True)
 class Mechanism:
     """`pool`: the Ceph pool that is named in ceph_options, if any; `backups`: which backup service it needs;
-    `knows_changes`: the cloud tells what changed, so an increment reads little."""
+    `reads`: the figure that holds what an export reads, where the cloud tells what changed; None: it reads all."""
 
     name: str
     options: Callable[[RealCloud], Mapping[str, Any]]
     pool: str | None = None
     backups: str | None = None
-    knows_changes: bool = True
+    reads: Literal["ceph", "swift"] | None = "ceph"
 
     def source_environment(self, cloud: RealCloud) -> dict[str, Any]:
         return {"replica_export_mechanism": self.name, **self.options(cloud)}
@@ -42,12 +42,15 @@ class Mechanism:
         return cloud.with_ceph(self.pool) if self.pool else dict(cloud.connection_info)
 
 
-CORIOLIS_BACKUPS = Mechanism("coriolis_backups", _worker_options, knows_changes=False)
+CORIOLIS_BACKUPS = Mechanism("coriolis_backups", _worker_options, reads=None)
+SWIFT_BACKUPS = Mechanism("swift_backups", _no_options, backups="swift", reads="swift")
+CEPH_BACKUPS = Mechanism("ceph_backups", _no_options, pool="backups", backups="ceph")
+CEPH_SNAPSHOTS = Mechanism("ceph_snapshots", _no_options, pool="volumes")
 
 
 @dataclass(frozen=True)
 class Route:
-    """`destination` is "ovirt" (the lab's) or "openstack" (cloud B)."""
+    """`destination`: "ovirt" (the lab's), "openstack" (cloud B, through worker VMs) or "rbd" (cloud B, into Ceph)."""
 
     mechanism: Mechanism
     destination: str
@@ -58,4 +61,14 @@ class Route:
         return f"{self.mechanism.name}-{self.guest.name}-{self.destination}"
 
 
-ROUTES = (Route(CORIOLIS_BACKUPS, "ovirt"),)
+ROUTES = (
+    Route(CORIOLIS_BACKUPS, "ovirt"),
+    Route(SWIFT_BACKUPS, "ovirt"),
+    Route(CEPH_BACKUPS, "ovirt"),
+    Route(CEPH_SNAPSHOTS, "ovirt"),
+    Route(CORIOLIS_BACKUPS, "openstack"),
+    Route(SWIFT_BACKUPS, "openstack"),
+    Route(CEPH_BACKUPS, "rbd"),
+    Route(CEPH_SNAPSHOTS, "rbd"),
+    Route(CEPH_SNAPSHOTS, "rbd", UEFI),
+)
