@@ -136,7 +136,9 @@ def _keep_others_out(rbd: Any, image: Any, opening: Opening) -> None:
     _require_no_later(rbd, image, key, opening.token)
     image.metadata_set(key, str(opening.token))
     if image.features() & rbd.RBD_FEATURE_EXCLUSIVE_LOCK:
-        for owner in list(image.lock_get_owners()):
+        # writing the metadata may have taken it for us, and nobody can break his own
+        others = [] if image.is_exclusive_lock_owner() else list(image.lock_get_owners())
+        for owner in others:
             image.lock_break(owner["mode"], owner["owner"])
         image.lock_acquire(rbd.RBD_LOCK_MODE_EXCLUSIVE)
     _require_no_later(rbd, image, key, opening.token)
