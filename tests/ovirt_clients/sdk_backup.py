@@ -24,8 +24,16 @@ def wait(service, phase) -> None:
 
 
 def back_up(
-    connection, vm, disk_id: str, target: Path, ca_file: str, since: str | None, base: Path | None
+    connection,
+    vm,
+    disk_id: str,
+    target: Path,
+    *,
+    ca_file: str,
+    since: str | None = None,
+    base: Path | None = None,
 ) -> str:
+    """The checkpoint that the next backup can build on."""
     system = connection.system_service()
     backups = vm.backups_service()
     backup = backups.add(types.Backup(disks=[types.Disk(id=disk_id)], from_checkpoint_id=since))

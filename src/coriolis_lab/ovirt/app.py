@@ -108,7 +108,8 @@ def _read_body(request: Request, body: bytes) -> Node | None:
     try:
         return json_format.read(body) if content_type == JSON else parse(body)
     except MalformedXmlError as error:
-        raise bad_request("Request syntactically incorrect.", f"Malformed body: {error}") from error
+        language = "JSON" if content_type == JSON else "XML"
+        raise bad_request("Request syntactically incorrect.", f"Malformed {language}: {error}") from error
 
 
 def _wants_json(accept: str) -> bool:

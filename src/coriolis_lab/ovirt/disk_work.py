@@ -34,8 +34,7 @@ def check_not_plugged(engine: Engine, disk: Disk, action: str) -> None:
     if users:
         names = ", ".join(users)
         raise conflict(
-            f"Cannot {action} Virtual Disk. At least one of the VMs that the disk is plugged to is not down: "
-            f"{names}."
+            f"Cannot {action} Virtual Disk. The disk {disk.alias} is plugged to non-Down VMs: {names}"
         )
 
 
@@ -70,7 +69,7 @@ def update_disk(engine: Engine, disk: Disk, body: Node, correlation_id: str | No
     if alias:
         check_alias(alias)
     if size is not None and size < disk.provisioned_size:
-        raise conflict("Cannot edit Virtual Disk. New disk size cannot be smaller than the current one.")
+        raise conflict("Cannot edit Virtual Disk. New disk size must be larger than the current disk size.")
     disk.alias = alias or disk.alias
     description = body.string("description")
     disk.description = disk.description if description is None else description
@@ -182,7 +181,10 @@ def copy_disk(
     """A new floating disk; both are locked meanwhile."""
     check_unlocked(source, "copy")
     if source.status == DiskStatus.ILLEGAL:
-        raise conflict(f"Cannot copy Virtual Disk. The following disks are in ILLEGAL state: {source.alias}.")
+        raise conflict(
+            "Cannot copy Virtual Disk. Disk is in an illegal state. "
+            "Disks in an illegal state can only be deleted."
+        )
     check_not_plugged(engine, source, "copy")
     check_alias(alias)
     copy = replace(

@@ -107,7 +107,10 @@ def check_settings(settings: MachineSettings, action: str) -> None:
     if settings.memory_guaranteed > settings.memory:
         raise conflict(f"Cannot {action} VM. Physical Memory Guaranteed cannot exceed Memory Size.")
     if settings.memory_max < settings.memory:
-        raise conflict(f"Cannot {action} VM. The maximum memory cannot be lower than the memory size.")
+        memory, maximum = settings.memory // MEBIBYTE, settings.memory_max // MEBIBYTE
+        raise conflict(
+            f"Cannot {action} VM. Memory size ({memory}MB) cannot exceed maximum memory size ({maximum}MB)."
+        )
     if min(settings.sockets, settings.cores, settings.threads) < 1:
         raise conflict(f"Cannot {action} VM. The CPU topology needs at least one socket, core and thread.")
     uefi = settings.bios_type in UEFI_BIOS_TYPES

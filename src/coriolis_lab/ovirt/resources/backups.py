@@ -133,7 +133,10 @@ def _check_disks(engine: Engine, vm: Vm, disk_ids: tuple[str, ...]) -> None:
         raise disks_locked("backup", "VM", locked)
     illegal = [disk.alias for disk in disks if disk.status == DiskStatus.ILLEGAL]
     if illegal:
-        raise conflict(f"Cannot backup VM. The following disks are in ILLEGAL state: {', '.join(illegal)}.")
+        raise conflict(
+            "Cannot backup VM. The following attached disks are in ILLEGAL status: "
+            f"{', '.join(illegal)} - please remove them and try again."
+        )
 
 
 def list_disks(call: Call) -> Reply:

@@ -53,7 +53,9 @@ def add(call: Call) -> Reply:
         if protocol is None:
             raise incomplete("GraphicsConsole", "protocol", "add")
         if protocol in vm.consoles:
-            raise conflict("Cannot add Graphics Device. Only one graphics device of this type is allowed.")
+            raise conflict(
+                "Cannot add Graphics Device. One VM can not contain more than one device with the same graphics type."
+            )
         vm.consoles = (*vm.consoles, protocol)
         return Reply(201, render(vm, protocol))
 

@@ -192,7 +192,10 @@ def pause(call: Call) -> Reply:
     with call.engine.lock:
         transfer = _transfer(call)
         if not transfer.is_upload:
-            raise conflict("Cannot pause image transfer. Download operations cannot be paused.")
+            raise conflict(
+                "Cannot pause image download as it's handled by the client. "
+                "Note that it can be canceled if you wish to stop it."
+            )
         if transfer.phase != TransferPhase.TRANSFERRING:
             raise conflict("Cannot pause image transfer. The transfer is not in progress.")
         return _change(call, transfer, TransferPhase.PAUSED_USER, "Pausing")
@@ -202,7 +205,7 @@ def resume(call: Call) -> Reply:
     with call.engine.lock:
         transfer = _transfer(call)
         if transfer.phase not in PAUSED:
-            raise conflict("Cannot resume image transfer. The transfer is not paused.")
+            raise conflict("Cannot resume image transfer as it's not in a paused state.")
         return _change(call, transfer, TransferPhase.RESUMING, "Resuming")
 
 

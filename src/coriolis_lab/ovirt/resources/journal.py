@@ -212,7 +212,7 @@ def add_event(call: Call) -> Reply:
         severity = body.choice("severity", tuple(EXTERNAL_EVENT_CODES)) or "normal"
         origin, number = body.string("origin") or "", body.integer("custom_id") or 0
         if any((event.origin, event.custom_id) == (origin, number) for event in engine.journal.events):
-            raise conflict("Cannot add Event. An event with the same origin and custom id exists already.")
+            raise conflict("Cannot add Event. External Event with this custom id already exists.")
         vm, domain = body.find("vm"), body.find("storage_domain")
         engine.journal.tell(
             EventKind(EXTERNAL_EVENT_CODES[severity], severity),

@@ -90,7 +90,8 @@ def add(call: Call) -> Reply:
         illegal = [disk.alias for disk in chosen if disk.status == DiskStatus.ILLEGAL]
         if illegal:
             raise conflict(
-                f"Cannot create Snapshot. The following disks are in ILLEGAL state: {', '.join(illegal)}."
+                "Cannot create Snapshot. The following attached disks are in ILLEGAL status: "
+                f"{', '.join(illegal)} - please remove them and try again."
             )
         description = body.string("description") or ""
         snapshot, ended = take_snapshot(engine, vm, description, chosen, call.correlation_id)

@@ -17,6 +17,8 @@ def start(call: Call) -> Reply:
         vm = engine.vm(call.ids["vm"])
         _check_startable(engine, vm)
         fault = engine.admit("vm.start", vm.name)
+        if body.boolean("use_cloud_init") and body.boolean("use_sysprep"):
+            raise conflict("Cannot run VM. Cloud-Init and Sysprep cannot be used together.")
         vm_node = body.find("vm")
         once = read_initialization(vm_node.find("initialization")) if vm_node is not None else None
         job = engine.journal.open_job(f"Launching VM {vm.name}", call.correlation_id)
@@ -51,8 +53,8 @@ def _check_startable(engine: Engine, vm: Vm) -> None:
     if illegal:
         names = ", ".join(illegal)
         raise conflict(
-            f"Cannot run VM. The following disks are in ILLEGAL state: {names} - "
-            "please remove or deactivate them."
+            f"Cannot run VM. The following attached disks are in ILLEGAL status: {names} - "
+            "please remove them and try again."
         )
     if not disks and vm.settings.boot_devices == ("hd",):
         raise conflict("Cannot run VM without at least one bootable disk.")
