@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.types import ASGIApp
 
 from coriolis.images.registry import Opening, open_image
 from coriolis.model.enums import Firmware, OsType
@@ -18,6 +19,7 @@ from coriolis.model.replica import ReplicaDisk
 from coriolis.providers.ovirt.plugin import OvirtProvider
 from coriolis_lab.faults import FaultBook
 from coriolis_lab.hypervisor.local import LocalHypervisor
+from coriolis_lab.ovirt.checking import CheckedApp
 from coriolis_lab.ovirt.front import OvirtFront
 from coriolis_lab.ovirt.image_daemon import find_program
 from coriolis_lab.settings import LabSettings
@@ -75,12 +77,22 @@ class Lab:
 
 
 @contextmanager
-def real_lab(place: Path) -> Iterator[Lab]:
-    settings, faults = LabSettings(root=place / "lab", delays=replace(QUICK, transfer=0.02)), FaultBook()
+def real_lab(place: Path, look: str = "4.5") -> Iterator[Lab]:
+    """Every body of a request and an answer is checked against the engine's model."""
+    settings, faults = (
+        LabSettings(root=place / "lab", delays=replace(QUICK, transfer=0.02), ovirt_look=look),
+        FaultBook(),
+    )
     hypervisor = LocalHypervisor(settings)
     (place / "image.raw").write_bytes(os.urandom(MIB))
     hypervisor.register_image("image", place / "image.raw", "raw")
-    front = OvirtFront(hypervisor, settings, faults)
+    checked: list[CheckedApp] = []
+
+    def check(app: ASGIApp) -> ASGIApp:
+        checked.append(CheckedApp(app))
+        return checked[0]
+
+    front = OvirtFront(hypervisor, settings, faults, wrap=check)
     front.add_data_center("Default")
     front.add_cluster("Default", "Default")
     for name, kind in {"files": "nfs", "blocks": "iscsi", "managed": "managed_block_storage"}.items():
@@ -101,6 +113,7 @@ def real_lab(place: Path) -> Iterator[Lab]:
     destination.close()
     front.stop()
     hypervisor.close()
+    assert checked[0].problems == []
 
 
 def write(image: ImageDisk, offset: int, data: bytes) -> None:

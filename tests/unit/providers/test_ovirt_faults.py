@@ -89,3 +89,17 @@ def test_an_untrusted_certificate_is_no_passing_fault() -> None:
 
 def test_a_bare_pycurl_error_is_understood() -> None:
     assert UNDERSTAND("list VMs", pycurl.error(7, "Failed to connect")).refused
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Failed to read response: [(<pycurl.Curl object at 0x7f1e>, 56, 'Recv failure: Connection reset by peer')]",
+        "Error while sending HTTP request: (56, 'OpenSSL SSL_read: OpenSSL/3.6.5: unexpected eof')",
+    ],
+)
+def test_a_connection_that_was_cut_passes(text: str) -> None:
+    fault = UNDERSTAND("list clusters", sdk.Error(text))
+    assert type(fault.error) is errors.CloudUnavailable
+    assert not fault.refused
+    assert "0x7f1e" not in str(fault.error)

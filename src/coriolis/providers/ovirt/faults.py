@@ -27,7 +27,7 @@ _BUSY = re.compile(
 )
 # What the SDK says of an HTML page of the web server in front of a restarting engine (or of a lasting 401).
 _HTML_PAGE = "isn't the expected XML"
-_CURL = re.compile(r"<pycurl\.Curl[^>]*>, (\d+), ['\"](.*?)['\"]\)")
+_CURL = re.compile(r"(?:<pycurl\.Curl[^>]*>, |\()(\d+), ['\"](.*?)['\"]\)")  # while reading, while sending
 _CURL_CERTIFICATE = frozenset({51, 58, 60, 77, 83, 90})
 _CURL_CUT = frozenset({1, 52, 56})  # empty or cut answer, or what a TLS port says to plain HTTP
 _CURL_NOT_SENT = frozenset({5, 6, 7})  # proxy, name or connection: the request never left
