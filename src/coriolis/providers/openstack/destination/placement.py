@@ -103,6 +103,7 @@ def worker_plan(
         boot_volume_type=lookup.volume_type(volume_type).id if from_volume and volume_type else None,
         availability_zone=environment.availability_zone,
         storage_zone=environment.storage_availability_zone,
+        windows=kind == "windows",
     )
 
 
