@@ -19,6 +19,8 @@ from testbed.openstack.settings import (
 )
 
 _TEMPLATES = Path(__file__).with_name("templates")
+EVERYBODY = ""
+"""In place of the group that may read a file."""
 _SERVICE_USERS = ("nova", "placement", "glance", "neutron", "cinder", "swift")
 
 
@@ -59,7 +61,7 @@ _FILES = (
     *(_storage_server(kind, port) for kind, port in STORAGE_PORTS.items()),
     _File("libvirtd.conf", "/etc/libvirt/libvirtd.conf", "root"),
     _File("qemu.conf", "/etc/libvirt/qemu.conf", "root"),
-    _File("ceph.conf", "/etc/ceph/ceph.conf", "ceph"),
+    _File("ceph.conf", "/etc/ceph/ceph.conf", EVERYBODY),
 )
 
 
@@ -95,7 +97,7 @@ class Configuration:
         Path("/etc/libvirt/qemu/networks/autostart/default.xml").unlink(missing_ok=True)
 
     def texts(self) -> Iterator[tuple[Path, str, str]]:
-        """Place, group that may read it, content."""
+        """Place, group that may read it or EVERYBODY, content."""
         for file in _FILES:
             yield Path(file.place), file.group, self._text(file)
         yield self.mariadb, "mysql", self._render("mariadb.cnf")
@@ -137,7 +139,10 @@ class Configuration:
         new = path.with_name(path.name + ".new")
         new.touch(mode=0o640)
         new.write_text(text)
-        shutil.chown(new, "root", group)
+        if group == EVERYBODY:
+            new.chmod(0o644)
+        else:
+            shutil.chown(new, "root", group)
         new.rename(path)
 
     def _cluster_id(self) -> str:

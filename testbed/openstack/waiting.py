@@ -8,7 +8,7 @@ from collections.abc import Callable
 from testbed.openstack.saying import TestbedError
 
 
-def wait_until(what: str, ready: Callable[[], bool], seconds: float = 300) -> None:
+def wait_until(what: str, ready: Callable[[], bool], seconds: float = 900) -> None:
     """Raises TestbedError after `seconds`, which are generous: the machine may be busy."""
     deadline = time.monotonic() + seconds
     while not ready():
