@@ -33,7 +33,7 @@ def name_of_new_disk(clients, login: list[str], name: str) -> str:
     with ovirtsdk4.Connection(**clients.login) as connection:
         disks = connection.system_service().disks_service()
         known = {disk.id for disk in disks.list()}
-        arguments = ["--storage-domain", "data", "--disk-sparse", "--name", name.replace(".", "-")]
+        arguments = ["--storage-domain", "data", "--name", name.replace(".", "-")]
         clients.run("ovirt-img", "upload-disk", *login, *arguments, str(clients.workspace / name))
         [made] = [disk for disk in disks.list() if disk.id not in known]
         return made.id
