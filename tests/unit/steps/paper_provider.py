@@ -168,7 +168,8 @@ class PaperDestination(PaperCloud, DestinationCloud):
             if disk.id not in known:
                 self.create(op, ResourceKind.VOLUME, name, bytes(disk.size_bytes))
                 op.ledger.keep(ResourceKind.VOLUME, name, "a replica")
-                known[disk.id] = ReplicaDisk(disk.id, name, name, disk.size_bytes)
+                dirty = (self.directory / "fail" / "not-zeroed").exists()
+                known[disk.id] = ReplicaDisk(disk.id, name, name, disk.size_bytes, dirty=dirty)
             answer.append(known[disk.id])
         self.does("deploy-disks")
         return answer

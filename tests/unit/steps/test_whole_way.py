@@ -171,6 +171,17 @@ def test_a_first_run_that_copied_nothing_leaves_nothing(world: World, verb: str)
     assert world.engine.database.replicas.list(world.transfer_id) == []
 
 
+def test_new_disks_that_may_hold_anything_are_compared_and_removed_if_nothing_was_copied(world: World) -> None:
+    world.fail(world.destination, "not-zeroed")
+    rule = world.fail(world.destination, "deploy-target")
+    assert world.execute().status is ExecutionStatus.ERROR
+    assert world.resources(world.destination) == []
+    assert world.engine.database.replicas.list(world.transfer_id) == []
+    rule.unlink()
+    assert world.execute().status is ExecutionStatus.COMPLETED
+    assert all(p.read_text().endswith(" True False") for p in world.manifests())  # compared, not taken for zeroed
+
+
 def test_a_broken_off_copy_leaves_dirty_replicas_that_the_next_run_compares(world: World) -> None:
     world.execute()
     rule = world.fail(world.destination, "copy")
