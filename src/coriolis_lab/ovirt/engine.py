@@ -152,6 +152,8 @@ class Engine:
     def check_space(self, domain: StorageDomain, needed: int, action: str) -> None:
         """`action` such as "add Virtual Disk". Refused also below the domain's critical threshold."""
         available = self.available(domain)
+        if needed and self.faults.strike("domain.space", domain.name):
+            available = 0
         if needed > available or (needed and available < min(CRITICAL_SPACE, domain.capacity // 20)):
             raise conflict(f"Cannot {action}. Low disk space on Storage Domain {domain.name}.")
 

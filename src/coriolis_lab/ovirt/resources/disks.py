@@ -4,7 +4,7 @@ from coriolis_lab.ovirt.disk_rules import read_new_disk
 from coriolis_lab.ovirt.disk_work import create_disk, delete_disk, update_disk
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
-from coriolis_lab.ovirt.records import Disk
+from coriolis_lab.ovirt.records import Disk, DiskStatus
 from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.search import Keys
@@ -85,7 +85,10 @@ def list_all(call: Call) -> Reply:
 def show(call: Call) -> Reply:
     call.engine.measure(call.ids["disk"])
     with call.engine.lock:
-        return found(render(call.engine, call.engine.disk(call.ids["disk"]), alone=True))
+        disk = call.engine.disk(call.ids["disk"])
+        if call.engine.faults.strike("disk.look", disk.alias):
+            disk.status = DiskStatus.ILLEGAL
+        return found(render(call.engine, disk, alone=True))
 
 
 def add(call: Call) -> Reply:
