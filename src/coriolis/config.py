@@ -270,9 +270,9 @@ class TransferSection(Section):
         "where it can be, else ssh).",
     )
     agent_ports: Ports = Field(
-        (0, 0),
-        description="Ports that agents listen on, e.g. 49200-49299: open them in the workers' security groups for the "
-        "conductors. 0: any free one.",
+        (49200, 49299),
+        description="Ports that agents on workers listen on, one for each disk that is copied at once. Workers on "
+        "OpenStack get a security group that opens them. 0: any free one.",
     )
     bandwidth_limit: Bandwidth = Field(
         "",

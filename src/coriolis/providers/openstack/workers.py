@@ -83,7 +83,7 @@ class Workers:
         key = new_rsa_key_pair() if plan.windows else new_key_pair()
         op.progress("Creating a worker VM")
         self._resources.ensure_key_pair(op, name, key.public)
-        group_id = self._create_security_group(op, name, _WINRM_PORT if plan.windows else _SSH_PORT)
+        group_id = self._create_security_group(op, name, _ports(op, plan))
         port = {"network_id": plan.network_id, "security_group_ids": [group_id]}
         port_id = self._resources.ensure_port(op, name, port)
         server_id = self._create_server(op, name, plan, port_id, key.public)
@@ -170,26 +170,27 @@ class Workers:
         held = [entry for entry in attached if entry["id"] in protected]
         return [str(e["id"]) for e in held if not doomed or e.get("delete_on_termination")]
 
-    def _create_security_group(self, op: Operation, name: str, port: int) -> str:
+    def _create_security_group(self, op: Operation, name: str, ports: Sequence[tuple[int, int]]) -> str:
         network = self._client.network
-        description = "Log-in to a temporary worker VM of Coriolis"
+        description = "Log-in to a temporary worker VM of Coriolis, and its disks' bytes"
         group_id = self._resources.ensure_security_group(op, name, description)
         rules = self._client.rows(
             "list security group rules",
             lambda: network.security_group_rules(security_group_id=group_id, direction="ingress"),
         )
-        if not any(rule.port_range_min == port for rule in rules):
+        present = {(rule.port_range_min, rule.port_range_max) for rule in rules}
+        for first, last in (wanted for wanted in ports if wanted not in present):
             rule = {
                 "security_group_id": group_id,
                 "direction": "ingress",
                 "ether_type": "IPv4",
                 "protocol": "tcp",
-                "port_range_min": port,
-                "port_range_max": port,
+                "port_range_min": first,
+                "port_range_max": last,
             }
             self._client.call(
-                "open the worker to log-ins",
-                lambda: network.create_security_group_rule(**rule),
+                f"open the worker's ports {first} to {last}",
+                partial(network.create_security_group_rule, **rule),
                 idempotent=False,
             )
         return group_id
@@ -293,3 +294,12 @@ def _port_is_open(address: str) -> bool:
             return True
     except OSError:
         return False
+
+
+def _ports(op: Operation, plan: WorkerPlan) -> list[tuple[int, int]]:
+    """First and last of each range that a worker is reached at."""
+    if plan.windows:
+        return [(_WINRM_PORT, _WINRM_PORT)]
+    transfer = op.settings.transfer
+    agents = [] if transfer.route == "ssh" else [transfer.agent_ports]
+    return [(_SSH_PORT, _SSH_PORT), *(ports for ports in agents if ports != (0, 0))]
