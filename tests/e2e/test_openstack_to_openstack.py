@@ -18,8 +18,8 @@ def test_a_vm_crosses_to_another_project(
     front = world.openstack
     assert front is not None
     lab = clouds.lab["openstack"]
-    front.add_project(PROJECT, PROJECT, PASSWORD)
-    front.add_network(NETWORK, "10.40.0.0/24")
+    project = front.add_project(PROJECT, PROJECT, PASSWORD)
+    front.add_network(NETWORK, "10.40.0.0/24", project_id=project)
     login = {
         **clouds.openstack_connection,
         "username": PROJECT,

@@ -135,9 +135,10 @@ def openstack_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenS
     front.add_image("worker", "base-worker", "raw", 2 * GIB, 2, {})
     front.add_flavor("tiny", 2, 512, 0)
     front.add_flavor("small", 2, 1024, 4)
-    front.add_network("private", "10.20.0.0/24")
+    project = front.add_project("demo", "demo", "secret")
+    front.add_network("private", "10.20.0.0/24", project_id=project)
     front.add_network("public", "127.43.0.0/16", external=True)
-    lab = OpenStackLab(front, hypervisor, faults, front.add_project("demo", "demo", "secret"))
+    lab = OpenStackLab(front, hypervisor, faults, project)
     lab.env = {
         "coriolis_backups_options": {
             "export_image": "worker",

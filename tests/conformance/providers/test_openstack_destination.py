@@ -46,7 +46,8 @@ def arranged(openstack_module: OpenStackLab) -> None:
     """What a project may have before anything is migrated into it."""
     front = openstack_module.front
     front.add_volume_type("gold")
-    front.add_network("second", "10.21.0.0/24")
+    front.add_network("second", "10.21.0.0/24", project_id=openstack_module.project)
+    front.add_network("theirs", "10.22.0.0/24")
     front.set_quota(openstack_module.project, volumes=40, snapshots=40)
     front.cloud.compute_zones.append("az2")
     front.cloud.volume_zones.append("storage2")
@@ -135,7 +136,7 @@ def warnings(op: MemoryOperation) -> list[str]:
 def test_the_connection_and_the_inventory(cloud: OpenStackLab) -> None:
     destination = cloud.destination()
     destination.validate_connection()
-    assert [n.name for n in destination.list_networks({})] == ["private", "public", "second"]
+    assert [n.name for n in destination.list_networks({})] == ["private", "public", "second", "theirs"]
     assert {s.name for s in destination.list_storage({})} == {"ceph", "__DEFAULT__", "gold"}
     offers = {o.name: o for o in destination.destination_options({"flavor_name": "tiny"})}
     assert {v.name for v in offers["migr_image_map"].values} == {"debian", "worker"}
@@ -571,6 +572,17 @@ def test_port_policies(cloud: OpenStackLab, op: MemoryOperation, policy: str) ->
     cloud.destination().delete_instance(op, ENV, instance())
     left = list(sdk.network.ports())
     assert [port.id for port in left] == ([existing.id] if existing else [])
+
+
+def test_addresses_on_a_network_of_somebody_else(cloud: OpenStackLab, op: MemoryOperation) -> None:
+    with pytest.raises(errors.PermissionRefused, match=r"'theirs'.*port_reuse_policy to replace_mac"):
+        finalized(cloud, op, network_map={"old": "theirs"})
+    destination = cloud.destination()
+    destination.delete_instance(op, ENV, instance())
+    assert not held(cloud)[2]
+    later = MemoryOperation(op.settings, job="later", ledger=op.ledger)
+    result, _ = finalized(cloud, later, network_map={"old": "theirs"}, port_reuse_policy="replace_mac")
+    assert result.addresses[0].startswith("10.22.")
 
 
 def test_addresses_are_preserved(cloud: OpenStackLab, op: MemoryOperation) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from coriolis.errors import QuotaExceeded
+from coriolis.errors import NotFound, PermissionRefused, QuotaExceeded
 from coriolis.providers.openstack.client import OpenStackClient
 
 
@@ -77,13 +77,14 @@ def _compute(client: OpenStackClient, needs: Needs) -> list[_Line]:
 
 
 def _network(client: OpenStackClient, needs: Needs) -> list[_Line]:
-    """Nothing where Neutron lacks the extension that tells what is used."""
+    """Nothing where Neutron lacks the extension that tells what is used, or keeps it to administrators."""
     if not (needs.ports or needs.floating_ips or needs.security_groups):
         return []
     project = client.sdk.current_project_id
     network = client.network
-    quota = client.optional("read the network quota", lambda: network.get_quota(project, details=True))
-    if quota is None:
+    try:
+        quota = client.call("read the network quota", lambda: network.get_quota(project, details=True))
+    except (NotFound, PermissionRefused):
         return []
     return [
         _line("ports", needs.ports, quota.ports),

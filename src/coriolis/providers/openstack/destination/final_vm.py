@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from coriolis.errors import PermissionRefused
 from coriolis.model.enums import EventLevel, ResourceKind
 from coriolis.model.instance import Instance
 from coriolis.model.replica import ClonedDisk, DeployedInstance, DetectedOs
@@ -122,7 +123,10 @@ class FinalVm:
                 continue
             description = f"NIC {number + 1} of {instance.name}"[:255]
             attributes = {"description": description, **port.attributes}
-            ids.append(self._resources.ensure_port(op, _port_name(op, number), attributes))
+            try:
+                ids.append(self._resources.ensure_port(op, _port_name(op, number), attributes))
+            except PermissionRefused as error:
+                raise _advised(error, port) from error
         return ids
 
     def _finish(
@@ -202,6 +206,22 @@ def _device(environment: DestinationEnvironment, number: int, disk: ClonedDisk) 
         "delete_on_termination": False,  # set last, see `_finish`
         **bus,
     }
+
+
+def _advised(error: PermissionRefused, port: PlannedPort) -> PermissionRefused:
+    """By Neutron's default policy addresses are for the owner of a network to choose, and only the call tells."""
+    advice = []
+    if "mac_address" in port.attributes:
+        advice.append("set port_reuse_policy to replace_mac")
+    if "fixed_ips" in port.attributes:
+        advice.append("unset preserve_fixed_ips")
+    if not advice:
+        return error
+    reason = (
+        f"{error.fields['reason']}. On network {port.network_name!r} this project may not choose addresses: "
+        f"{' and '.join(advice)}, or have the network's owner make the ports and set reuse_ports."
+    )
+    return PermissionRefused(cloud=error.fields["cloud"], action=error.fields["action"], reason=reason)
 
 
 def _row_name(op: Operation) -> str:

@@ -21,6 +21,7 @@ class PlannedPort:
     """`existing_id` is of a port that is taken as it is; without it `attributes` (openstacksdk's) make one."""
 
     nic: Nic
+    network_name: str
     existing_id: str | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
 
@@ -66,7 +67,7 @@ def _plan(  # noqa: PLR0917 - all of them make up one port
     if mac and policy != "replace_mac":
         holder = _holder(client, network, ours, mac_address=mac)
         if holder is not None and policy == "reuse_ports" and not holder.device_id:
-            return PlannedPort(nic, existing_id=holder.id)
+            return PlannedPort(nic, network.name, existing_id=holder.id)
         if holder is not None:
             used = f"used by {holder.device_id}" if holder.device_id else "free"
             advice = "replace_mac" if holder.device_id else "reuse_ports or replace_mac"
@@ -84,7 +85,7 @@ def _plan(  # noqa: PLR0917 - all of them make up one port
         _check_free(client, network, fixed, ours)
         if fixed:
             attributes["fixed_ips"] = fixed
-    return PlannedPort(nic, attributes=attributes)
+    return PlannedPort(nic, network.name, attributes=attributes)
 
 
 def _fixed_ips(nic: Nic, network: MappedNetwork) -> list[dict[str, str]]:
