@@ -19,6 +19,7 @@ from coriolis.providers.openstack.windows_password import decrypted
 from coriolis.providers.openstack.workers import FloatingIpPool, Workers
 from coriolis_lab.faults import Fault
 from coriolis_lab.openstack.compute.passwords import post_password
+from coriolis_lab.openstack.releases import MITAKA, QUEENS, Release
 from tests.conformance.providers.conftest import GIB, SETTINGS, OpenStackLab
 from tests.memory_operation import Crash, MemoryOperation
 
@@ -209,6 +210,24 @@ def test_bad_input_is_told_before_anything_is_created(
     with pytest.raises(error, match=text):
         cloud.destination().validate_destination({**ENV, **env}, instance(**change))
     assert held(cloud) == before
+
+
+@pytest.mark.parametrize(
+    ("release", "env", "text"),
+    [
+        (QUEENS, {"delete_disks_on_vm_termination": True}, r"delete_disks_on_vm_termination needs .* 2\.85"),
+        (MITAKA, {"instance_tags": ["blue"]}, r"instance_tags need .* 2\.26"),
+    ],
+    ids=["queens", "mitaka"],
+)
+def test_what_an_older_cloud_lacks_is_told(
+    cloud: OpenStackLab, monkeypatch: pytest.MonkeyPatch, release: Release, env: dict[str, Any], text: str
+) -> None:
+    monkeypatch.setattr(cloud.front.cloud, "release", release)
+    destination = cloud.destination(user_domain_name="Default")  # the SDK remembers what a cloud can
+    destination.validate_destination(ENV, instance())
+    with pytest.raises(errors.NotSupported, match=text):
+        destination.validate_destination({**ENV, **env}, instance())
 
 
 def test_quota_is_checked_before_anything_is_created(cloud: OpenStackLab) -> None:

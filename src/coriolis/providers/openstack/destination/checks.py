@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from openstack import utils
 
@@ -136,10 +137,8 @@ def _check_floating_addresses(
         return
     for nic in instance.nics:
         for address in nic.floating_ips:
-            held = client.rows(
-                f"look for floating IP {address}",
-                lambda wanted=address: client.network.ips(floating_ip_address=wanted),  # type: ignore[misc]
-            )
+            listing = partial(client.network.ips, floating_ip_address=address)
+            held = client.rows(f"look for floating IP {address}", listing)
             port_id = next((ip.port_id for ip in held if ip.port_id), None)
             if port_id is not None:
                 raise Conflict(

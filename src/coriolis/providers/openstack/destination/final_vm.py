@@ -140,11 +140,10 @@ class FinalVm:
             self._client.call(f"tag server {server_id}", lambda: server.set_tags(compute, tags))
         if environment.delete_disks_on_vm_termination:
             for disk in disks:
+                update = partial(compute.update_volume_attachment, server_id, disk.volume_id)
                 self._client.call(
                     f"have volume {disk.volume_name} deleted with its server",
-                    lambda volume_id=disk.volume_id: compute.update_volume_attachment(  # type: ignore[misc]
-                        server_id, volume_id, delete_on_termination=True
-                    ),
+                    partial(update, delete_on_termination=True),
                 )
 
     def _keep(self, op: Operation, instance: Instance, disks: Sequence[ClonedDisk]) -> None:

@@ -9,6 +9,7 @@ from coriolis.providers.openstack.destination.options import (
     DestinationEnvironment,
     DiskBus,
     HypervisorType,
+    MechanismName,
     PortPolicy,
 )
 from coriolis.providers.openstack.images import Images
@@ -48,6 +49,7 @@ def destination_offers(
         "storage_availability_zone": lambda: named(
             "storage availability zones", client.storage.availability_zones
         ),
+        "data_transfer_mechanism": lambda: get_args(MechanismName),
         "flavor_name": flavors,
         "availability_zone": zones,
         "server_group": lambda: listed("server groups", client.compute.server_groups),

@@ -10,7 +10,8 @@ from coriolis.providers.base import Environment
 from coriolis.providers.schema import OptionModel, in_lower_case
 from coriolis.providers.storage_mappings import NO_MAPPINGS, StorageMappings
 
-Mechanism = Annotated[Literal["auto", "ssh", "https", "rbd"], BeforeValidator(in_lower_case)]
+MechanismName = Literal["auto", "ssh", "https", "rbd"]
+Mechanism = Annotated[MechanismName, BeforeValidator(in_lower_case)]
 GuestKind = Literal["linux", "windows"]
 PortPolicy = Literal["keep_mac", "replace_mac", "reuse_ports"]
 HypervisorType = Literal["hyperv", "qemu", "kvm"]
