@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from coriolis.model.enums import EventLevel, Firmware, OsType, ResourceKind
 from coriolis.model.instance import Disk, Instance, Nic
 from coriolis.model.replica import ClonedDisk, DetectedOs
 from coriolis.providers.ovirt.plugin import OvirtProvider
-from coriolis_lab.faults import FaultBook
+from coriolis_lab.faults import Fault, FaultBook
 from coriolis_lab.ovirt.front import OvirtFront
 from coriolis_lab.settings import LabSettings
 from tests.conformance.ovirt.memory_hypervisor import MemoryHypervisor
@@ -58,6 +58,7 @@ class Engine:
     """An engine with two data centres that name their networks alike, and storage of each kind."""
 
     front: OvirtFront
+    faults: FaultBook
     ids: dict[str, str]
     clouds: list[Any] = field(default_factory=list)
     count: int = 0
@@ -73,7 +74,7 @@ class Engine:
     def destination(self, **options: Any) -> Any:
         settings = Settings(
             transfer=TransferSection(connect_timeout=0.2),
-            ovirt_migration_provider=OvirtSection(timeout=10, poll_interval=0.02, **options),
+            ovirt_migration_provider=OvirtSection(**{"timeout": 10, "poll_interval": 0.02, **options}),
         )
         info = {
             "url": self.front.url,
@@ -149,9 +150,11 @@ def _fields(what: Instance) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    hypervisor = MemoryHypervisor()
+    hypervisor, faults = MemoryHypervisor(), FaultBook()
     front = OvirtFront(
-        hypervisor, LabSettings(root=tmp_path_factory.mktemp("ovirt"), delays=QUICK), FaultBook()
+        hypervisor,
+        LabSettings(root=tmp_path_factory.mktemp("ovirt"), delays=replace(QUICK, no_agent=0.1)),
+        faults,
     )
     ids = {}
     for center in ("Default", "Far"):
@@ -169,7 +172,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     ids["pool"] = front.add_vm_pool("pool", "Default", "worker")
     front.add_vm_pool("far-pool", "Far", "far-worker")
     front.start()
-    made = Engine(front, ids)
+    made = Engine(front, faults, ids)
     yield made
     for cloud in made.clouds:
         cloud.close()
@@ -491,3 +494,13 @@ def test_data_transfer_mechanism(engine: Engine) -> None:
     without_template = {"migr_template_map": {}, "data_transfer_mechanism": "imageio"}
     engine.destination().validate_destination({**engine.env, **without_template}, instance())
     assert "migr_template_map.linux" in engine.refused(**{**without_template, "storage_domain": "managed"})
+
+
+def test_a_worker_without_an_address_is_explained(engine: Engine) -> None:
+    destination = engine.destination(timeout=1)
+    op = engine.operation(destination)
+    engine.faults.plant(Fault("vm.start", "no_address"))
+    with pytest.raises(errors.CloudTimeout, match=r"'worker' needs qemu-guest-agent.* DHCP"):
+        destination.deploy_target_resources(op, engine.env, instance(), [])
+    destination.delete_target_resources(op, engine.env, [])
+    assert not op.ledger.owed()

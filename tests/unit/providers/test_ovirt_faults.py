@@ -95,6 +95,7 @@ def test_a_bare_pycurl_error_is_understood() -> None:
     "text",
     [
         "Failed to read response: [(<pycurl.Curl object at 0x7f1e>, 56, 'Recv failure: Connection reset by peer')]",
+        "The response content type 'text/html; charset=utf-8' isn't the expected JSON",
         "Error while sending HTTP request: (56, 'OpenSSL SSL_read: OpenSSL/3.6.5: unexpected eof')",
     ],
 )

@@ -20,7 +20,7 @@ from coriolis.providers.ovirt.hardware import cpu_of, needs_tpm
 from coriolis.providers.ovirt.inventory import Domain, Inventory
 from coriolis.providers.ovirt.options import DestinationEnvironment
 from coriolis.providers.ovirt.vms import Vms
-from coriolis.providers.ovirt.workers import worker_plan
+from coriolis.providers.ovirt.worker_plans import worker_plan
 
 LARGEST_BLOCK_DISK = 8192 << 30
 """Bytes; MaxBlockDiskSizeInGibiBytes of every engine."""

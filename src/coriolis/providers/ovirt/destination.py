@@ -28,7 +28,8 @@ from coriolis.providers.ovirt.inventory import Inventory
 from coriolis.providers.ovirt.offers import destination_offers
 from coriolis.providers.ovirt.options import DestinationEnvironment, destination_environment
 from coriolis.providers.ovirt.snapshot_clones import SnapshotClones
-from coriolis.providers.ovirt.workers import COPY_ROLE, MORPHING_ROLE, Workers, worker_plan
+from coriolis.providers.ovirt.worker_plans import worker_plan
+from coriolis.providers.ovirt.workers import COPY_ROLE, MORPHING_ROLE, Workers
 
 _ROUTES = {"ssh": "ssh", "https": "tls"}
 """Through a worker, where the mechanism says it."""

@@ -25,8 +25,9 @@ _BUSY = re.compile(
     r"|performing an operation|is being (transferred|moved or copied|exported|cloned)",
     re.IGNORECASE,
 )
-# What the SDK says of an HTML page of the web server in front of a restarting engine (or of a lasting 401).
-_HTML_PAGE = "isn't the expected XML"
+# What the SDK says of an HTML page of the web server in front of a restarting engine (or of a lasting 401), where it
+# wants XML, or JSON with a token.
+_HTML_PAGE = "isn't the expected"
 _CURL = re.compile(r"(?:<pycurl\.Curl[^>]*>, |\()(\d+), ['\"](.*?)['\"]\)")  # while reading, while sending
 _CURL_CERTIFICATE = frozenset({51, 58, 60, 77, 83, 90})
 _CURL_CUT = frozenset({1, 52, 56})  # empty or cut answer, or what a TLS port says to plain HTTP

@@ -5,7 +5,7 @@ from functools import partial
 
 from ovirtsdk4 import types
 
-from coriolis.errors import CloudError
+from coriolis.errors import CloudError, CloudUnavailable
 from coriolis.model.enums import EventLevel
 from coriolis.model.image import ImageDisk
 from coriolis.model.replica import ReplicaDisk
@@ -45,6 +45,8 @@ class ImageTargets:
                 )
                 for replica, id_ in zip(replicas, begun, strict=True)
             )
+        except CloudUnavailable:  # the engine does not answer: nothing is known of images, and it comes back
+            raise
         except CloudError as error:
             self.close(op, replicas)
             if mechanism == "imageio":

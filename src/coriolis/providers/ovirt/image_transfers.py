@@ -11,7 +11,7 @@ from typing import Any
 from ovirtsdk4 import types
 
 from coriolis.agent.disk import DeviceError, DiskUnavailableError
-from coriolis.errors import CloudError, CloudUnavailable, Conflict
+from coriolis.errors import CloudError, Conflict
 from coriolis.images.imageio import CONNECTIONS, ImageioParameters, ask_options
 from coriolis.model.enums import ResourceKind
 from coriolis.model.image import ImageDisk
@@ -24,6 +24,7 @@ from coriolis.providers.ovirt.disks import Disks
 IDLE_SECONDS = 3600
 """A client may be silent for so long before the engine pauses its transfer: the source may stall."""
 _PROBE_SECONDS = 10.0
+_PROBES = 3
 _PHASE = types.ImageTransferPhase
 _PAUSED = (_PHASE.PAUSED_SYSTEM, _PHASE.PAUSED_USER)
 _ENDED = (_PHASE.FINISHED_SUCCESS, _PHASE.FINISHED_FAILURE, _PHASE.FINISHED_CLEANUP)
@@ -96,11 +97,11 @@ class ImageTransfers:
     ) -> ImageDisk:
         """The image once it is open; `subject` is the id that the copy knows it by, `size` the bytes that are used.
 
-        Raises CloudError where the engine does not open it, CloudUnavailable where it cannot be reached from here.
+        Raises CloudError where the engine does not open it, or it cannot be reached from here.
         """
         transfer = self._wait_open(op, plan, transfer_id)
         ca = self._client.image_ca
-        url, connections = self._reach(plan, transfer, ca)
+        url, connections = self._reach(op, plan, transfer, ca)
         return ImageDisk(
             disk_id=subject,
             size_bytes=size,
@@ -148,18 +149,23 @@ class ImageTransfers:
 
         return wait_until(op, look, self._client.patience, cloud=self._client.cloud, action=action)
 
-    def _reach(self, plan: TransferPlan, transfer: Any, ca: str | None) -> tuple[str, int]:
+    def _reach(self, op: Operation, plan: TransferPlan, transfer: Any, ca: str | None) -> tuple[str, int]:
         """The host's own URL, else the engine's proxy; and how many connections it takes."""
-        said = []
-        for url in dict.fromkeys(url for url in (transfer.transfer_url, transfer.proxy_url) if url):
-            try:
-                offer = ask_options(url, ca, _PROBE_SECONDS)
-            except (DeviceError, DiskUnavailableError) as error:
-                said.append(str(error))
-            else:
-                upload = plan.direction == types.ImageTransferDirection.UPLOAD
-                return url, min(CONNECTIONS, offer.writers if upload else offer.readers)
-        raise CloudUnavailable(
+        urls = list(dict.fromkeys(url for url in (transfer.transfer_url, transfer.proxy_url) if url))
+        said: list[str] = []
+        for attempt in range(_PROBES):
+            if attempt:
+                op.sleep(self._client.patience.interval)
+            said = []
+            for url in urls:
+                try:
+                    offer = ask_options(url, ca, _PROBE_SECONDS)
+                except (DeviceError, DiskUnavailableError) as error:
+                    said.append(str(error))
+                else:
+                    upload = plan.direction == types.ImageTransferDirection.UPLOAD
+                    return url, min(CONNECTIONS, offer.writers if upload else offer.readers)
+        raise CloudError(
             cloud=self._client.cloud,
             action="reach the image I/O service",
             reason=f"{'; '.join(said)}. It listens on port 54322 of the hosts and 54323 of the engine.",
