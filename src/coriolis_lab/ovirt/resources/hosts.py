@@ -40,6 +40,8 @@ def _keys(engine: Engine) -> Keys[Host]:
         "id": lambda record: [record.id],
         "status": lambda _record: ["up"],
         "cluster": lambda record: [engine.clusters[record.cluster_id].name],
+        "datacenter": lambda record: [engine.data_center_of_cluster(record.cluster_id).name],
+        "hw_id": lambda record: [record.id],
         "address": lambda record: [record.address],
     }
 

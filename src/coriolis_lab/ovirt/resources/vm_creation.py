@@ -28,6 +28,7 @@ from coriolis_lab.ovirt.records import (
     VmStatus,
 )
 from coriolis_lab.ovirt.refusals import conflict, incomplete, missing
+from coriolis_lab.ovirt.resources.vm_import import add_from_configuration
 from coriolis_lab.ovirt.resources.vms import check_name_free, render
 from coriolis_lab.ovirt.vm_work import (
     NewDisk,
@@ -43,6 +44,9 @@ from coriolis_lab.ovirt.web import Call, Reply, action, completed, post
 def add(call: Call) -> Reply:
     engine, body = call.engine, call.document
     with engine.lock:
+        configuration = body.string("initialization/configuration/data")
+        if configuration:
+            return add_from_configuration(call, configuration)
         name = body.string("name")
         if not name:
             raise incomplete("Vm", "name", "add")
