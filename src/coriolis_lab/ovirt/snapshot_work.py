@@ -29,11 +29,17 @@ def check_idle(engine: Engine, vm: Vm, action: str) -> None:
             "Please wait for the operation to finish, and try again."
         )
     check_no_backup(vm, action, "Snapshot")
+    if in_preview(vm):
+        raise conflict(f"Cannot {action} Snapshot. VM is previewing a Snapshot.")
     if vm.status == VmStatus.IMAGE_LOCKED:
         raise conflict(f"Cannot {action} Snapshot. VM is locked. Please try again in a few minutes.")
     locked = [disk.alias for disk in engine.attached_disks(vm) if disk.is_locked]
     if locked:
         raise disks_locked(action, "Snapshot", locked)
+
+
+def in_preview(vm: Vm) -> bool:
+    return any(snapshot.type == "preview" for snapshot in vm.snapshots.values())
 
 
 def take_snapshot(
@@ -50,7 +56,7 @@ def take_snapshot(
         settings=vm.settings,
         vm_name=vm.name,
     )
-    entries = [_entry(engine, vm, disk) for disk in disks]
+    entries = [snapshot_entry(engine, vm, disk) for disk in disks]
     vm.snapshots[snapshot.id] = snapshot
     for disk in disks:
         disk.status = DiskStatus.LOCKED
@@ -91,7 +97,8 @@ def take_snapshot(
     return snapshot, engine.tasks.start(Task(job, engine.settings.delays.snapshot, work, done, failed, fault))
 
 
-def _entry(engine: Engine, vm: Vm, disk: Disk) -> SnapshotDisk:
+def snapshot_entry(engine: Engine, vm: Vm, disk: Disk) -> SnapshotDisk:
+    """The disk as it is now."""
     return SnapshotDisk(
         disk_id=disk.id,
         image_id=disk.image_id,

@@ -18,6 +18,7 @@ from coriolis_lab.ovirt.records import (
 from coriolis_lab.ovirt.refusals import conflict, disks_locked, failed, gone, incomplete, invalid, missing
 from coriolis_lab.ovirt.resources import disks as disk_resource
 from coriolis_lab.ovirt.resources.listing import listing
+from coriolis_lab.ovirt.snapshot_work import in_preview
 from coriolis_lab.ovirt.web import UUID, Call, Reply, action, completed, delete, found, get, post, removed
 
 
@@ -104,6 +105,8 @@ def _check_vm(vm: Vm) -> None:
     check_no_backup(vm, "backup", "VM")
     if vm.status not in (VmStatus.UP, VmStatus.DOWN):
         raise conflict("Cannot backup VM. VM must be in status Up or Down.")
+    if in_preview(vm):
+        raise conflict("Cannot backup VM. VM is previewing a Snapshot.")
     if vm.locking_snapshot:
         raise conflict(
             "Cannot backup VM. The VM is performing an operation on a Snapshot. "

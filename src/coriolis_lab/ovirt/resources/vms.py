@@ -18,7 +18,18 @@ from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.vm_work import check_detach_only, check_removable, remove_vm
 from coriolis_lab.ovirt.web import Call, Reply, delete, empty_list, found, get, put, removed
 
-ACTIONS = ("detach", "shutdown", "start", "stop", "reset", "reboot", "clone")
+ACTIONS = (
+    "detach",
+    "shutdown",
+    "start",
+    "stop",
+    "reset",
+    "reboot",
+    "clone",
+    "previewsnapshot",
+    "commitsnapshot",
+    "undosnapshot",
+)
 LINKS = (
     "graphicsconsoles",
     "cdroms",
