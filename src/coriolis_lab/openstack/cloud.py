@@ -6,9 +6,11 @@ from coriolis_lab.faults import FaultBook
 from coriolis_lab.hypervisor.api import Hypervisor
 from coriolis_lab.openstack.jobs import Jobs
 from coriolis_lab.openstack.key_manager.records import StoredSecret
+from coriolis_lab.openstack.object_store.records import Account
 from coriolis_lab.openstack.realm import Realm
 from coriolis_lab.openstack.records import (
     Attachment,
+    Backup,
     Flavor,
     FloatingIp,
     Image,
@@ -68,6 +70,8 @@ class Cloud:
         self.volumes: dict[str, Volume] = {}
         self.volume_types: dict[str, str] = {}
         self.snapshots: dict[str, Snapshot] = {}
+        self.backups: dict[str, Backup] = {}
+        self.accounts: dict[str, Account] = {}
         self.networks: dict[str, Network] = {}
         self.subnets: dict[str, Subnet] = {}
         self.ports: dict[str, Port] = {}
@@ -89,6 +93,13 @@ class Cloud:
 
     def volume_snapshots(self, volume_id: str) -> list[Snapshot]:
         return [snapshot for snapshot in self.snapshots.values() if snapshot.volume_id == volume_id]
+
+    def account(self, project_id: str) -> Account:
+        """Of Swift."""
+        return self.accounts.setdefault(project_id, Account())
+
+    def dependent_backups(self, backup_id: str) -> list[Backup]:
+        return [backup for backup in self.backups.values() if backup.parent_id == backup_id]
 
     def snapshot_clones(self, snapshot_id: str) -> list[Volume]:
         return [volume for volume in self.volumes.values() if volume.snapshot_id == snapshot_id]

@@ -24,6 +24,7 @@ from coriolis_lab.openstack.image import service as image
 from coriolis_lab.openstack.key_manager import service as key_manager
 from coriolis_lab.openstack.network import service as network
 from coriolis_lab.openstack.network.security_groups import add_rule, default_group
+from coriolis_lab.openstack.object_store import service as object_store
 from coriolis_lab.openstack.realm import INTERFACES, ForeignService
 from coriolis_lab.openstack.records import Project, User
 from coriolis_lab.openstack.volume import service as volume
@@ -147,6 +148,7 @@ _SERVICES = (
     image.SERVICE,
     network.SERVICE,
     key_manager.SERVICE,
+    object_store.SERVICE,
 )
 
 

@@ -265,6 +265,30 @@ class Snapshot:
 
 
 @dataclass
+class Backup:
+    """`prefix` of its objects in `container`; `data_at`: when the data was as it is in the backup."""
+
+    id: str
+    name: str
+    project_id: str
+    user_id: str
+    volume_id: str
+    size: int
+    data_at: datetime
+    container: str
+    snapshot_id: str | None = None
+    parent_id: str | None = None
+    status: str = "creating"
+    description: str | None = None
+    fail_reason: str | None = None
+    object_count: int = 0
+    prefix: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+    created: datetime = field(default_factory=now)
+    updated: datetime = field(default_factory=now)
+
+
+@dataclass
 class Server:
     """`root_disk` is the ephemeral disk of a server booted from an image. `image_properties` (hw_*) decide
     the hardware: those of the image, or of the boot volume's image metadata. `reserved` are volumes to boot

@@ -64,6 +64,7 @@ class Call:
     token_header: str | None = None
     subject_header: str | None = None
     accept: str = "*/*"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def at_least(self, minor: int) -> bool:
         return self.version[1] >= minor
@@ -172,13 +173,15 @@ class Microversions:
 
 @dataclass(frozen=True)
 class Service:
-    """`render` turns an ApiError into the body that this service would send (a string is HTML)."""
+    """`render` turns an ApiError into the body that this service would send (a string is HTML). `raw_bodies`: what
+    comes in is no JSON, whatever it is called."""
 
     prefix: str
     routes: Sequence[Route]
     render: Callable[[ApiError], Json | str]
     versions: Microversions | None = None
     unscoped: bool = False
+    raw_bodies: bool = False
 
     def starlette_routes(self, cloud: Cloud) -> Iterable[StarletteRoute]:
         service = self._as_of(cloud.release)
@@ -187,9 +190,8 @@ class Service:
                 yield StarletteRoute(
                     self.prefix + route.path, service._endpoint(cloud, route), methods=[route.method]
                 )
-        lost = Route(
-            "GET", "", not_found, public=self.unscoped
-        )  # no middleware asks for tokens before Keystone
+        # no middleware asks for tokens before Keystone, which alone takes unscoped ones
+        lost = Route("GET", "", not_found, public=self.unscoped)
         yield StarletteRoute(self.prefix + "/{rest:path}", service._endpoint(cloud, lost), methods=_METHODS)
 
     def _as_of(self, release: Release) -> "Service":
@@ -214,7 +216,9 @@ class Service:
             if self.versions:
                 headers.update(self.versions.headers(version))
             bearer = None if route.public else self._bearer(cloud, request)
-            call = _call(cloud, request, raw, version, bearer)
+            if bearer and cloud.faults.strike("policy", f"{request.method} {request.url.path}"):
+                raise ApiError(403, "Policy doesn't allow this to be performed.", "PolicyNotAuthorized")
+            call = _call(cloud, request, raw, version, bearer, parse=not self.raw_bodies)
             if route.unlocked:
                 return _response(route.handler(call), headers)
             with cloud.lock:
@@ -258,9 +262,17 @@ def not_found(_call: Call) -> Reply:
     raise ApiError(404, "The resource could not be found.", NO_ROUTE)
 
 
-def _call(cloud: Cloud, request: Request, raw: bytes, version: tuple[int, int], bearer: Token | None) -> Call:
+def _call(
+    cloud: Cloud,
+    request: Request,
+    raw: bytes,
+    version: tuple[int, int],
+    bearer: Token | None,
+    *,
+    parse: bool = True,
+) -> Call:
     body: Any = None
-    if raw and "json" in request.headers.get("content-type", "application/json"):
+    if parse and raw and "json" in request.headers.get("content-type", "application/json"):
         try:
             body = json.loads(raw)
         except ValueError:
@@ -281,6 +293,7 @@ def _call(cloud: Cloud, request: Request, raw: bytes, version: tuple[int, int], 
         token_header=request.headers.get("X-Auth-Token"),
         subject_header=request.headers.get("X-Subject-Token"),
         accept=request.headers.get("Accept", "*/*"),
+        headers=request.headers,
     )
 
 

@@ -1,11 +1,11 @@
 """The values that a cloud offers for the options of its environments."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from coriolis.model.instance import Network, ProviderOption
 from coriolis.providers.openstack.client import OpenStackClient
-from coriolis.providers.openstack.options import SUPPORTED_MECHANISM, CoriolisBackupsOptions
+from coriolis.providers.openstack.options import DEFAULT_MECHANISM, CoriolisBackupsOptions, Mechanism
 
 _MECHANISM = "replica_export_mechanism"
 
@@ -18,7 +18,7 @@ def source_offers(client: OpenStackClient, names: Sequence[str]) -> list[Provide
         return tuple(sorted((Network(i.id, i.name) for i in found), key=lambda pair: (pair.name, pair.id)))
 
     offers: dict[str, Callable[[], tuple[str | Network, ...]]] = {
-        _MECHANISM: lambda: (SUPPORTED_MECHANISM,),
+        _MECHANISM: lambda: get_args(Mechanism),
         "export_image": lambda: listed("images", lambda: client.image.images(status="active")),
         "export_flavor_name": lambda: listed("flavors", client.compute.flavors),
         "export_network": lambda: listed("networks", client.network.networks),
@@ -37,6 +37,6 @@ def source_offers(client: OpenStackClient, names: Sequence[str]) -> list[Provide
 
 def _default(name: str) -> str | bool | None:
     if name == _MECHANISM:
-        return SUPPORTED_MECHANISM
+        return DEFAULT_MECHANISM
     default: str | bool | None = CoriolisBackupsOptions.model_fields[name].default
     return default

@@ -45,7 +45,8 @@ class OpenStackProvider(Provider):
     def connect_source(
         self, connection_info: Mapping[str, Any], endpoint_name: str, settings: Settings
     ) -> SourceCloud:
-        return OpenStackSource(OpenStackClient(_parse(connection_info), endpoint_name, settings))
+        client = OpenStackClient(_parse(connection_info), endpoint_name, settings)
+        return OpenStackSource(client, settings.openstack_migration_provider)
 
     def connect_destination(
         self, connection_info: Mapping[str, Any], endpoint_name: str, settings: Settings

@@ -39,14 +39,13 @@ class ExportVolumes(Volumes):
         op.progress("Cloning snapshots", len(ids), len(ids))
         return ids
 
-    def delete(self, op: Operation, instance: Instance) -> None:
-        """Clones before snapshots: a snapshot with a clone cannot be deleted (Ceph refuses it as busy)."""
+    def delete_clones(self, op: Operation, instance: Instance) -> None:
+        """Before the snapshots: one with a clone cannot be deleted (Ceph refuses it as busy)."""
         numbers = range(len(instance.disks))
         run_all([partial(self.delete_volume, op, _clone_name(op, number)) for number in numbers])
-        run_all([partial(self._delete_snapshot, op, _snapshot_name(op, number)) for number in numbers])
 
     def _create_snapshot(self, op: Operation, number: int, disk: Disk) -> str:
-        name = _snapshot_name(op, number)
+        name = snapshot_name(op, number)
 
         def find() -> str | None:
             found = self._client.rows("list snapshots", lambda: self._storage.snapshots(name=name))
@@ -78,7 +77,7 @@ class ExportVolumes(Volumes):
         size_gb = disk.size_bytes >> 30
         return self.create(op, _clone_name(op, number), size_gb, volume_type, snapshot_id=snapshot_id)
 
-    def _delete_snapshot(self, op: Operation, name: str) -> None:
+    def delete_snapshot(self, op: Operation, name: str) -> None:
         storage = self._storage
         remove_resource(
             op,
@@ -96,7 +95,7 @@ class ExportVolumes(Volumes):
         )
 
 
-def _snapshot_name(op: Operation, number: int) -> str:
+def snapshot_name(op: Operation, number: int) -> str:
     return op.name("snapshot", str(number))
 
 

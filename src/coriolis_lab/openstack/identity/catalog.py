@@ -14,6 +14,7 @@ _SERVICES = (
     ("image", "glance", "/image"),
     ("key-manager", "barbican", "/key-manager"),
     ("network", "neutron", "/network"),
+    ("object-store", "swift", "/object-store/v1/AUTH_{project_id}"),
     ("volumev3", "cinderv3", "/volume/v3/{project_id}"),
     ("block-storage", "cinder", "/volume/v3/{project_id}"),
 )

@@ -1,7 +1,7 @@
 """Cinder v3, microversions 3.0 to 3.70 or what the release has."""
 
 from coriolis_lab.openstack.faultshapes import render_fault
-from coriolis_lab.openstack.volume import actions, attachments, others, snapshots, types, volumes
+from coriolis_lab.openstack.volume import actions, attachments, backups, others, snapshots, types, volumes
 from coriolis_lab.openstack.web import Call, Microversions, Reply, Route, Service
 
 VERSIONS = Microversions("volume", (3, 0), (3, 70))
@@ -36,6 +36,7 @@ SERVICE = Service(
         *volumes.ROUTES,
         *actions.ROUTES,
         *snapshots.ROUTES,
+        *backups.ROUTES,
         *types.ROUTES,
         *attachments.ROUTES,
         *others.ROUTES,
