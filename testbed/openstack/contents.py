@@ -65,7 +65,7 @@ def _upload_images(testbed: Testbed) -> None:
             timeout=_UPLOAD_SECONDS,
             **_IMAGES[name],
         )
-        say(f"image {name} is {made.status}")
+        say(f"image {name} is {image.get_image(made).status}")
 
 
 def _describe(testbed: Testbed) -> None:

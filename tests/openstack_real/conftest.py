@@ -100,19 +100,22 @@ def product(directory: Path, world: World) -> Iterator[Product]:
 
 @pytest.fixture(scope="session")
 def source_guest(cloud_a: RealCloud) -> Iterator[Callable[[GuestKind], SourceGuest]]:
-    """Guests are made when a route first needs them and stay for the other routes."""
+    """Guests are made when a route first needs them and stay for the other routes. With OPENSTACK_KEEP_GUESTS they
+    stay for the next run too, which spares who writes a scenario their boots."""
+    keep = "OPENSTACK_KEEP_GUESTS" in os.environ
     made: dict[GuestKind, SourceGuest] = {}
 
     def make(kind: GuestKind) -> SourceGuest:
         if kind not in made:
             made[kind] = SourceGuest(cloud_a.sdk, kind, cloud_a.described)
-            made[kind].create()
-            made[kind].wait()
+            if not (keep and made[kind].adopt()):
+                made[kind].create()
+                made[kind].prepare()
         made[kind].start()
         return made[kind]
 
     yield make
-    for guest in made.values():
+    for guest in [] if keep else made.values():
         guest.remove()
 
 

@@ -53,8 +53,21 @@ class SourceGuest:
         self._boot: Any = None
         self.guest: Guest | None = None
 
+    def adopt(self) -> bool:
+        """Takes the guest of an earlier run as it is; False when there is none."""
+        server = self._cloud.compute.find_server(self.kind.name)
+        addresses = [ip for ip in self._cloud.network.ips() if ip.description == self.kind.name]
+        if server is None or not addresses:
+            return False
+        volumes = {volume.name: volume for volume in self._cloud.block_storage.volumes()}
+        self.server = self._cloud.compute.get_server(server)
+        self.data, self._boot = (volumes.get(f"{self.kind.name}-{role}") for role in ("data", "boot"))
+        self.gibibytes = self.data.size
+        self.guest = self._shell(str(addresses[0].floating_ip_address))
+        return True
+
     def create(self) -> None:
-        """Asks for everything; `wait` waits."""
+        """Returns when the server runs, which is before its system answers."""
         cloud, kind = self._cloud, self.kind
         self.remove()
         image, flavor = cloud.image.find_image(kind.image), cloud.compute.find_flavor("t.small")
@@ -86,9 +99,9 @@ class SourceGuest:
         self.server = cloud.compute.wait_for_server(server, wait=600)
         cloud.compute.create_volume_attachment(self.server, volume_id=self.data.id)
         storage.wait_for_status(self.data, "in-use", ["error"], 1, 300)
-        self.guest = Guest(self._floating_address(), self._testbed["image_user"], Path(self._testbed["key"]))
+        self.guest = self._shell(self._floating_address())
 
-    def wait(self) -> None:
+    def prepare(self) -> None:
         """Until the guest answers; then its data disk is made."""
         assert self.guest is not None
         self.guest.wait(_BOOT_SECONDS)
@@ -147,6 +160,9 @@ class SourceGuest:
             if volume.name in (f"{self.kind.name}-boot", f"{self.kind.name}-data"):
                 cloud.block_storage.delete_volume(volume)
                 cloud.block_storage.wait_for_delete(volume, wait=300)
+
+    def _shell(self, address: str) -> Guest:
+        return Guest(address, self._testbed["image_user"], Path(self._testbed["key"]))
 
     def _in_data(self, script: str) -> str:
         return self._root(

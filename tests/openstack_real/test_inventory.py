@@ -17,7 +17,9 @@ def endpoint(product: Product, cloud_a: RealCloud) -> str:
 
 
 def _validate(product: Product, cloud: RealCloud, **changes: Any) -> dict[str, Any]:
-    made = product.endpoint(f"validated {changes}", "openstack", {**cloud.connection_info, **changes})
+    made = product.endpoint(
+        f"with other {sorted(changes)}", "openstack", {**cloud.connection_info, **changes}
+    )
     answer = product.call("POST", f"endpoints/{made}/actions", {"validate-connection": None})
     return dict(answer["validate-connection"])
 
