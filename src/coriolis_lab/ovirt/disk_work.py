@@ -226,6 +226,51 @@ def copy_disk(
     return job, ended
 
 
+def move_disk(engine: Engine, disk: Disk, domain: StorageDomain, correlation_id: str | None) -> Job:
+    """To another domain of the same data centre; locked meanwhile. Snapshots go along."""
+    check_unlocked(disk, "move")
+    check_not_plugged(engine, disk, "move")
+    if disk.storage_domain_id == domain.id:
+        raise conflict("Cannot move Virtual Disk. The source and target storage domains are the same.")
+    moved = replace(disk, base_format=engine.disk_format(disk), storage_domain_id=domain.id)
+    check_configuration(moved, domain, "move Virtual Disk")
+    engine.check_space(domain, max(initial_space(moved, domain), disk.actual_size), "move Virtual Disk")
+    disk.status = DiskStatus.LOCKED
+    job = engine.journal.open_job(f"Moving Disk {disk.alias} to {domain.name}", correlation_id)
+
+    def done() -> None:
+        disk.storage_domain_id, disk.status = domain.id, DiskStatus.OK
+        text = f"Disk {disk.alias} was moved to {domain.name}."
+        engine.journal.tell(DISK_COPIED, text, correlation_id=job.correlation_id)
+
+    def failed(reason: str) -> None:
+        disk.status = DiskStatus.OK
+        text = f"Failed to move disk {disk.alias} to {domain.name}: {reason}."
+        engine.journal.tell(DISK_COPY_FAILED, text, correlation_id=job.correlation_id)
+
+    # the lab's domains share one directory: nothing is moved but the record
+    engine.tasks.start(Task(job, engine.settings.delays.disk, lambda: None, done, failed))
+    return job
+
+
+def sparsify_disk(engine: Engine, disk: Disk, correlation_id: str | None) -> Job:
+    """The lab's disks give room back as they are written: it is locked for a moment, and that is all."""
+    check_unlocked(disk, "sparsify")
+    check_not_plugged(engine, disk, "sparsify")
+    if not disk.sparse:
+        raise conflict(
+            f"Cannot sparsify Virtual Disk. Sparsifying is not supported for preallocated disk {disk.alias}."
+        )
+    disk.status = DiskStatus.LOCKED
+    job = engine.journal.open_job(f"Sparsifying Disk {disk.alias}", correlation_id)
+
+    def unlock(_reason: str = "") -> None:
+        disk.status = DiskStatus.OK
+
+    engine.tasks.start(Task(job, engine.settings.delays.disk, lambda: None, unlock, unlock))
+    return job
+
+
 def clone_content(engine: Engine, source: Disk, disk_id: str) -> None:
     """Makes a hypervisor disk with the content of another one; thin over a template's image."""
     if source.source_image is not None:

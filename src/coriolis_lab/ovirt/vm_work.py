@@ -123,6 +123,27 @@ def from_vm_disk(engine: Engine, source: Disk, attachment: Attachment) -> NewDis
     return NewDisk(target, replace(attachment, disk_id=target.id), make, locks=source)
 
 
+def from_running_vm(engine: Engine, vm: Vm) -> list[NewDisk]:
+    """Copies of all its disks as of one instant: a snapshot that is there only for that."""
+    frozen = {disk.id: new_id() for disk in engine.attached_disks(vm)}
+    taken = threading.Event()
+
+    def copier(source_id: str, target_id: str) -> Callable[[], None]:
+        def make() -> None:
+            if not taken.is_set():
+                engine.hypervisor.snapshot_disks(frozen)
+                taken.set()
+            engine.hypervisor.disk_from_snapshot(target_id, frozen[source_id])
+            engine.hypervisor.delete_snapshot(frozen[source_id])
+
+        return make
+
+    copies = [from_vm_disk(engine, disk, vm.attachments[disk.id]) for disk in engine.attached_disks(vm)]
+    return [
+        replace(copy, make=copier(copy.locks.id, copy.disk.id)) for copy in copies if copy.locks is not None
+    ]
+
+
 def add_vm(
     engine: Engine,
     vm: Vm,

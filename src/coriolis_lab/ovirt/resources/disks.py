@@ -10,7 +10,7 @@ from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.web import Call, Reply, delete, empty_list, found, get, post, put, removed
 
-ACTIONS = ("reduce", "copy", "export", "move", "refreshlun")
+ACTIONS = ("reduce", "copy", "export", "move", "refreshlun", "sparsify")
 LINKS = ("permissions", "disksnapshots", "statistics")
 
 
@@ -122,6 +122,5 @@ ROUTES = [
     put("disks/{disk}", update),
     delete("disks/{disk}", remove),
     get("disks/{disk}/permissions", permissions),
-    get("disks/{disk}/disksnapshots", empty_list("disk_snapshots")),
     get("disks/{disk}/statistics", empty_list("statistics")),
 ]

@@ -1,8 +1,10 @@
 """Storage domains. Their status is told only below the data centre; here an attached one shows none."""
 
+from collections.abc import Iterator
+
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
-from coriolis_lab.ovirt.records import MANAGED_BLOCK_STORAGE, StorageDomain
+from coriolis_lab.ovirt.records import MANAGED_BLOCK_STORAGE, Disk, Snapshot, SnapshotDisk, StorageDomain
 from coriolis_lab.ovirt.refusals import gone
 from coriolis_lab.ovirt.resources import disks
 from coriolis_lab.ovirt.resources.directory import permissions
@@ -10,7 +12,7 @@ from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.web import Call, Reply, collection, empty_list, found, get
 
-LINKS = ("diskprofiles", "disks", "permissions", "templates", "vms")
+LINKS = ("diskprofiles", "disks", "disksnapshots", "permissions", "templates", "vms")
 
 
 def render(engine: Engine, domain: StorageDomain) -> Element:
@@ -143,6 +145,61 @@ def list_all_disk_profiles(call: Call) -> Reply:
         return collection("disk_profiles", [_render_profile(domain, "diskprofiles") for domain in domains])
 
 
+def _frozen_images(engine: Engine) -> Iterator[tuple[Disk, SnapshotDisk, Snapshot]]:
+    for vm in engine.vms.values():
+        for snapshot in vm.snapshots.values():
+            for entry in snapshot.disks:
+                if entry.disk_id in engine.disks:
+                    yield engine.disks[entry.disk_id], entry, snapshot
+
+
+def _render_disk_snapshot(disk: Disk, entry: SnapshotDisk, snapshot: Snapshot) -> Element:
+    """Its id is that of the frozen image, by which it is downloaded."""
+    domain_id = disk.storage_domain_id
+    return entity(
+        "disk_snapshot",
+        f"storagedomains/{domain_id}/disksnapshots/{entry.image_id}",
+        entry.image_id,
+        leaf("active", False),
+        leaf("alias", entry.alias),
+        leaf("content_type", disk.content_type),
+        leaf("format", entry.format),
+        leaf("image_id", entry.image_id),
+        leaf("provisioned_size", entry.provisioned_size),
+        leaf("sparse", disk.sparse),
+        leaf("status", disk.status),
+        leaf("storage_type", "image"),
+        reference("disk", "disks", disk.id),
+        struct("snapshot", attributes=(("id", snapshot.id),)),
+        struct("storage_domains", reference("storage_domain", "storagedomains", domain_id)),
+        name=entry.alias,
+        description=snapshot.description,
+    )
+
+
+def list_disk_snapshots(call: Call) -> Reply:
+    with call.engine.lock:
+        domain = _domain(call)
+        inside = [one for one in _frozen_images(call.engine) if one[0].storage_domain_id == domain.id]
+        return collection("disk_snapshots", [_render_disk_snapshot(*one) for one in inside])
+
+
+def list_snapshots_of_disk(call: Call) -> Reply:
+    with call.engine.lock:
+        disk = call.engine.disk(call.ids["disk"])
+        of_disk = [one for one in _frozen_images(call.engine) if one[0] is disk]
+        return collection("disk_snapshots", [_render_disk_snapshot(*one) for one in of_disk])
+
+
+def show_disk_snapshot(call: Call) -> Reply:
+    with call.engine.lock:
+        _domain(call)
+        for one in _frozen_images(call.engine):
+            if one[1].image_id == call.ids["image"]:
+                return found(_render_disk_snapshot(*one))
+    raise gone()
+
+
 def show_disk_profile(call: Call) -> Reply:
     """Below its domain, or alone."""
     with call.engine.lock:
@@ -164,6 +221,9 @@ ROUTES = [
     get("storagedomains", list_all),
     get("storagedomains/{domain}", show),
     get("storagedomains/{domain}/disks", list_disks),
+    get("storagedomains/{domain}/disksnapshots", list_disk_snapshots),
+    get("storagedomains/{domain}/disksnapshots/{image}", show_disk_snapshot),
+    get("disks/{disk}/disksnapshots", list_snapshots_of_disk),
     get("storagedomains/{domain}/diskprofiles", list_disk_profiles),
     get("storagedomains/{domain}/permissions", permissions),
     get("storagedomains/{domain}/templates", empty_list("templates")),

@@ -33,6 +33,7 @@ from coriolis_lab.ovirt.resources.vms import check_name_free, render
 from coriolis_lab.ovirt.vm_work import (
     NewDisk,
     add_vm,
+    from_running_vm,
     from_snapshot_disk,
     from_template_disk,
     from_vm_disk,
@@ -219,9 +220,7 @@ def _apply_wish(target: Disk, wish: Node, clone: bool) -> Disk:
 
 
 def clone(call: Call) -> Reply:
-    """POST /vms/{id}/clone: full copies of the disks. A running VM is refused here; newer engines snapshot it
-    first.
-    """
+    """POST /vms/{id}/clone: full copies of the disks; of a running VM, on engines that can, as of one instant."""
     engine = call.engine
     with engine.lock:
         source = engine.vm(call.ids["vm"])
@@ -231,15 +230,18 @@ def clone(call: Call) -> Reply:
         check_vm_name(name, "clone VM")
         cluster = engine.clusters[source.cluster_id]
         check_name_free(engine, name, cluster.data_center_id, "clone")
-        if source.status != VmStatus.DOWN:
+        up = source.status == VmStatus.UP and engine.look.clones_running_vms
+        if source.status != VmStatus.DOWN and not up:
             raise conflict("Cannot clone VM. VM must be down.")
         for disk in engine.attached_disks(source):
             check_unlocked(disk, "clone", "VM")
         settings = replace(source.settings, delete_protected=False)
         vm = new_vm(name, cluster.id, BLANK_TEMPLATE_ID, settings, source.initialization)
-        disks = [
-            from_vm_disk(engine, disk, source.attachments[disk.id]) for disk in engine.attached_disks(source)
-        ]
+        if up:
+            disks = from_running_vm(engine, source)
+        else:
+            attached = engine.attached_disks(source)
+            disks = [from_vm_disk(engine, disk, source.attachments[disk.id]) for disk in attached]
         fault = engine.admit("vm.create", name)
         nics = list(source.nics.values())
         add_vm(engine, vm, disks, nics, correlation_id=call.correlation_id, fault=fault)
