@@ -742,3 +742,16 @@ def test_a_windows_worker_tells_its_password_to_the_holder_of_its_key_alone(clou
     workers.delete(op, MORPHING_ROLE)
     assert cloud.things() == before
     assert not op.ledger.owed()
+
+
+def test_wrong_credentials_are_told_whatever_is_asked(cloud: OpenStackLab) -> None:
+    destination = cloud.destination(password="wrong-one")
+    for ask in (
+        destination.validate_connection,
+        lambda: destination.list_networks({}),
+        lambda: destination.destination_options({}, ["security_groups"]),
+        lambda: destination.validate_destination(ENV, instance()),
+    ):
+        with pytest.raises(errors.AuthenticationFailed, match="'demo'") as raised:
+            ask()
+        assert "wrong-one" not in str(raised.value)

@@ -37,6 +37,11 @@ class OpenStackClient:
             self._connection = connect(self.info)
         return self._connection
 
+    @property
+    def project_id(self) -> str:
+        """Of the project that the log-in is for."""
+        return str(self.call("log in", lambda: self.sdk.current_project_id))
+
     # openstacksdk logs in and discovers a service's versions when its proxy is first touched: a call too.
 
     @property

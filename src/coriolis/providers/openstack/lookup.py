@@ -53,7 +53,7 @@ class Lookup:
     def security_group(self, name_or_id: str) -> Any:
         """Of the project: to an administrator Neutron lists those of all, and every one has a `default`."""
         networks = self._client.network
-        project = {"project_id": self._client.sdk.current_project_id}
+        project = {"project_id": self._client.project_id}
         return self._one(
             "security group",
             name_or_id,

@@ -80,7 +80,7 @@ def _network(client: OpenStackClient, needs: Needs) -> list[_Line]:
     """Nothing where Neutron lacks the extension that tells what is used, or keeps it to administrators."""
     if not (needs.ports or needs.floating_ips or needs.security_groups):
         return []
-    project = client.sdk.current_project_id
+    project = client.project_id
     network = client.network
     try:
         quota = client.call("read the network quota", lambda: network.get_quota(project, details=True))

@@ -55,7 +55,7 @@ class OpenStackDestination(DestinationCloud):
     def list_networks(self, env: Environment) -> Sequence[Network]:
         """Those that the project can put VMs on: its own and shared ones, unless the environment asks for all."""
         everything = self._environment(env).list_all_destination_networks
-        project = self._client.sdk.current_project_id
+        project = self._client.project_id
         found = self._client.rows("list networks", self._client.network.networks)
         usable = [n for n in found if everything or n.is_shared or n.project_id == project]
         return sorted((Network(n.id, n.name) for n in usable), key=lambda network: (network.name, network.id))

@@ -58,7 +58,7 @@ def destination_offers(
         "keypair_name": lambda: named("key pairs", client.compute.keypairs),
         "security_groups": lambda: listed(
             "security groups",
-            lambda: client.network.security_groups(project_id=client.sdk.current_project_id),
+            lambda: client.network.security_groups(project_id=client.project_id),
         ),
         "port_reuse_policy": lambda: get_args(PortPolicy),
         "floating_ip_pool": pools,
