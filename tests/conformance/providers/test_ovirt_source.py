@@ -211,8 +211,11 @@ def test_a_checkpoint_of_others_is_never_removed(lab: Lab) -> None:
 def test_a_checkpoint_that_is_gone_is_told(lab: Lab) -> None:
     made = machine(lab, "gone", "blocks")
     first = made.run({}, RECORDING)
-    lab.source.delete_points(made.operation(), {}, first.points)
+    checkpoints = lab.system.vms_service().vm_service(made.instance.id).checkpoints_service()
+    (gone,) = first.checkpoints()
+    checkpoints.checkpoint_service(gone).remove()
     second = made.run(first.points, RECORDING)
+    assert made.ledger.find(ResourceKind.CHECKPOINT, gone) is None
     assert second.changes == [None, None]
     assert [(level, "is gone" in text) for level, text in second.op.events] == [(EventLevel.WARNING, True)]
 

@@ -35,6 +35,7 @@ def answered(code: int, detail: str) -> Fault:
             "[Cannot add VM. The VM is performing an operation on a Snapshot. Please wait.]",
             errors.CloudUnavailable,
         ),
+        (409, "[Cannot backup VM. The VM is during a backup operation.]", errors.CloudUnavailable),
         (409, "[Cannot add VM. The VM name is already in use.]", errors.Conflict),
         (409, "[Cannot remove VM. Delete protection is enabled.]", errors.Conflict),
         (400, "[Cannot add Virtual Disk. Storage Domain hasn't been specified.]", errors.CloudError),

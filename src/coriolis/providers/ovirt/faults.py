@@ -22,7 +22,7 @@ CAUGHT: tuple[type[Exception], ...] = (sdk.Error, pycurl.error)
 # The engine's words for "the object is busy just now": the same 409 as for faults that last.
 _BUSY = re.compile(
     r"(is|are) (currently )?(being )?locked|Image Locked|Related operation is currently|try again in a few"
-    r"|performing an operation|is being (transferred|moved or copied|exported|cloned)",
+    r"|performing an operation|during a backup|is being (transferred|moved or copied|exported|cloned)",
     re.IGNORECASE,
 )
 # What the SDK says of an HTML page of the web server in front of a restarting engine (or of a lasting 401), where it

@@ -110,6 +110,11 @@ class Backups:
         get = service.checkpoint_service(point.checkpoint_id).get
         return self._client.optional("read a checkpoint", get) is not None
 
+    def forget_if_gone(self, op: Operation, point: Point) -> None:
+        """Somebody deleted it, or the VM, or detached a disk that it was about."""
+        if op.ledger.find(ResourceKind.CHECKPOINT, point.checkpoint_id) is not None and not self.has(point):
+            op.ledger.removed(ResourceKind.CHECKPOINT, point.checkpoint_id)
+
     def _begin(self, op: Operation, instance: Instance, since: Point | None) -> str:
         name = op.name(ROLE)
         wanted = types.Backup(

@@ -83,9 +83,12 @@ class OvirtSource(SourceCloud):
         env: Environment,  # noqa: ARG002 - of the contract
         points: Points,
     ) -> None:
+        known = {Point.parse(text) for text in points.values()}
         with self._client.during(op, ROLE):
-            for vm_id in {Point.parse(text).vm_id for text in points.values()}:
+            for vm_id in {point.vm_id for point in known}:
                 self._backups.prune(op, vm_id, ())
+            for point in known:
+                self._backups.forget_if_gone(op, point)
 
     def shutdown_instance(
         self,
@@ -120,6 +123,7 @@ class OvirtSource(SourceCloud):
             why = "the replicas are of different runs"
         else:
             point = Point.parse(texts.pop())
+            self._backups.forget_if_gone(op, point)
             if point.vm_id == instance.id and self._backups.has(point):
                 return point
             why = f"checkpoint {point.checkpoint_id} of the last run is gone"
