@@ -87,7 +87,7 @@ def held(lab: OpenStackLab) -> list[int]:
         state.keypairs,
         state.security_groups,
     )
-    return [len(kind) for kind in kinds]  # type: ignore[arg-type]
+    return [len(kind) for kind in kinds]
 
 
 def until(true: Callable[[], bool]) -> None:
