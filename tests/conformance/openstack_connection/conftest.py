@@ -18,7 +18,8 @@ from coriolis_lab.settings import Delays, LabSettings
 from tests.conformance.openstack.memory_hypervisor import MemoryHypervisor
 
 GIB = 1 << 30
-QUICK = Delays(disk=0.02, snapshot=0.02, server=0.02, attach=0.02, delete=0.02, agent_poll=0.05)
+# no guests here that could power themselves off: nobody has to look
+QUICK = Delays(disk=0.02, snapshot=0.02, server=0.02, attach=0.02, delete=0.02, agent_poll=600)
 SETTINGS = Settings(openstack_migration_provider=OpenStackSection(timeout=10, poll_interval=0.02))
 
 

@@ -4,12 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from starlette.applications import Starlette
-from starlette.responses import Response
-from starlette.routing import Route
 
 from coriolis import errors
-from coriolis_lab.http_server import ServerThread
 from coriolis_lab.ovirt.certificates import make_certificates
 from tests.conformance.openstack_connection.conftest import MakeSite, Site
 
@@ -21,23 +17,10 @@ class Secured:
 
 
 @pytest.fixture(scope="module")
-def secured(make_site: MakeSite, tmp_path_factory: pytest.TempPathFactory) -> object:
+def secured(make_site: MakeSite, tmp_path_factory: pytest.TempPathFactory) -> Secured:
     files = make_certificates(tmp_path_factory.mktemp("certificates"))
     site = make_site(tls=(files.certificate, files.key))
-    swift = ServerThread(
-        Starlette(routes=[Route("/v1/{account}", _account, methods=["HEAD", "GET"])]),
-        ssl_certfile=str(files.certificate),
-        ssl_keyfile=str(files.key),
-    )
-    swift.start()
-    url = f"https://127.0.0.1:{swift.port}/v1/AUTH_{{project_id}}"
-    site.front.add_service("object-store", "swift", url)
-    yield Secured(site, files.ca)
-    swift.stop()
-
-
-async def _account(_request: object) -> Response:
-    return Response(b"", 204, {"X-Account-Container-Count": "0"})
+    return Secured(site, files.ca)
 
 
 def test_an_unknown_authority_is_refused_with_the_way_out(secured: Secured) -> None:

@@ -5,6 +5,9 @@ from typing import Any
 
 from coriolis.providers.openstack.client import OpenStackClient
 
+EMBEDDED_SINCE = "2.47"
+"""Nova's microversion; before, a server holds only the flavor's id."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServerFlavor:
@@ -17,8 +20,6 @@ class ServerFlavor:
 
 
 class Flavors:
-    """Embedded in the server since microversion 2.47; before, the server holds only the flavor's id."""
-
     def __init__(self, client: OpenStackClient) -> None:
         self._client = client
         self._known: dict[str, ServerFlavor | None] = {}
@@ -30,21 +31,19 @@ class Flavors:
 
     def of(self, server: Any) -> ServerFlavor | None:
         """None for a flavor that was deleted since, on a cloud that does not embed it."""
-        if is_embedded(server):
-            embedded = server.flavor
+        embedded = server.flavor  # once: openstacksdk makes a new object each time
+        if embedded.vcpus is not None and embedded.ram:
             name = embedded.original_name or embedded.name or embedded.id
             return ServerFlavor(name, embedded.vcpus, embedded.ram, embedded.disk or 0)
-        flavor_id = str(server.flavor.id)
+        return self.by_id(str(embedded.id))
+
+    def by_id(self, flavor_id: str) -> ServerFlavor | None:
         if flavor_id not in self._known:
             found = self._client.optional(
                 f"read flavor {flavor_id!r}", lambda: self._client.compute.get_flavor(flavor_id)
             )
             self._known[flavor_id] = None if found is None else _read(found)
         return self._known[flavor_id]
-
-
-def is_embedded(server: Any) -> bool:
-    return server.flavor.vcpus is not None and bool(server.flavor.ram)
 
 
 def _read(flavor: Any) -> ServerFlavor:

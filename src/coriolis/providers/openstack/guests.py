@@ -1,9 +1,11 @@
 """What servers and their images tell about the guest."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from coriolis.model.enums import Firmware, OsType
+
+Volume = TypeVar("Volume")
 
 _RUNNING = frozenset({"ACTIVE", "REBOOT", "HARD_REBOOT", "PASSWORD", "RESIZE", "VERIFY_RESIZE", "MIGRATING"})
 # os_distro values, as Glance's metadata definitions have them, that are no Linux.
@@ -36,8 +38,8 @@ def firmware_of(metadata: Mapping[str, Any]) -> Firmware:
     return Firmware.EFI if efi else Firmware.BIOS
 
 
-def is_running(server: Any) -> bool:
-    return server.status in _RUNNING
+def is_running(status: str) -> bool:
+    return status in _RUNNING
 
 
 def image_id_of(server: Any) -> str:
@@ -46,6 +48,8 @@ def image_id_of(server: Any) -> str:
     return str(server.image.id) if server.image else ""
 
 
-def boot_order(attached: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
+def boot_order(
+    attached: Sequence[tuple[str, Volume]], bootable: Callable[[Volume], bool]
+) -> list[tuple[str, Volume]]:
     """(device, volume) pairs in boot order: by device name (vdb before vdaa), else bootable first."""
-    return sorted(attached, key=lambda pair: (not pair[0], len(pair[0]), pair[0], not pair[1].is_bootable))
+    return sorted(attached, key=lambda pair: (not pair[0], len(pair[0]), pair[0], not bootable(pair[1])))

@@ -52,7 +52,7 @@ class Inventory:
             flavor_name=flavor.name,
             secure_boot=metadata.get("os_secure_boot") == "required",
             tpm="hw_tpm_version" in metadata,
-            running=is_running(server),
+            running=is_running(server.status),
         )
 
     def _image(self, server: Any) -> Image | None:
@@ -70,7 +70,7 @@ class Inventory:
             read = partial(storage.get_volume, attachment.volume_id)
             volume = self._client.call(f"read volume {attachment.volume_id!r}", read)
             found.append((attachment.device or "", volume))
-        return boot_order(found)
+        return boot_order(found, bootable=lambda volume: bool(volume.is_bootable))
 
     def _nics(self, server: Any) -> tuple[Nic, ...]:
         network = self._client.network
