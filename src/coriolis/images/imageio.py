@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from coriolis.agent.disk import DeviceError, Disk, DiskUnavailableError, Extent, Handle
@@ -228,7 +228,7 @@ class _Line:
         connection.request(method, self._path + tail, body=body, headers=headers)
         return connection.getresponse()
 
-    def _refuse(self, answer: http.client.HTTPResponse) -> None:
+    def _refuse(self, answer: http.client.HTTPResponse) -> NoReturn:
         said = answer.read(500).decode(errors="replace").strip()
         text = f"{self._name}: {answer.status} {said or answer.reason}"
         if answer.status == 403:

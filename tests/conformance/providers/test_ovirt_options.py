@@ -72,9 +72,9 @@ class Engine:
     }
 
     def destination(self, **options: Any) -> Any:
+        known: dict[str, Any] = {"timeout": 10, "poll_interval": 0.02, **options}
         settings = Settings(
-            transfer=TransferSection(connect_timeout=0.2),
-            ovirt_migration_provider=OvirtSection(**{"timeout": 10, "poll_interval": 0.02, **options}),
+            transfer=TransferSection(connect_timeout=0.2), ovirt_migration_provider=OvirtSection(**known)
         )
         info = {
             "url": self.front.url,

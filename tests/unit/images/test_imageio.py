@@ -143,13 +143,11 @@ def test_zeros_and_changes_are_told(service: Service, opened: Callable[..., Disk
     assert plain.changes("c1") is None
 
 
-def test_a_disk_is_copied_from_one_to_another(
-    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_is_copied_from_one_to_another(service: Service, tmp_path: Path) -> None:
     """By the transfer process, whose agents are processes of their own; then only what was changed, and read only
     that."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     source = tmp_path / "source.qcow2"
+    scope = str(uuid.uuid4())  # writers of other runs on this host are kept apart by it
     data = os.urandom(2 * MIB)
     content = tmp_path / "content"
     content.write_bytes(bytes(MIB) + data + bytes(SIZE - 3 * MIB))
@@ -157,8 +155,8 @@ def test_a_disk_is_copied_from_one_to_another(
     qemu("qemu-img", "bitmap", "--add", str(source), "b1")
     target = raw_file(tmp_path)
 
-    def copy(generation: int, **image: str) -> DiskResult:
-        ends = [service.image(source, "read", **image), service.image(target, "write")]
+    def copy(generation: int, bitmap: str | None = None) -> DiskResult:
+        ends = [service.image(source, "read", bitmap=bitmap), service.image(target, "write")]
         disk = DiskCopy(
             disk_id="d1",
             size_bytes=SIZE - MIB,
@@ -170,7 +168,7 @@ def test_a_disk_is_copied_from_one_to_another(
             destination_zeroed=generation == 1,
             since=ends[0].since,
         )
-        job = CopyJob((disk,), "t/i", generation, route="auto")
+        job = CopyJob((disk,), scope, generation, route="auto")
         (result,) = run_copy_job(job, report=lambda _: None, check=lambda: None)
         for end in ends:
             service.exports.close(end.secrets["url"].reveal().rsplit("/", 1)[1])
