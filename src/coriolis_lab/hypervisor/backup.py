@@ -29,7 +29,8 @@ _CANCEL_SECONDS = 60.0
 
 
 class Backup(Protocol):
-    urls: Mapping[str, str]
+    @property
+    def urls(self) -> Mapping[str, str]: ...
 
     def stop(self) -> None: ...
 

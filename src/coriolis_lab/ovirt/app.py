@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from coriolis_lab.faults_http import HttpFaults, fault_routes
@@ -17,7 +17,7 @@ from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import API_ROOT, Element, leaf, struct, write
 from coriolis_lab.ovirt.refusals import RefusalError, bad_request
 from coriolis_lab.ovirt.resources import all_routes
-from coriolis_lab.ovirt.sso import Sso, unauthorized
+from coriolis_lab.ovirt.sso import SESSION_COOKIE, Sso, unauthorized
 from coriolis_lab.ovirt.web import ApiRoute, Call, Reply, Router
 
 XML = "application/xml"
@@ -34,22 +34,30 @@ class Api:
         self._router = Router(all_routes())
 
     async def __call__(self, request: Request) -> Response:
-        if not self._sso.allows(request.headers.get("authorization", "")):
+        session = self._sso.session(
+            request.headers.get("authorization", ""), request.cookies.get(SESSION_COOKIE, "")
+        )
+        if session is None:
             return unauthorized()
         accept = request.headers.get("accept", "*/*")
         if not any(kind in accept for kind in (XML, JSON, "*/*", "application/*")):
             return Response(status_code=406)
-        path = request.url.path.removeprefix(API_ROOT).strip("/")
+        # the version may also be a part of the path
+        path = request.url.path.removeprefix(API_ROOT).removeprefix("/v4").strip("/")
         body = await request.body()
         try:
             status, element = await run_in_threadpool(self._answer, request, path, body)
         except RefusalError as refusal:
             status, element = refusal.status, refusal.fault()
         if element is None:
-            return Response(status_code=status)
-        headers = {"Correlation-Id": request.query_params.get("correlation_id", "")}
-        kind, text = (JSON, json_format.write(element)) if _wants_json(accept) else (XML, write(element))
-        return Response(text, status_code=status, media_type=kind, headers=headers)
+            answer = Response(status_code=status)
+        else:
+            headers = {"Correlation-Id": request.query_params.get("correlation_id", "")}
+            kind, text = (JSON, json_format.write(element)) if _wants_json(accept) else (XML, write(element))
+            answer = Response(text, status_code=status, media_type=kind, headers=headers)
+        if "persistent-auth" in request.headers.get("prefer", ""):
+            answer.set_cookie(SESSION_COOKIE, session, path="/ovirt-engine/api", secure=True, httponly=True)
+        return answer
 
     def _answer(self, request: Request, path: str, body: bytes) -> tuple[int, Element | None]:
         route, ids = self._router.match(request.method, path)
@@ -131,6 +139,9 @@ def build_app(engine: Engine, sso: Sso, ca_file: Path) -> Starlette:
     async def certificate(_request: Request) -> Response:
         return Response(ca_file.read_bytes(), media_type="application/x-x509-ca-cert")
 
+    async def health(_request: Request) -> Response:
+        return PlainTextResponse("DB Up!Welcome to Health Status!")
+
     api = Api(engine, sso)
 
     async def answer(request: Request) -> Response:
@@ -141,6 +152,7 @@ def build_app(engine: Engine, sso: Sso, ca_file: Path) -> Starlette:
         routes=[
             *fault_routes(engine.faults),
             *sso.routes(),
+            Route("/ovirt-engine/services/health", health, methods=["GET"]),
             Route("/ovirt-engine/services/pki-resource", certificate, methods=["GET"]),
             Route(API_ROOT, answer, methods=methods),
             Route(API_ROOT + "/{path:path}", answer, methods=methods),

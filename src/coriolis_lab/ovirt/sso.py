@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Scope
 
+SESSION_COOKIE = "JSESSIONID"
 NEVER = "9223372036854775807"
 UNAUTHORIZED_PAGE = "<html><head><title>Error</title></head><body>Unauthorized</body></html>"
 
@@ -66,18 +67,20 @@ class Sso:
         with self._lock:
             self._last_use.pop(token, None)
 
-    def allows(self, authorization: str) -> bool:
-        """A Bearer token, or Basic credentials (checked anew each time)."""
+    def session(self, authorization: str, cookie: str) -> str | None:
+        """The token of a request's session, None when it may not in: a Bearer token, the cookie of a session that
+        a client asked to keep, or Basic credentials (a new session each time).
+        """
         scheme, _, value = authorization.partition(" ")
         if scheme.lower() == "bearer":
-            return self.touch(value.strip())
+            return value.strip() if self.touch(value.strip()) else None
         if scheme.lower() == "basic":
             try:
                 username, _, password = base64.b64decode(value, validate=True).decode().partition(":")
             except (binascii.Error, UnicodeDecodeError):
-                return False
-            return self.login(username, password) is None
-        return False
+                return None
+            return self.new_token() if self.login(username, password) is None else None
+        return cookie if cookie and self.touch(cookie) else None
 
     def expire(self, scope: Scope) -> None:
         """Spoils the token of a request (fault "expire_token")."""

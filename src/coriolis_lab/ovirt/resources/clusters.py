@@ -5,9 +5,19 @@ from coriolis_lab.ovirt.markup import Element, entity, leaf, leaves, reference, 
 from coriolis_lab.ovirt.records import Cluster
 from coriolis_lab.ovirt.refusals import gone
 from coriolis_lab.ovirt.resources import networks
+from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.search import Keys
-from coriolis_lab.ovirt.web import Call, Reply, found, get
+from coriolis_lab.ovirt.web import Call, Reply, empty_list, found, get
+
+# the lab's clusters have nothing of these
+EMPTY_LISTS = {
+    "affinitygroups": "affinity_groups",
+    "enabledfeatures": "cluster_features",
+    "externalnetworkproviders": "external_providers",
+    "glusterhooks": "gluster_hooks",
+    "glustervolumes": "gluster_volumes",
+}
 
 
 def render(engine: Engine, cluster: Cluster) -> Element:
@@ -43,7 +53,7 @@ def render(engine: Engine, cluster: Cluster) -> Element:
         name=cluster.name,
         description="",
         comment="",
-        links=("networks",),
+        links=("networks", "permissions", "cpuprofiles", *EMPTY_LISTS),
     )
 
 
@@ -92,4 +102,7 @@ ROUTES = [
     get("clusters", list_all),
     get("clusters/{cluster}", show),
     get("clusters/{cluster}/networks", list_networks),
+    get("clusters/{cluster}/networks/{network}", networks.show),
+    get("clusters/{cluster}/permissions", permissions),
+    *(get(f"clusters/{{cluster}}/{rel}", empty_list(tag)) for rel, tag in EMPTY_LISTS.items()),
 ]

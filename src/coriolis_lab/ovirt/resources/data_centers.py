@@ -5,12 +5,14 @@ from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.records import DataCenter, StorageDomain
 from coriolis_lab.ovirt.refusals import gone
 from coriolis_lab.ovirt.resources import clusters, networks, storage_domains
+from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.search import Keys
-from coriolis_lab.ovirt.web import Call, Reply, found, get
+from coriolis_lab.ovirt.web import Call, Reply, empty_list, found, get
 
 MAC_POOL_ID = "58ca604b-017d-0374-0220-00000000014e"
-LINKS = ("clusters", "networks", "storagedomains")
+EMPTY_LISTS = {"iscsibonds": "iscsi_bonds", "qoss": "qoss"}
+LINKS = ("clusters", "networks", "storagedomains", "permissions", "quotas", *EMPTY_LISTS)
 
 
 def render(engine: Engine, data_center: DataCenter) -> Element:
@@ -124,4 +126,8 @@ ROUTES = [
     get("datacenters/{data_center}/storagedomains/{domain}", show_storage_domain),
     get("datacenters/{data_center}/clusters", list_clusters),
     get("datacenters/{data_center}/networks", list_networks),
+    get("datacenters/{data_center}/clusters/{cluster}", clusters.show),
+    get("datacenters/{data_center}/networks/{network}", networks.show),
+    get("datacenters/{data_center}/permissions", permissions),
+    *(get(f"datacenters/{{data_center}}/{rel}", empty_list(tag)) for rel, tag in EMPTY_LISTS.items()),
 ]

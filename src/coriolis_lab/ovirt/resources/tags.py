@@ -1,5 +1,7 @@
 """Tags: a tree of labels, hung on VMs, templates and hosts."""
 
+from collections.abc import Container
+
 from coriolis_lab.ovirt.engine import Engine, new_id
 from coriolis_lab.ovirt.markup import Element, entity, reference
 from coriolis_lab.ovirt.names import check_alias
@@ -88,8 +90,12 @@ def remove(call: Call) -> Reply:
 def _owner_id(call: Call) -> str:
     kind = call.path.partition("/")[0]
     identifier = call.ids[OWNERS[kind]]
-    known = {"vms": call.engine.vms, "templates": call.engine.templates, "hosts": call.engine.hosts}[kind]
-    if identifier not in known:
+    known: dict[str, Container[str]] = {
+        "vms": call.engine.vms,
+        "templates": call.engine.templates,
+        "hosts": call.engine.hosts,
+    }
+    if identifier not in known[kind]:
         raise gone()
     return identifier
 
