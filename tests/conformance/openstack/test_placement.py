@@ -52,7 +52,13 @@ def test_zones(cloud: Connection, lab: Lab) -> None:
     assert made.availability_zone == "far"
     volume = cloud.block_storage.create_volume(size=1, availability_zone="far-storage")
     assert volume.availability_zone == "far-storage"
+    until_status(lambda: cloud.block_storage.get_volume(volume.id), "available")
+    clone = cloud.block_storage.create_volume(source_volume_id=volume.id, size=1)
+    assert clone.availability_zone == "far-storage"
     for create in (
+        lambda: cloud.block_storage.create_volume(
+            source_volume_id=volume.id, size=1, availability_zone="nova"
+        ),
         lambda: server(cloud, lab, availability_zone="moon"),
         lambda: cloud.block_storage.create_volume(size=1, availability_zone="moon"),
     ):

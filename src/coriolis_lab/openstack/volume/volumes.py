@@ -183,9 +183,6 @@ def _show(call: Call) -> Reply:
 def _create(call: Call) -> Reply:
     given = call.member("volume")
     check_fields("volume", given, _CREATE_FIELDS)
-    zone = given.get("availability_zone") or call.cloud.volume_zones[0]
-    if zone not in call.cloud.volume_zones:
-        raise ApiError(400, f"Availability zone '{zone}' is invalid.", "InvalidAvailabilityZone")
     volume = new_volume(
         call,
         name=text(given, "name") or text(given, "display_name") or "",
@@ -195,12 +192,27 @@ def _create(call: Call) -> Reply:
         snapshot_id=given.get("snapshot_id"),
         source_volume_id=given.get("source_volid"),
     )
-    volume.availability_zone = zone
+    volume.availability_zone = _zone(call, given, volume)
     volume.description = text(given, "description")
     volume.metadata = metadata(given)
     fault = refuse_by_fault(call, "volume.create", volume.name)
     keep(call, volume, given.get("imageRef") or given.get("image_id"), fault)
     return Reply({"volume": detail(call, volume)}, 202)
+
+
+def _zone(call: Call, given: Json, volume: Volume) -> str:
+    """A clone is where its source is (Cinder's cloned_volume_same_az), and nowhere else."""
+    asked = given.get("availability_zone")
+    if asked and asked not in call.cloud.volume_zones:
+        raise ApiError(400, f"Availability zone '{asked}' is invalid.", "InvalidAvailabilityZone")
+    snapshot = call.cloud.snapshots.get(volume.snapshot_id or "")
+    source = call.cloud.volumes.get(snapshot.volume_id if snapshot else volume.source_volume_id or "")
+    if source is None:
+        return str(asked or call.cloud.volume_zones[0])
+    if asked and asked != source.availability_zone:
+        kind = "snapshot" if snapshot else "source volume"
+        raise invalid(f"Volume must be in the same availability zone as the {kind}")
+    return source.availability_zone
 
 
 def new_volume(

@@ -124,10 +124,14 @@ class OpenStackDestination(DestinationCloud):
     # Deployment
 
     def clone_disks(
-        self, op: Operation, env: Environment, instance: Instance, replicas: Sequence[ReplicaDisk]
+        self,
+        op: Operation,
+        env: Environment,  # noqa: ARG002 - a copy is where its replica is
+        instance: Instance,
+        replicas: Sequence[ReplicaDisk],
     ) -> Sequence[ClonedDisk]:
         with self._client.during(op):
-            return self._replicas.clone(op, self._environment(env), instance, replicas)
+            return self._replicas.clone(op, instance, replicas)
 
     def delete_cloned_disks(
         self,

@@ -70,23 +70,17 @@ class ReplicaVolumes:
 
         run_all([partial(delete, replica) for replica in replicas])
 
-    def clone(
-        self,
-        op: Operation,
-        environment: DestinationEnvironment,
-        instance: Instance,
-        replicas: Sequence[ReplicaDisk],
-    ) -> list[ClonedDisk]:
-        """Volumes from volumes, of the same type: storage that can shares the blocks, and no snapshot stays behind
-        that would keep the replica from being deleted."""
+    def clone(self, op: Operation, instance: Instance, replicas: Sequence[ReplicaDisk]) -> list[ClonedDisk]:
+        """Volumes from volumes, of the same type and in the same zone: storage that can shares the blocks, and no
+        snapshot stays behind that would keep the replica from being deleted."""
         by_id = {replica.disk_id: replica for replica in replicas}
         clones = []
         for number, disk in enumerate(instance.disks):
             op.progress("Copying replica volumes", number, len(instance.disks))
             replica = by_id[disk.id]
             name = _clone_name(op, number)
-            origin = {"source_volume_id": replica.volume_id, **_zone(environment)}
-            clone_id = self._volumes.create(op, name, self._size_gb(replica), **origin)
+            size = self._size_gb(replica)
+            clone_id = self._volumes.create(op, name, size, source_volume_id=replica.volume_id)
             clones.append(ClonedDisk(disk.id, clone_id, name, replica.size_bytes, bootable=number == 0))
         for clone in clones:
             self._volumes.wait_available(op, clone.volume_id)
