@@ -3,14 +3,17 @@
 import pytest
 
 from coriolis import errors
+from coriolis.images.ceph import missing_bindings
+from coriolis.providers.openstack import validation
 from coriolis_lab.faults import Fault
 from tests.conformance.openstack_connection.conftest import MakeSite, Site
 
 CEPH = {
-    "ceph_conf_file": "[global]\nmon_host = 10.0.0.1\n",
+    "ceph_conf_file": "[global]\nmon_host = 127.0.0.1:9\n",
     "ceph_username": "cinder",
     "ceph_keyring_file": "[client.cinder]\nkey = AQBvaBdfAAAAABAAUcrOnwH5k/q3Ds4lKYTWQQ==\n",
     "ceph_pool_name": "volumes",
+    "ceph_connection_timeout": 1,
 }
 
 
@@ -53,7 +56,18 @@ def test_all_that_fails_is_told_at_once(site: Site) -> None:
         site.source().validate_connection()
 
 
-def test_ceph_options_are_looked_at(site: Site) -> None:
-    site.source(ceph_options=CEPH).validate_connection()
+def test_ceph_is_tried_where_it_can_be(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = site.source(ceph_options=CEPH)
+    if not missing_bindings():
+        with pytest.raises(
+            errors.ServicesUnusable, match=r"Ceph: failed to read pool 'volumes' .*client\.cinder"
+        ):
+            source.validate_connection()
+    monkeypatch.setattr(validation, "missing_bindings", lambda: "no binding")
+    source.validate_connection()
+    assert source.remarks() == ["Ceph could not be tried from here: no binding."]
+
+
+def test_the_files_of_ceph_are_looked_at(site: Site) -> None:
     with pytest.raises(errors.InvalidInput, match="ceph_conf_file"):
         site.source(ceph_options={**CEPH, "ceph_conf_file": "config_file_contents"}).validate_connection()

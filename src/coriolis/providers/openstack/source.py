@@ -56,8 +56,7 @@ class OpenStackSource(SourceCloud):
         return self._inventory(env).instance(name_or_id)
 
     def source_options(self, env: Environment, names: Sequence[str] = ()) -> Sequence[ProviderOption]:
-        source_environment(env)
-        return source_offers(self._client, names)
+        return source_offers(self._client, source_environment(env), names)
 
     def validate_source(self, env: Environment, instance: Instance) -> None:
         self._export(source_environment(env)).validate(instance)

@@ -6,7 +6,9 @@ from itertools import islice
 from typing import Any
 
 from coriolis.errors import CloudError, CoriolisError, NotFound, PermissionRefused, ServicesUnusable
+from coriolis.images.ceph import missing_bindings
 from coriolis.providers.openstack.client import OpenStackClient
+from coriolis.providers.openstack.export.ceph import CephAccess
 
 _READ_ONLY_ROLES = frozenset({"reader", "auditor", "observer"})
 
@@ -118,24 +120,42 @@ SWIFT = Service(
 
 def validate(client: OpenStackClient) -> None:
     """Raises AuthenticationFailed, CloudUnavailable or CloudError for Keystone, InvalidInput for Ceph's files, else
-    ServicesUnusable with a sentence for each service that fails. Swift has to answer only if it is spoken of."""
+    ServicesUnusable with a sentence for each service that fails. Swift has to answer only if it is spoken of, Ceph only
+    where this host has its libraries."""
     _log_in(client)
     if client.info.ceph_options is not None:
         client.info.ceph_options.check()
     services = [*SERVICES, SWIFT] if _is_swift_wanted(client) else SERVICES
     faults = [fault for service in services for fault in _faults(client, service)]
+    faults += _ceph_faults(client)
     if faults:
         raise ServicesUnusable(cloud=client.cloud, faults=" ".join(faults))
 
 
 def remarks(client: OpenStackClient) -> list[str]:
-    """Roles that only read: nothing tells beforehand what they may create, but that they hardly may."""
+    """Roles that only read (nothing tells beforehand what they may create, but that they hardly may), and a Ceph that
+    could not be tried."""
     access = client.call("read the token", lambda: client.sdk.session.auth.get_access(client.sdk.session))
     roles = set(access.role_names)
+    found = []
     if roles and roles <= _READ_ONLY_ROLES:
-        found = ", ".join(sorted(roles))
-        return [f"The user has only the role {found} in the project: creating needs a role such as member."]
-    return []
+        named = ", ".join(sorted(roles))
+        found.append(
+            f"The user has only the role {named} in the project: creating needs a role such as member."
+        )
+    if client.info.ceph_options is not None and (missing := missing_bindings()):
+        found.append(f"Ceph could not be tried from here: {missing}.")
+    return found
+
+
+def _ceph_faults(client: OpenStackClient) -> list[str]:
+    if client.info.ceph_options is None or missing_bindings():
+        return []
+    try:
+        with CephAccess(client).reading():
+            return []
+    except CloudError as error:
+        return [f"Ceph: failed to {error.fields['action']}: {error.fields['reason']}"]
 
 
 def _log_in(client: OpenStackClient) -> None:
