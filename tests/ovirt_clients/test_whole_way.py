@@ -12,7 +12,7 @@ from coriolis.engine.service import Engine as Product
 from coriolis.model.enums import ExecutionStatus, Scenario
 from coriolis.model.records import Execution
 from tests.conformance.providers.real_ovirt import MIB, Lab, needs_real_disks, real_lab
-from tests.conformance.providers.test_ovirt_source import Machine, machine
+from tests.ovirt_clients.test_provider_source import Machine, machine
 
 pytestmark = needs_real_disks
 OWNER = {"user_id": "u", "project_id": "p"}

@@ -184,7 +184,7 @@ def check_name_free(
 
 
 def update(call: Call) -> Reply:
-    """A running VM takes name, texts and protection at once and the rest at its next start."""
+    """A running VM takes name, texts and protection at once and the rest when it is down."""
     engine = call.engine
     with engine.lock:
         vm = engine.vm(call.ids["vm"])
