@@ -85,6 +85,7 @@ def test_a_copy_worker_shows_the_replicas(world: World, op: MemoryOperation) -> 
         "storage_domain": "data",
         "migr_template_map": {"linux": "debian-12-worker"},
         "network_map": {"old-net": "new-net"},
+        "data_transfer_mechanism": "ssh",
     }
     instance = _instance("d1")
     destination.validate_destination(env, instance)
