@@ -36,6 +36,7 @@ def up(testbed: Testbed) -> None:
         infrastructure.start_libvirt(ceph.key("cinder"))
         services.start_agents()
         registration.cloud()
+        services.see_to_addresses(registration.networks_without_dhcp)
     except TestbedError:
         daemons.check()  # a daemon that ended says more than the wait that ran out
         raise

@@ -102,6 +102,13 @@ class Registration:
             else:
                 storage.disable_service(service)
 
+    def networks_without_dhcp(self) -> list[str]:
+        """Names of networks whose DHCP port is not in use yet."""
+        network = self._cloud.network
+        ports = network.ports(device_owner="network:dhcp")
+        served = {port.network_id for port in ports if port.status == "ACTIVE"}
+        return [found.name for found in network.networks() if found.id not in served]
+
     def _project(self, name: str) -> Any:
         return self._cloud.identity.create_project(name=name, domain_id="default")
 

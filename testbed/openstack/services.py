@@ -1,11 +1,12 @@
 """The daemons of OpenStack and Swift, in the order in which they can be started. Runs inside."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from coriolis.runner import run
 from testbed.openstack.configuration import STORAGE_PORTS, Configuration
 from testbed.openstack.daemons import Daemon, Daemons
-from testbed.openstack.saying import say
+from testbed.openstack.saying import TestbedError, say
 from testbed.openstack.settings import API_ADDRESS, APIS, LOCALHOST
 from testbed.openstack.waiting import answers, wait_until
 
@@ -50,6 +51,7 @@ _AGENTS = (
     _agent("metadata", "--config-file", "/etc/neutron/metadata_agent.ini"),
     _plain("nova-compute", "nova"),
 )
+_DHCP_SECONDS = 180.0
 # what answers a healthy 2xx, 3xx or 4xx without a token
 _HEALTH = {"swift": "/healthcheck", "keystone": "/v3"}
 
@@ -84,6 +86,18 @@ class Services:
             wait_until(api.name, lambda port=api.port, path=path: answers(API_ADDRESS, port, path))  # type: ignore[misc]
         wait_until("Nova's metadata service", lambda: answers(LOCALHOST, 8775))
         say("all APIs answer")
+
+    def see_to_addresses(self, networks_without_dhcp: Callable[[], list[str]]) -> None:
+        """Until each network has a DHCP server. The agent that hangs (eventlet and the threads of oslo.privsep do not
+        always agree on a busy machine) works after a restart."""
+        try:
+            wait_until("DHCP", lambda: not networks_without_dhcp(), _DHCP_SECONDS)
+        except TestbedError:
+            say(f"no DHCP yet on {', '.join(networks_without_dhcp())}: restarting the agent")
+            agent = next(daemon for daemon in _AGENTS if daemon.name == "neutron-dhcp-agent")
+            self._daemons.stop([agent.name])
+            self._daemons.start(agent)
+            wait_until("DHCP", lambda: not networks_without_dhcp())
 
 
 def _make_rings() -> None:
