@@ -23,6 +23,7 @@ from coriolis.model.enums import ExecutionStatus, ExecutionType, Scenario
 from coriolis.model.instance import Instance
 from coriolis.model.queue import Needs
 from coriolis.model.records import Transfer
+from coriolis.steps.morph_os import refuse_unmorphable
 from coriolis.steps.validate_deployment import refuse_unsynced, replicas_to_deploy
 from coriolis.store.database import Database
 from coriolis.store.executions import NewJob, refresh_status
@@ -216,6 +217,8 @@ def _deployment_job(
     replicas = replicas_to_deploy(database, transfer.id, instance_name, instance)
     if not force:
         refuse_unsynced(instance_name, replicas)
+    if not skip:
+        refuse_unmorphable(instance)
     what = deployment_flow.InstanceDeployment(
         transfer_id=transfer.id,
         instance_name=instance_name,
