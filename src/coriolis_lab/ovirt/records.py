@@ -8,6 +8,8 @@ from coriolis_lab.hypervisor.api import GuestNic
 from coriolis_lab.ovirt.machine_settings import Initialization, MachineSettings
 
 BLANK_TEMPLATE_ID = "00000000-0000-0000-0000-000000000000"
+MAC_POOL_ID = "58ca604b-017d-0374-0220-00000000014e"
+DEFAULT_POLICY_ID = "b4ed2332-a7ac-4d5f-9596-99a439cb2812"
 
 
 def now() -> datetime:

@@ -2,7 +2,7 @@
 
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import Element, entity, leaf, leaves, reference, struct
-from coriolis_lab.ovirt.records import Cluster
+from coriolis_lab.ovirt.records import DEFAULT_POLICY_ID, MAC_POOL_ID, Cluster
 from coriolis_lab.ovirt.refusals import gone
 from coriolis_lab.ovirt.resources import networks
 from coriolis_lab.ovirt.resources.directory import permissions
@@ -33,14 +33,22 @@ def render(engine: Engine, cluster: Cluster) -> Element:
         leaf("ballooning_enabled", True),
         leaf("bios_type", cluster.bios_type),
         struct("cpu", leaf("architecture", "x86_64"), leaf("type", "Intel Nehalem Family")),
+        struct("custom_scheduling_policy_properties"),
         struct("error_handling", leaf("on_error", "migrate")),
+        _fencing(),
         leaf("fips_mode", "disabled"),
         leaf("firewall_type", "firewalld"),
         leaf("gluster_service", False),
         leaf("ha_reservation", False),
         struct("ksm", leaf("enabled", True), leaf("merge_across_nodes", True)),
         memory_policy,
-        struct("migration", leaf("auto_converge", "inherit"), leaf("compressed", "inherit")),
+        struct(
+            "migration",
+            leaf("auto_converge", "inherit"),
+            struct("bandwidth", leaf("assignment_method", "auto")),
+            leaf("compressed", "inherit"),
+            leaf("encrypted", "inherit"),
+        ),
         leaves("required_rng_sources", "required_rng_source", ["urandom"]),
         leaf("switch_type", "legacy"),
         leaf("threads_as_cores", False),
@@ -50,10 +58,23 @@ def render(engine: Engine, cluster: Cluster) -> Element:
         leaf("virt_service", True),
         leaf("vnc_encryption", False),
         reference("data_center", "datacenters", cluster.data_center_id),
+        reference("mac_pool", "macpools", MAC_POOL_ID),
+        reference("scheduling_policy", "schedulingpolicies", DEFAULT_POLICY_ID),
         name=cluster.name,
         description="",
         comment="",
         links=("networks", "permissions", "cpuprofiles", *EMPTY_LISTS),
+    )
+
+
+def _fencing() -> Element:
+    return struct(
+        "fencing_policy",
+        leaf("enabled", True),
+        struct("skip_if_connectivity_broken", leaf("enabled", False), leaf("threshold", 50)),
+        leaf("skip_if_gluster_bricks_up", False),
+        leaf("skip_if_gluster_quorum_not_met", False),
+        struct("skip_if_sd_active", leaf("enabled", False)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
-from coriolis_lab.ovirt.records import DataCenter, StorageDomain
+from coriolis_lab.ovirt.records import MAC_POOL_ID, DataCenter, StorageDomain
 from coriolis_lab.ovirt.refusals import gone
 from coriolis_lab.ovirt.resources import clusters, networks, storage_domains
 from coriolis_lab.ovirt.resources.directory import permissions
@@ -10,7 +10,6 @@ from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.web import Call, Reply, empty_list, found, get
 
-MAC_POOL_ID = "58ca604b-017d-0374-0220-00000000014e"
 EMPTY_LISTS = {"iscsibonds": "iscsi_bonds", "qoss": "qoss"}
 LINKS = ("clusters", "networks", "storagedomains", "permissions", "quotas", *EMPTY_LISTS)
 

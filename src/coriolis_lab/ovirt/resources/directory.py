@@ -137,6 +137,14 @@ def list_quotas(call: Call) -> Reply:
     return listing(call, "quotas", [call.ids["data_center"]], render_quota)
 
 
+def show_quota(call: Call) -> Reply:
+    with call.engine.lock:
+        center = call.ids["data_center"]
+        if center not in call.engine.data_centers or call.ids["quota"] != center:
+            raise gone()
+    return found(render_quota(center))
+
+
 ROUTES = [
     get("users", _list("users", (ADMIN,))),
     get("users/{named}", _show((ADMIN,))),
@@ -148,6 +156,7 @@ ROUTES = [
     get("permissions", permissions),
     get("permissions/{permission}", show_permission),
     get("datacenters/{data_center}/quotas", list_quotas),
+    get("datacenters/{data_center}/quotas/{quota}", show_quota),
     *(get(f"{owner}/{{named}}/permissions", permissions) for owner in ("users", "groups")),
     *(get(f"{owner}/{{named}}/roles", show_roles_of) for owner in ("users", "groups")),
     *(get(f"{owner}/{{named}}/tags", empty_list("tags")) for owner in ("users", "groups")),

@@ -4,7 +4,7 @@ from coriolis_lab.ovirt.disk_rules import read_new_disk
 from coriolis_lab.ovirt.disk_work import create_disk, delete_disk, update_disk
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
-from coriolis_lab.ovirt.records import Disk, DiskStatus
+from coriolis_lab.ovirt.records import Disk, DiskStatus, StorageDomain
 from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.search import Keys
@@ -46,6 +46,7 @@ def render(engine: Engine, disk: Disk, *, alone: bool = False, backup_mode: str 
         leaf("total_size", disk.actual_size if disk.sparse else disk.provisioned_size),
         leaf("wipe_after_delete", disk.wipe_after_delete),
         reference("disk_profile", "diskprofiles", domain.disk_profile_id),
+        _quota(domain) if domain.data_center_id else None,
         struct("storage_domains", reference("storage_domain", "storagedomains", disk.storage_domain_id)),
         vms,
         actions=ACTIONS,
@@ -53,6 +54,12 @@ def render(engine: Engine, disk: Disk, *, alone: bool = False, backup_mode: str 
         description=disk.description,
         links=LINKS,
     )
+
+
+def _quota(domain: StorageDomain) -> Element:
+    """The data centre's default one, with its id."""
+    center = domain.data_center_id or ""
+    return reference("quota", f"datacenters/{center}/quotas", center)
 
 
 def search_keys(engine: Engine) -> Keys[Disk]:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
+from coriolis_lab.ovirt.records import DEFAULT_POLICY_ID, MAC_POOL_ID
 from coriolis_lab.ovirt.refusals import gone
-from coriolis_lab.ovirt.resources.data_centers import MAC_POOL_ID
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.web import Call, Reply, empty_list, found, get
 
@@ -16,7 +16,7 @@ class Policy:
 
 
 POLICIES = (
-    Policy("b4ed2332-a7ac-4d5f-9596-99a439cb2812", "none"),
+    Policy(DEFAULT_POLICY_ID, "none"),
     Policy("20d25257-b4bd-4589-92a6-c4c5c5d3fd1a", "evenly_distributed"),
     Policy("5a2b0939-7d46-4b73-a469-e9c2c7fc6a53", "power_saving"),
     Policy("8d5d7bec-68de-4a67-b53e-0ac54686d579", "vm_evenly_distributed"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from coriolis_lab.ovirt import preview_work
 from coriolis_lab.ovirt.engine import Engine
-from coriolis_lab.ovirt.markup import API_ROOT, Element, entity, leaf, struct
+from coriolis_lab.ovirt.markup import API_ROOT, Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.records import Disk, DiskStatus, Job, Snapshot, SnapshotDisk, Vm, VmStatus
 from coriolis_lab.ovirt.refusals import conflict, gone, incomplete, missing
 from coriolis_lab.ovirt.resources import disks as disk_resource
@@ -53,6 +53,10 @@ def _configuration(vm: Vm, snapshot: Snapshot) -> Element:
         *machine_head(settings),
         leaf("creation_time", vm.creation_time),
         *machine_fields(settings),
+        reference("cluster", "clusters", vm.cluster_id),
+        reference("original_template", "templates", vm.original_template_id),
+        leaf("status", "down"),
+        reference("template", "templates", vm.template_id),
     )
     return struct("vm", *fields, attributes=(("href", f"{API_ROOT}/vms/{vm.id}"), ("id", vm.id)))
 

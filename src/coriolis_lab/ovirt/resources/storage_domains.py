@@ -43,6 +43,7 @@ def _render(
         leaf("address", "storage.lab.example" if storage_type == "nfs" else None),
         leaf("path", f"/exports/{domain.name}" if storage_type == "nfs" else None),
         leaf("type", storage_type),
+        _volume_group(domain) if domain.is_block else None,
     )
     return entity(
         "storage_domain",
@@ -55,7 +56,7 @@ def _render(
         leaf("critical_space_action_blocker", 5),
         leaf("discard_after_delete", False),
         leaf("external_status", "ok"),
-        leaf("master", domain.type == "data"),
+        leaf("master", _is_master(engine, domain)),
         leaf("status", status),
         storage,
         leaf("storage_format", "v5"),
@@ -72,6 +73,39 @@ def _render(
         comment="",
         links=LINKS,
     )
+
+
+def _is_master(engine: Engine, domain: StorageDomain) -> bool:
+    """The first data domain of its data centre."""
+    inside = [
+        other
+        for other in engine.storage_domains.values()
+        if other.type == "data" and other.data_center_id == domain.data_center_id
+    ]
+    return domain.data_center_id is not None and domain in inside[:1]
+
+
+def _volume_group(domain: StorageDomain) -> Element:
+    """One LUN; of iSCSI, with its target."""
+    address = "storage.lab.example" if domain.storage_type == "iscsi" else None
+    group_id = f"lab-{domain.id[:8]}"
+    unit = struct(
+        "logical_unit",
+        leaf("address", address),
+        leaf("discard_max_size", 0),
+        leaf("discard_zeroes_data", False),
+        leaf("lun_mapping", 1),
+        leaf("paths", 0),
+        leaf("port", 3260 if address else None),
+        leaf("product_id", "LUN"),
+        leaf("size", domain.capacity),
+        leaf("storage_domain_id", domain.id),
+        leaf("target", f"iqn.2026-11.example.lab:{domain.name}" if address else None),
+        leaf("vendor_id", "LAB"),
+        leaf("volume_group_id", group_id),
+        attributes=(("id", f"3600{domain.id.replace('-', '')[:28]}"),),
+    )
+    return struct("volume_group", struct("logical_units", unit), attributes=(("id", group_id),))
 
 
 def _keys(engine: Engine) -> Keys[StorageDomain]:

@@ -75,6 +75,7 @@ def render(engine: Engine, vm: Vm, *, next_run: bool = False) -> Element:
         leaf("creation_time", vm.creation_time),
         *machine_fields(settings, vm.initialization),
         reference("cluster", "clusters", vm.cluster_id),
+        reference("cpu_profile", "cpuprofiles", vm.cluster_id),
         leaf("next_run_configuration_exists", vm.next_run is not None),
         leaf("run_once", vm.run.run_once if vm.run else None),
         leaf("start_time", vm.start_time if vm.is_running else None),
