@@ -65,10 +65,17 @@ class OpenStackClient:
         """Swift, or RADOS Gateway as Swift; its certificate is checked or not by `allow_untrusted_swift` alone."""
         if self._swift is None:
             proxy = self.call("reach Swift", lambda: self.sdk.object_store)
-            url = self.call("find Swift's URL", proxy.get_endpoint)
+            url = str(self.call("find Swift's URL", proxy.get_endpoint))
             trust_by_url(self.sdk, url, verify_of(self.info, untrusted=self.info.allow_untrusted_swift))
             self._swift = proxy
         return self._swift
+
+    @property
+    def access(self) -> Any:
+        """What the token tells: roles, project and catalog."""
+        session = self.sdk.session
+        auth: Any = session.auth  # every one of ours is a plugin of Keystone's
+        return self.call("read the token", lambda: auth.get_access(session))
 
     def call(self, action: str, function: Callable[[], Answer], *, idempotent: bool = True) -> Answer:
         """`action` is an infinitive for messages; see `Caller.call`."""

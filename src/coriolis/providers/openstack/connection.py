@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from coriolis.model.secret import Secret
 from coriolis.providers.openstack.ceph_options import CephOptions
@@ -14,18 +14,18 @@ Interface = Literal["public", "internal", "admin"]
 _REGION = "Region of {} instead of region_name."
 _INTERFACE = "Interface of {} instead of interface_name."
 _ONLY_V3 = "(Keystone v3 only)"
-_WAYS_TO_LOG_IN = (
+_WAYS_TO_LOG_IN: list[JsonValue] = [
     {"required": ["auth_url", "username", "password", "project_name"]},
     {"required": ["auth_url", "application_credential_secret"]},
     {"required": ["auth_url", "password"]},  # with ids in place of names
     {"required": ["clouds_yaml"]},
-)
+]
 
 
 class OpenStackConnectionInfo(OptionModel):
     """How to log in, and which of the catalog's endpoints to use."""
 
-    model_config = ConfigDict(json_schema_extra={"required": [], "anyOf": [*_WAYS_TO_LOG_IN]})
+    model_config = ConfigDict(json_schema_extra={"required": [], "anyOf": _WAYS_TO_LOG_IN})
 
     identity_api_version: Literal[2, 3] = Field(
         default=3, title="Identity API version", description="Version of Keystone's API."

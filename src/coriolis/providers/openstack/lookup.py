@@ -15,9 +15,10 @@ class Lookup:
 
     def image(self, name_or_id: str) -> Image:
         images = Images(self._client)
-        return self._one(
+        found: Image = self._one(
             "image", name_or_id, lambda: images.get(name_or_id), lambda: images.named(name_or_id)
         )
+        return found
 
     def flavor(self, name_or_id: str) -> Any:
         compute = self._client.compute

@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 import openstack.config
+import requests
 import urllib3
 from keystoneauth1.session import TCPKeepAliveAdapter
 from openstack.connection import Connection
@@ -46,10 +47,20 @@ def trust_by_url(connection: Connection, url: str, verify: bool | str) -> None:
     connection.session.mount(url, _Verifying(verify))
 
 
-class _Verifying(TCPKeepAliveAdapter):  # type: ignore[misc]  # keystoneauth1 has no types
+class _Verifying(TCPKeepAliveAdapter):
+    """Says itself whether to check certificates, whatever the session asks for."""
+
     def __init__(self, verify: bool | str) -> None:
         super().__init__()
         self._verify = verify
 
-    def send(self, request: Any, **arguments: Any) -> Any:
-        return super().send(request, **{**arguments, "verify": self._verify})
+    def send(  # noqa: PLR0917 - as the base class has it
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,  # noqa: ARG002 - the session's
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> requests.Response:
+        return super().send(request, stream, timeout, self._verify, cert, proxies)

@@ -135,8 +135,7 @@ def validate(client: OpenStackClient) -> None:
 def remarks(client: OpenStackClient) -> list[str]:
     """Roles that only read (nothing tells beforehand what they may create, but that they hardly may), and a Ceph that
     could not be tried."""
-    access = client.call("read the token", lambda: client.sdk.session.auth.get_access(client.sdk.session))
-    roles = set(access.role_names)
+    roles = set(client.access.role_names)
     found = []
     if roles and roles <= _READ_ONLY_ROLES:
         named = ", ".join(sorted(roles))
@@ -200,7 +199,7 @@ def _faults(client: OpenStackClient, service: Service) -> Iterable[str]:
 def _not_in_catalog(client: OpenStackClient, service: Service) -> str:
     config = client.sdk.config
     region, interface = config.get_region_name(service.kind), config.get_interface(service.kind)
-    catalog = client.sdk.session.auth.get_access(client.sdk.session).service_catalog
+    catalog = client.access.service_catalog
     data = catalog.get_endpoints_data(service_type=service.kind, interface=None, region_name=None)
     there = sorted({f"{e.interface} in {e.region_name}" for found in data.values() for e in found})
     wanted = f"interface {interface}" + (f" in region {region}" if region else "")
