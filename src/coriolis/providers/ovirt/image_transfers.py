@@ -179,13 +179,16 @@ class ImageTransfers:
         return [row.cloud_id] if row.cloud_id else self._open_of(plan)
 
     def _open_of(self, plan: TransferPlan) -> list[str]:
-        """Ids of the transfers of the disk that have not ended; the engine allows one for each disk."""
+        """Ids of such transfers that have not ended; the engine allows one for each disk, and for each of a backup."""
         service = self._client.system.image_transfers_service()
         listed = self._client.call("list image transfers", service.list)
         return [
             transfer.id
             for transfer in listed
-            if transfer.phase not in _ENDED and plan.disk_id in _disk_ids(transfer)
+            if transfer.phase not in _ENDED
+            and transfer.direction == plan.direction
+            and plan.disk_id in _disk_ids(transfer)
+            and plan.backup_id == (transfer.backup.id if transfer.backup is not None else None)
         ]
 
     def _finalize(self, op: Operation, plan: TransferPlan, transfer_id: str) -> None:

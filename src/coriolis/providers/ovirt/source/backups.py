@@ -77,12 +77,12 @@ class Backups:
 
     def close(self, op: Operation, instance: Instance) -> None:
         """Ends the transfers, then the backup. The VM's checkpoints stay."""
-        plans = [_plan(op, disk, None) for disk in instance.disks]
-        run_all([partial(self._transfers.close, op, plan) for plan in plans])
         row = op.ledger.find(ResourceKind.BACKUP, op.name(ROLE))
         if row is None:
             return
         for backup_id in [row.cloud_id] if row.cloud_id else self._running(op, instance.id):
+            plans = [_plan(op, disk, backup_id) for disk in instance.disks]
+            run_all([partial(self._transfers.close, op, plan) for plan in plans])
             self._finalize(op, instance, backup_id)
         op.ledger.removed(ResourceKind.BACKUP, op.name(ROLE))
 
@@ -216,7 +216,7 @@ class Backups:
         return self._client.system.vms_service().vm_service(vm_id).backups_service()
 
 
-def _plan(op: Operation, disk: Disk, backup_id: str | None) -> TransferPlan:
+def _plan(op: Operation, disk: Disk, backup_id: str) -> TransferPlan:
     download = types.ImageTransferDirection.DOWNLOAD
     return TransferPlan(op.name("read", disk.id[:8]), disk.id, download, backup_id)
 
