@@ -134,14 +134,12 @@ def _keep_others_out(rbd: Any, image: Any, opening: Opening) -> None:
     exclusive lock of a lower one is broken, which blocklists its client at the OSDs."""
     key = "coriolis.writer." + hashlib.sha256(opening.scope.encode()).hexdigest()[:16]
     _require_no_later(rbd, image, key, opening.token)
-    image.metadata_set(key, str(opening.token))
     if image.features() & rbd.RBD_FEATURE_EXCLUSIVE_LOCK:
-        # writing the metadata may have taken it for us, and nobody can break his own
-        others = [] if image.is_exclusive_lock_owner() else list(image.lock_get_owners())
-        for owner in others:
+        for owner in list(image.lock_get_owners()):  # before anything is written, which would take the lock for us
             image.lock_break(owner["mode"], owner["owner"])
         image.lock_acquire(rbd.RBD_LOCK_MODE_EXCLUSIVE)
-    _require_no_later(rbd, image, key, opening.token)
+        _require_no_later(rbd, image, key, opening.token)
+    image.metadata_set(key, str(opening.token))
 
 
 def _require_no_later(rbd: Any, image: Any, key: str, token: int) -> None:
