@@ -1,9 +1,7 @@
 """The embedded oVirt engine: HTTPS on loopback, state in memory, VMs on the lab's hypervisor."""
 
 import ipaddress
-import os
 import secrets
-import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -60,9 +58,7 @@ class OvirtFront:
         self._directory = Path(tempfile.mkdtemp(prefix="ovirt-", dir=settings.root))
         self._certificates = make_certificates(self._directory)
         self._hypervisor = hypervisor
-        # not below the root: a unix socket's path must be short; the name is what the hypervisor clears away
-        self._run_dir = Path(tempfile.mkdtemp(prefix=f"colab-{os.getpid()}-ovirt-", dir="/run"))
-        self._image_daemon = ImageDaemon(self._directory, self._run_dir, self._certificates)
+        self._image_daemon = ImageDaemon(self._directory, self._certificates)
         self._engine = Engine(hypervisor, settings, faults, self._image_daemon)
         self._add_image_repository()
         profiles = self._engine.look.profiles
@@ -92,7 +88,6 @@ class OvirtFront:
         self._engine.tasks.closing.set()
         self._server.stop()
         self._image_daemon.stop()
-        shutil.rmtree(self._run_dir, ignore_errors=True)
 
     def add_data_center(self, name: str) -> str:
         with self._engine.lock:

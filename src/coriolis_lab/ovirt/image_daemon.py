@@ -8,10 +8,12 @@ and never imports it. Tickets tell it what a client may do with which image.
 
 import http.client
 import json
+import os
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -61,16 +63,25 @@ def find_program() -> str | None:
 
 
 class ImageDaemon:
-    """Started by the first one who needs it. `control_dir` has a short path: the control socket is in it."""
+    """Started by the first one who needs it. Configuration and log are in `directory`."""
 
-    def __init__(self, directory: Path, control_dir: Path, certificates: CertificateFiles) -> None:
+    def __init__(self, directory: Path, certificates: CertificateFiles) -> None:
         self._directory = directory
-        self._control = control_dir / "imageio.sock"
+        self._control_dir: Path | None = None
         self._certificates = certificates
         self._lock = threading.Lock()
         self._spawner: Spawner | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
+
+    @property
+    def _control(self) -> Path:
+        """The control socket, not below the lab's root: a unix socket's path must be short. The directory's name is
+        what the hypervisor clears away after a lab that was killed.
+        """
+        if self._control_dir is None:
+            self._control_dir = Path(tempfile.mkdtemp(prefix=f"colab-{os.getpid()}-imageio-", dir="/run"))
+        return self._control_dir / "control"
 
     @property
     def url(self) -> str:
@@ -93,6 +104,9 @@ class ImageDaemon:
             if self._spawner is not None:
                 self._spawner.close()
                 self._spawner = None
+            if self._control_dir is not None:
+                shutil.rmtree(self._control_dir, ignore_errors=True)
+                self._control_dir = None
 
     def put_ticket(self, ticket: Mapping[str, Any]) -> None:
         self._call("PUT", ticket["uuid"], ticket)

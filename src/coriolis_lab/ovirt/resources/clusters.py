@@ -85,6 +85,8 @@ def _keys(engine: Engine) -> Keys[Cluster]:
     return {
         "name": lambda record: [record.name],
         "id": lambda record: [record.id],
+        "comment": lambda _record: [""],
+        "architecture": lambda _record: ["x86_64"],
         "datacenter": data_center,
         "datacenter.name": data_center,
     }

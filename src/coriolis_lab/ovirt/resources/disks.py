@@ -66,6 +66,10 @@ def search_keys(engine: Engine) -> Keys[Disk]:
     def storage(record: Disk) -> list[str]:
         return [engine.storage_domains[record.storage_domain_id].name]
 
+    def datacenter(record: Disk) -> list[str]:
+        center = engine.storage_domains[record.storage_domain_id].data_center_id
+        return [engine.data_centers[center].name] if center else []
+
     return {
         "name": lambda record: [record.alias],
         "alias": lambda record: [record.alias],
@@ -77,6 +81,11 @@ def search_keys(engine: Engine) -> Keys[Disk]:
         "vm_names": lambda record: [vm.name for vm in engine.vms_of_disk(record.id)],
         "storage.name": storage,
         "storage": storage,
+        "datacenter": datacenter,
+        "number_of_vms": lambda record: [str(len(engine.vms_of_disk(record.id)))],
+        "shareable": lambda record: [str(record.shareable).lower()],
+        "disk_content_type": lambda record: [record.content_type],
+        "image_id": lambda record: [record.image_id],
         "provisioned_size": lambda record: [str(record.provisioned_size)],
     }
 

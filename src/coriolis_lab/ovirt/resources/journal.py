@@ -174,12 +174,20 @@ def _event_keys(engine: Engine) -> Keys[Event]:
         vm = engine.vms.get(record.vm_id) if record.vm_id else None
         return [vm.name] if vm else []
 
+    def storage_names(record: Event) -> list[str]:
+        domain = engine.storage_domains.get(record.storage_domain_id or "")
+        return [domain.name] if domain else []
+
     return {
         "correlation_id": lambda record: [record.correlation_id or ""],
         "severity": lambda record: [record.severity],
         "vm.id": lambda record: [record.vm_id or ""],
         "vm": vm_names,
         "vm.name": vm_names,
+        "event_vm": vm_names,
+        "event_storage": storage_names,
+        "usrname": lambda _record: ["admin@internal"],
+        "time": lambda record: [record.time.isoformat()],
         "type": lambda record: [str(record.code)],
         "message": lambda record: [record.description],
     }

@@ -46,6 +46,8 @@ def _keys(engine: Engine) -> Keys[Network]:
         "name": lambda record: [record.name],
         "id": lambda record: [record.id],
         "description": lambda record: [record.description],
+        "datacenter.name": lambda record: [engine.data_centers[record.data_center_id].name],
+        "vmnetwork": lambda _record: ["true"],
         "datacenter": lambda record: [engine.data_centers[record.data_center_id].name],
     }
 

@@ -133,6 +133,7 @@ def _keys(engine: Engine) -> Keys[Vm]:
         "id": lambda record: [record.id],
         "status": lambda record: [record.status.value],
         "description": lambda record: [record.settings.description],
+        "next_run_configuration_exists": lambda record: [str(record.next_run is not None).lower()],
         "comment": lambda record: [record.settings.comment],
         "cluster": cluster,
         "cluster.name": cluster,
