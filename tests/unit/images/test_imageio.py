@@ -67,7 +67,7 @@ def service() -> Iterator[Service]:
     with tempfile.TemporaryDirectory(prefix="v2-") as place:
         directory = Path(place)
         certificates = make_certificates(directory)
-        daemon, spawner = ImageDaemon(directory, directory, certificates), Spawner()
+        daemon, spawner = ImageDaemon(directory, certificates), Spawner()
         daemon.ensure()
         yield Service(daemon, NbdExports(directory, spawner), directory, certificates.ca.read_text())
         daemon.stop()
