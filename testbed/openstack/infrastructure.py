@@ -75,7 +75,7 @@ class Infrastructure:
         self._daemons.start(Daemon("mariadb", "mysql", command))
 
     def _sql_works(self) -> bool:
-        socket = mariadb_socket(self._testbed)
+        socket = str(mariadb_socket(self._testbed))
         args = ["mariadb", "--no-defaults", "-S", socket, "-u", "root", "-e", "SELECT 1"]
         return run(args, check=False).returncode == 0
 

@@ -63,10 +63,10 @@ class Services:
 
     def start_identity(self) -> None:
         """Keystone and Placement under uwsgi, HAProxy in front of everything that comes."""
-        haproxy = ["haproxy", "-W", "-db", "-f", self._configuration.haproxy]
+        haproxy = ["haproxy", "-W", "-db", "-f", str(self._configuration.haproxy)]
         self._daemons.start(Daemon("haproxy", "root", haproxy))
         for service in ("keystone", "placement"):
-            command = ["uwsgi", "--ini", self._configuration.uwsgi(service)]
+            command = ["uwsgi", "--ini", str(self._configuration.uwsgi(service))]
             self._daemons.start(Daemon(service, service, command))
         wait_until("Keystone", lambda: answers(API_ADDRESS, 5000, "/v3"))
         say("Keystone answers")

@@ -162,7 +162,7 @@ class Smoke:
             "/dev/null",
             *words,
             "-i",
-            self._testbed.key,
+            str(self._testbed.key),
             f"debian@{address}",
             "sudo sh -s",
         ]
