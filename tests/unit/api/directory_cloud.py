@@ -80,6 +80,10 @@ class _DirectoryCloud:
                 cloud=self.endpoint_name, username=self._username, reason="wrong password"
             )
 
+    def remarks(self) -> Sequence[str]:
+        remark = self.root / "remark"
+        return (remark.read_text(),) if remark.exists() else ()
+
     def list_networks(self, env: Environment) -> Sequence[Network]:
         return (Network("net-1", "blue"), Network("net-2", "green"))
 
