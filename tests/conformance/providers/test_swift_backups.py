@@ -1,6 +1,8 @@
 """swift_backups from the API to the bytes: backups that the lab's Cinder writes, read as the conductor reads them."""
 
+import filecmp
 import json
+import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,8 +19,11 @@ from coriolis.model.enums import Firmware, OsType, ResourceKind
 from coriolis.model.image import ImageDisk, dump_image, load_image
 from coriolis.model.instance import Disk as InstanceDisk
 from coriolis.model.instance import Instance
+from coriolis.model.secret import Secret
 from coriolis.providers.openstack.plugin import OpenStackProvider
 from coriolis.runner import run
+from coriolis.transfer.job import CopyJob, DiskCopy, ImageEnd
+from coriolis.transfer.process import run_copy_job
 from coriolis_lab.faults import Fault, FaultBook
 from coriolis_lab.hypervisor.local import LocalHypervisor
 from coriolis_lab.openstack.front import OpenStackFront
@@ -27,8 +32,11 @@ from coriolis_lab.openstack.volume.backup_work import BLOCK_BYTES
 from coriolis_lab.settings import LabSettings
 from tests.conformance.openstack.conftest import QUICK
 from tests.memory_operation import MemoryOperation
+from tests.unit.transfer import file_image
 
 GIB = 1 << 30
+LEAF = 65536
+REPOSITORY = Path(__file__).parents[3]
 OBJECT_BYTES = 4 << 20  # Cinder's 50 MiB only cost time here
 ENV = {"replica_export_mechanism": "swift_backups"}
 SECTION = OpenStackSection(timeout=30, poll_interval=0.02, full_backup_every=3)
@@ -193,6 +201,47 @@ def test_full_and_incremental_runs_and_what_they_keep(world: World) -> None:
     assert not world.front.cloud.backups
     assert not op.ledger.kept()
     assert op.ledger.owed() == []
+
+
+def test_bytes_cross_in_full_and_then_only_what_changed(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through the processes that a transfer starts: the backup's reader at one end, a file at the other."""
+    (tmp_path / "sitecustomize.py").write_text(file_image.SITE)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{REPOSITORY}")
+    path = tmp_path / "replica"
+    path.touch()
+    os.truncate(path, GIB)
+    secrets = {"password": Secret("open sesame")}
+    replica = ImageEnd(ImageDisk("volume", GIB, file_image.KIND, {"path": str(path)}, secrets))
+    source, op, points, previous = world.source(), world.operation(), dict[str, str](), None
+    moved = []
+    for generation in (1, 2):
+        image = export(world, op, points)
+        copy = DiskCopy(
+            world.volume,
+            GIB,
+            ImageEnd(image),
+            replica,
+            generation,
+            tmp_path / str(generation),
+            previous=previous,
+            destination_zeroed=previous is None,
+            since=image.since,
+        )
+        job = CopyJob((copy,), "transfer", generation, connect_timeout=60)
+        (result,) = run_copy_job(job, report=lambda _: None, check=lambda: None)
+        moved.append((result.read, result.moved))
+        assert filecmp.cmp(path, world.directory / "now.raw", shallow=False)
+        points, previous = {world.volume: image.point or ""}, copy.manifest
+        source.delete_source_resources(op, ENV, world.instance, points)
+        op = world.operation(op)
+        if generation == 1:
+            world.write(**{f"at_{(100 << 20) + 5}": b"a few bytes"})
+    # whole leaves that hold a block which is not zeros; after that the one that was written to
+    assert moved[0][0] < 20 * LEAF
+    assert moved[1] == (LEAF, LEAF)
+    source.delete_points(op, ENV, points)
 
 
 def test_a_base_that_is_gone_makes_the_next_run_full(world: World) -> None:

@@ -55,8 +55,8 @@ def parse_point(text: str) -> Point:
     """Of our own making. Raises ValueError, KeyError or TypeError for anything else."""
     fields = json.loads(text)
     head = _kept(fields.pop("head"))
-    lists = {name: tuple(_kept(item) for item in fields.pop(name)) for name in ("chain", "stale")}
-    return Point(head=head, **lists, **fields)
+    chain, stale = (tuple(_kept(item) for item in fields.pop(name)) for name in ("chain", "stale"))
+    return Point(head=head, chain=chain, stale=stale, **fields)
 
 
 def _kept(item: list[str]) -> Kept:
