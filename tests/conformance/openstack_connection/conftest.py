@@ -23,6 +23,9 @@ QUICK = Delays(disk=0.02, snapshot=0.02, server=0.02, attach=0.02, delete=0.02, 
 SETTINGS = Settings(openstack_migration_provider=OpenStackSection(timeout=10, poll_interval=0.02))
 
 
+DEBIAN = {"os_type": "linux", "hw_firmware_type": "uefi", "os_secure_boot": "required"}
+
+
 @dataclass
 class Site:
     """One OpenStack with the project and user demo in it."""
@@ -64,9 +67,7 @@ MakeSite = Callable[..., Site]
 
 
 def furnish(region: Administration) -> None:
-    region.add_image(
-        "debian", "base-debian", "raw", 3 * GIB, 3, {"os_type": "linux", "hw_firmware_type": "uefi"}
-    )
+    region.add_image("debian", "base-debian", "raw", 3 * GIB, 3, DEBIAN)
     region.add_image("windows", "base-windows", "raw", 3 * GIB, 3, {"os_type": "windows"})
     region.add_flavor("small", 2, 1024, 4)
     region.add_network("private", "10.20.0.0/24")

@@ -10,7 +10,7 @@ from coriolis.providers.openstack.images import Images
 from coriolis.providers.openstack.lookup import Lookup
 from coriolis_lab.openstack.records import Flavor, Server
 from coriolis_lab.openstack.releases import MITAKA, QUEENS, USSURI, ZED, Release
-from tests.conformance.openstack_connection.conftest import MakeSite, Site
+from tests.conformance.openstack_connection.conftest import DEBIAN, MakeSite, Site
 
 SERVER = "00000000-0000-4000-8000-000000000001"
 
@@ -88,11 +88,11 @@ def test_images_are_the_same_by_both_versions(glance: tuple[Site, Any]) -> None:
     images = Images(client)
     (debian,) = images.named("debian")
     assert (debian.name, debian.status, debian.min_disk_gb) == ("debian", "active", 3)
-    assert debian.properties["hw_firmware_type"] == "uefi"
+    assert {key: debian.properties[key] for key in DEBIAN} == DEBIAN
     again = images.get(debian.id)
     assert again is not None
     assert (again.id, again.name, again.min_disk_gb) == (debian.id, "debian", 3)
-    assert again.properties["hw_firmware_type"] == "uefi"
+    assert {key: again.properties[key] for key in DEBIAN} == DEBIAN
     nobody = "00000000-1111-4222-8333-444444444444"
     assert images.get(nobody) is None
     assert set(images.by_id([debian.id, nobody])) == {debian.id}
@@ -118,7 +118,7 @@ def test_an_instance_through_glance_v1(glance: tuple[Site, Any]) -> None:
     source = site.source(glance_api_version=client.info.glance_api_version)
     source.validate_connection()
     instance = source.get_instance({}, "web")
-    assert (instance.os_type, instance.firmware) == (OsType.LINUX, Firmware.EFI)
+    assert (instance.os_type, instance.firmware, instance.secure_boot) == (OsType.LINUX, Firmware.EFI, True)
     assert [(disk.size_bytes >> 30, disk.bootable) for disk in instance.disks] == [(4, True)]
 
 
