@@ -110,7 +110,7 @@ def source_guest(cloud_a: RealCloud) -> Iterator[Callable[[GuestKind], SourceGue
             made[kind] = SourceGuest(cloud_a.sdk, kind, cloud_a.described)
             if not (keep and made[kind].adopt()):
                 made[kind].create()
-                made[kind].prepare()
+            made[kind].prepare()
         made[kind].start()
         return made[kind]
 

@@ -16,7 +16,7 @@ Made by `make test-openstack` on {date}: a real OpenStack Zed with Ceph 16 and S
 CPUs, and the guests under TCG, so seconds compare mechanisms and say little else. The source guest has a system disk of
 3 GiB with Debian 12 on it and a data disk with two files of 48 MiB, which grows by 1 GiB on each route.
 
-- *read from Ceph*: bytes that clients read from the pools behind Cinder during the execution, by their own counters;
+- *read from Ceph*: bytes that clients read from Ceph's pools during the execution, by their own counters;
   cinder-backup and what the guest itself reads are among them
 - *got from Swift*: bytes of Swift's answers, by the load balancer's counter
 - *moved*: payload that went to the destination
