@@ -60,7 +60,7 @@ lab: setup ## bring the embedded clouds up
 lab-down: setup ## stop the embedded clouds and every VM in them
 	@$(BIN)/coriolis-lab down --root $(LAB_ROOT)
 
-openstack-up: setup ## a real OpenStack with Ceph and Swift on this machine (as root; 3 minutes the first time)
+openstack-up: setup ## a real OpenStack with Ceph and Swift on this machine (as root; minutes the first time)
 	@$(OPENSTACK) up
 
 openstack-down: ## stop it; servers and volumes stay for the next openstack-up

@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(testbed: Testbed) -> None:
-    """install, configure, start: 3 minutes the first time, 1 later"""
+    """install, configure, start what is not there or does not run"""
     from testbed.openstack import contents
 
     packages.install()
