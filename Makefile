@@ -5,10 +5,13 @@ BIN := .venv/bin
 STATE_DIR ?= /var/lib/coriolis
 LAB_ROOT ?= /var/lib/coriolis-lab
 
-.PHONY: help setup demo demo-down test test-fast chaos bench bench-engine lint fmt serve lab lab-down lock
+OPENSTACK_ROOT ?= /var/lib/coriolis-openstack
+OPENSTACK := $(BIN)/python -m testbed.openstack --root $(OPENSTACK_ROOT)
+
+.PHONY: help setup openstack-up openstack-down openstack-status openstack-smoke openstack-purge test-openstack test-ovirt demo demo-down test test-fast chaos bench bench-engine lint fmt serve lab lab-down lock
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 setup: ## install Debian packages and the virtual environment (idempotent)
 	@scripts/setup
@@ -56,6 +59,30 @@ lab: setup ## bring the embedded clouds up
 
 lab-down: setup ## stop the embedded clouds and every VM in them
 	@$(BIN)/coriolis-lab down --root $(LAB_ROOT)
+
+openstack-up: setup ## a real OpenStack with Ceph and Swift on this machine (as root; minutes the first time)
+	@$(OPENSTACK) up
+
+openstack-down: ## stop it; servers and volumes stay for the next openstack-up
+	@$(OPENSTACK) down
+
+openstack-status: ## which of its services run, what they hold of the memory
+	@$(OPENSTACK) status
+
+openstack-smoke: openstack-up ## boot a guest on it, write, back up to Swift and Ceph, compare
+	@$(OPENSTACK) smoke
+
+openstack-purge: ## stop it and forget everything that is on it
+	@$(OPENSTACK) purge
+
+test-ovirt: setup ## the lab's oVirt under clients nobody here wrote: Ansible's ovirt.ovirt, ovirt-img, backups
+	@scripts/ovirt-clients
+	@$(BIN)/pytest -n 3 tests/conformance/ovirt
+	@$(BIN)/pytest -m ovirt_clients tests/ovirt_clients
+
+test-openstack: openstack-up ## real guests cross from the real OpenStack, faults included; writes the table of figures
+	@OPENSTACK_ROOT=$(OPENSTACK_ROOT) $(BIN)/pytest -s -m openstack_real tests/openstack_real
+	@$(BIN)/python -m tests.openstack_real.report --root $(OPENSTACK_ROOT)
 
 lock: setup ## pin the newest allowed versions in requirements.lock
 	@$(BIN)/pip install -q uv

@@ -270,9 +270,9 @@ class TransferSection(Section):
         "where it can be, else ssh).",
     )
     agent_ports: Ports = Field(
-        (0, 0),
-        description="Ports that agents listen on, e.g. 49200-49299: open them in the workers' security groups for the "
-        "conductors. 0: any free one.",
+        (49200, 49299),
+        description="Ports that agents on workers listen on, one for each disk that is copied at once. Workers on "
+        "OpenStack get a security group that opens them. 0: any free one.",
     )
     bandwidth_limit: Bandwidth = Field(
         "",
@@ -330,6 +330,86 @@ class OpenStackSection(Section):
     poll_interval: float = Field(
         1.0, gt=0, description="Seconds between looks at an object that changes state."
     )
+    backup_timeout: float = Field(
+        86400.0, gt=0, description="Seconds that Cinder may take for one backup: it reads the whole volume for it."
+    )
+    full_backup_every: int = Field(
+        14,
+        ge=1,
+        description="After so many Cinder backups on top of each other an export makes a full one, and the old ones can "
+        "be deleted.",
+    )
+    availability_zone: str = Field("", description="Nova's zone of migrated VMs; empty: Nova decides.")
+    storage_availability_zone: str = Field(
+        "", description="Cinder's zone of migrated disks; empty: Cinder decides."
+    )
+    default_cinder_volume_type: str = Field(
+        "", description="Volume type of migrated disks; empty: the cloud's default type."
+    )
+    default_security_groups: Names = Field(
+        (), description="Security groups of migrated VMs; empty: the project's group default."
+    )
+    default_custom_boot_volume_image_metadata: dict[str, str] = Field(
+        default_factory=dict,
+        description="Image properties of migrated boot volumes, e.g. hw_video_model: virtio; over those that Coriolis "
+        "chooses.",
+    )
+    data_transfer_mechanism: str = Field(
+        "auto",
+        pattern="(?i)^(auto|ssh|https|rbd)$",
+        description="Way of the bytes to migrated disks: ssh or https (through a worker VM), rbd (straight into the "
+        "Ceph pool of the volumes), auto (through a worker VM).",
+    )
+    flavor_name: str = Field("", description="Flavor of migrated VMs; empty: the one that fits best.")
+    keypair_name: str = Field("", description="Key pair of migrated VMs.")
+    server_group: str = Field("", description="Server group of migrated VMs.")
+    hypervisor_type: str = Field(
+        "", pattern="^(|hyperv|qemu|kvm)$", description="Hypervisor of migrated VMs: hyperv, qemu or kvm."
+    )
+    disk_bus: str = Field(
+        "", pattern="^(|virtio|scsi|sata|ide)$", description="Bus of migrated disks; empty: virtio."
+    )
+    use_config_drive: bool = Field(False, description="Give migrated VMs a config drive.")
+    delete_disks_on_vm_termination: bool = Field(
+        False, description="Delete migrated disks with the VM that has them."
+    )
+    port_reuse_policy: str = Field(
+        "keep_mac",
+        pattern="^(keep_mac|replace_mac|reuse_ports)$",
+        description="keep_mac: new ports with the MAC addresses of the source; replace_mac: with new ones; "
+        "reuse_ports: free ports that have the source's MAC addresses already are taken.",
+    )
+    preserve_fixed_ips: bool = Field(
+        False, description="Give migrated VMs the fixed addresses of the source."
+    )
+    preserve_floating_ip: bool = Field(
+        False, description="Give migrated VMs the floating addresses of the source."
+    )
+    use_floating_ip: bool = Field(False, description="Give migrated VMs a floating address.")
+    floating_ip_pool: str = Field(
+        "", description="External network of floating addresses, or network/subnet."
+    )
+    set_dhcp: bool = Field(True, description="Replace the guest's static addresses by DHCP.")
+    volumes_are_zeroed: bool = Field(
+        True, description="New volumes read as zeros, so that zeros need not be written."
+    )
+    list_all_destination_networks: bool = Field(
+        False, description="List networks too that the project cannot put VMs on."
+    )
+    migr_image: str = Field("", description="Image of Linux worker VMs, where migr_image_map has none.")
+    migr_image_map: dict[str, str] = Field(
+        default_factory=dict, description="OS type to image of worker VMs, e.g. linux: debian-12."
+    )
+    migr_flavor_name: str = Field("", description="Flavor of worker VMs.")
+    migr_network: str = Field("", description="Network of worker VMs.")
+    migr_worker_use_fip: bool = Field(True, description="Reach worker VMs through floating addresses.")
+    migr_fip_pool_name: str = Field(
+        "", description="External network of worker VMs' floating addresses, or network/subnet."
+    )
+    migr_worker_boot_from_volume: bool = Field(False, description="Boot worker VMs from volumes.")
+    migr_worker_volume_size: int = Field(10, gt=0, description="GiB of worker VMs' boot volumes.")
+    migr_worker_volume_type: str = Field("", description="Volume type of worker VMs' boot volumes.")
+    migr_worker_use_config_drive: bool = Field(False, description="Give worker VMs a config drive.")
 
 
 class OvirtSection(Section):
@@ -355,13 +435,36 @@ class OvirtSection(Section):
     default_migr_template_username_map: dict[str, str] = Field(
         default_factory=dict, description="OS type to the user preset in the worker template."
     )
-    default_migr_template_password_map: dict[str, str] = Field(
+    default_migr_template_password_map: dict[str, Secret] = Field(
         default_factory=dict, description="OS type to the password preset in the worker template."
     )
     default_migr_minion_storage_domain: str = Field(
         "", description="Storage domain of worker VMs' own disks."
     )
+    default_use_thin_disk_allocation: bool = Field(
+        True, description="Allocate the space of migrated disks as it is written."
+    )
+    default_keep_mac: bool = Field(
+        True, description="Give NICs the MAC addresses that they have on the source."
+    )
+    default_disk_clone_mechanism: str = Field(
+        "copy",
+        pattern="^(copy|snapshot)$",
+        description="How deployments copy replica disks: copy (each by itself), or snapshot (of a temporary VM of the blank "
+        "template).",
+    )
+    data_transfer_mechanism: str = Field(
+        "auto",
+        pattern="(?i)^(auto|ssh|https|imageio)$",
+        description="Way of the bytes to migrated disks: ssh or https (through a worker VM), imageio (the engine's image "
+        "transfer, without one), auto.",
+    )
     windows_virtio_zip_url: str = Field("", description="URL of the zip that holds winvirtio.iso.")
+    auto_enable_incremental_backups: bool = Field(
+        False,
+        description="Of oVirt as a source: let the engine record what changes on the VMs' disks; raw disks get a snapshot "
+        "for that.",
+    )
     timeout: float = Field(
         900.0, gt=0, description="Seconds to wait for a disk, VM or snapshot to change state."
     )

@@ -120,6 +120,14 @@ class DiskStillAttached(CloudError):
     hint = "Detach the disk from the VM by hand, then retry the clean-up."
 
 
+class ServicesUnusable(CloudError):
+    """Of a connection's validation. Fields: cloud, faults (a sentence for each service that fails)."""
+
+    code = "CORI-2511"
+    http_status = 400
+    template = "{cloud} cannot be used. {faults}"
+
+
 class SecretNotFound(InvalidInput):
     """Fields: reference."""
 
@@ -160,9 +168,11 @@ class InstanceNotFound(NotFound):
 
 
 class InstanceAmbiguous(InvalidInput):
+    """Fields: name, endpoint, count, ids (joined by commas)."""
+
     code = "CORI-3002"
-    template = "{count} instances on endpoint {endpoint!r} are named {name!r}."
-    hint = "Give the instance's id instead."
+    template = "{count} instances on endpoint {endpoint!r} are named {name!r}: {ids}."
+    hint = "Give one of these ids instead."
 
 
 class NetworkNotMapped(InvalidInput):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from coriolis_lab import daemon
 from coriolis_lab.hypervisor.api import HypervisorError
+from coriolis_lab.ovirt.look import LOOKS
 from coriolis_lab.preparation import prepare
 from coriolis_lab.settings import LabSettings
 
@@ -46,6 +47,12 @@ def _parser() -> argparse.ArgumentParser:
 
     up = command("up", _up, "start both clouds in the background and wait until they are ready")
     up.add_argument("--realistic", action="store_true", help="with the delays of a real cloud")
+    up.add_argument(
+        "--ovirt-look",
+        choices=list(LOOKS),
+        default=LabSettings.ovirt_look,
+        help="the age of the oVirt engine (%(default)s)",
+    )
     only = up.add_mutually_exclusive_group()
     only.add_argument("--openstack-only", action="store_true")
     only.add_argument("--ovirt-only", action="store_true")
@@ -71,6 +78,7 @@ def _up(options: argparse.Namespace) -> int:
         with_ovirt=not options.openstack_only,
         with_source_server=not options.no_source_vm,
         realistic=options.realistic,
+        ovirt_look=options.ovirt_look,
     )
     lab = daemon.start(options.root, choices, _say)
     print(f"The lab is up after {time.monotonic() - began:.0f} s.")

@@ -45,6 +45,7 @@ class Choices:
     with_ovirt: bool = True
     with_source_server: bool = True
     realistic: bool = False
+    ovirt_look: str = LabSettings.ovirt_look
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ def _own(root: Path, choices: Choices) -> None:
         signal.signal(number, lambda *_: ending.set())
     delays = Delays.realistic() if choices.realistic else Delays()
     world = World(
-        LabSettings(root=root, delays=delays),
+        LabSettings(root=root, delays=delays, ovirt_look=choices.ovirt_look),
         with_openstack=choices.with_openstack,
         with_ovirt=choices.with_ovirt,
         with_source_server=choices.with_source_server,

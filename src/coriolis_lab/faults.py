@@ -14,9 +14,12 @@ class Fault:
     """`kind` says what goes wrong, in the words of the point:
 
     http: "503" (an HTML page of a proxy), "expire_token", "slow" (`seconds`), "drop" (connection closed);
+    policy: "refuse" (403: the policy forbids what "METHOD /path" asks for);
     any create or change: "error" (ends in the error or illegal state), "stuck" (never leaves the transitional state),
     "refuse" (409);
-    server.start: "no_address" (boots without network), "die" (`seconds` after the start QEMU is killed).
+    server.start, vm.start: "no_address" (boots without network), "die" (`seconds` after the start QEMU is killed);
+    oVirt: disk.look (a disk that turns illegal when it is read), domain.space (a storage domain without room),
+    transfer.create, transfer.finalize, backup.create.
     """
 
     point: str

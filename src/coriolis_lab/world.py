@@ -2,8 +2,9 @@
 
 OpenStack  project demo; networks old-net (10.20.0.0/24) and public; images debian-12-worker, -source,
            -source-uefi, web-data; flavors m1.worker, m1.small; server web-1
-oVirt      data centre and cluster Default; storage domains data and small; network new-net (10.30.0.0/24);
-           template debian-12-worker
+oVirt      data centre and cluster Default; storage domains data and small (files), block (iSCSI) and managed (managed
+           block storage); network new-net (10.30.0.0/24); template debian-12-worker. Data centre and cluster Second,
+           with domain second-data and another network new-net
 """
 
 import secrets
@@ -36,6 +37,10 @@ SOURCE_FLAVOR = "m1.small"
 CLUSTER = DATA_CENTER = "Default"
 STORAGE_DOMAIN = "data"
 SMALL_STORAGE_DOMAIN = "small"
+BLOCK_STORAGE_DOMAIN = "block"
+MANAGED_STORAGE_DOMAIN = "managed"
+SECOND = "Second"
+SECOND_CIDR = "10.31.0.0/24"
 
 _Thing = TypeVar("_Thing")
 
@@ -169,8 +174,8 @@ class World:
             )
         front.add_flavor(WORKER_FLAVOR, CPUS, MEMORY_MB, 2)
         front.add_flavor(SOURCE_FLAVOR, 2, 1024, 0)
-        front.add_project(PROJECT, PROJECT, self._password)
-        front.add_network(OLD_NETWORK, OLD_CIDR)
+        project = front.add_project(PROJECT, PROJECT, self._password)
+        front.add_network(OLD_NETWORK, OLD_CIDR, project_id=project)
         front.add_network(EXTERNAL_NETWORK, "198.18.42.0/24", external=True)
         front.start()
         self._stack.callback(front.stop)
@@ -195,7 +200,13 @@ class World:
         front.add_cluster(CLUSTER, DATA_CENTER)
         front.add_storage_domain(STORAGE_DOMAIN, DATA_CENTER, capacity_bytes=200 * _GIB)
         front.add_storage_domain(SMALL_STORAGE_DOMAIN, DATA_CENTER, capacity_bytes=_GIB)
+        front.add_storage_domain(BLOCK_STORAGE_DOMAIN, DATA_CENTER, "iscsi", capacity_bytes=200 * _GIB)
+        front.add_storage_domain(MANAGED_STORAGE_DOMAIN, DATA_CENTER, "managed_block_storage")
         front.add_network(NEW_NETWORK, DATA_CENTER, NEW_CIDR)
+        front.add_data_center(SECOND)
+        front.add_cluster(SECOND, SECOND)
+        front.add_storage_domain(f"{SECOND.lower()}-{STORAGE_DOMAIN}", SECOND)
+        front.add_network(NEW_NETWORK, SECOND, SECOND_CIDR)
         front.add_template(WORKER, guests.WORKER_IMAGE, CLUSTER, STORAGE_DOMAIN, MEMORY_MB, CPUS)
         front.start()
         self._stack.callback(front.stop)
@@ -231,6 +242,8 @@ class World:
             "cluster": CLUSTER,
             "storage_domain": STORAGE_DOMAIN,
             "small_storage_domain": SMALL_STORAGE_DOMAIN,
+            "block_storage_domain": BLOCK_STORAGE_DOMAIN,
+            "managed_storage_domain": MANAGED_STORAGE_DOMAIN,
             "network": NEW_NETWORK,
             "template": WORKER,
         }

@@ -34,6 +34,7 @@ from coriolis.providers.base import (
     Environment,
     MorphingResources,
     Operation,
+    Points,
     Provider,
     SourceCloud,
     SourceResources,
@@ -135,7 +136,9 @@ class FileSource(_Files, SourceCloud):
     def validate_source(self, env: Environment, instance: Instance) -> None:
         self.cloud.look("validate-source", instance.name)
 
-    def deploy_source_resources(self, op: Operation, env: Environment, instance: Instance) -> SourceResources:
+    def deploy_source_resources(
+        self, op: Operation, env: Environment, instance: Instance, points: Points
+    ) -> SourceResources:
         snapshots = {}
         for disk in instance.disks:
             content = self.cloud.directory / "vm" / instance.name / disk.id
@@ -146,7 +149,9 @@ class FileSource(_Files, SourceCloud):
             )
         return SourceResources(self._worker(op, EXPORT, snapshots), {})
 
-    def delete_source_resources(self, op: Operation, env: Environment, instance: Instance) -> None:
+    def delete_source_resources(
+        self, op: Operation, env: Environment, instance: Instance, points: Points
+    ) -> None:
         self._remove(op, ResourceKind.SERVER, op.name(EXPORT), role=EXPORT)
         names = [op.name("snap", disk.id) for disk in instance.disks]
         run_all([partial(self._remove, op, ResourceKind.SNAPSHOT, name) for name in names])

@@ -26,8 +26,8 @@ class Clouds:
         self.network_map = {source.network: destination.network}
         self._destination = destination
 
-    def openstack(self) -> Any:
-        o = self.lab["openstack"]
+    def openstack(self, **login: str) -> Any:
+        o = {**self.lab["openstack"], **login}
         return openstack.connect(
             auth_url=o["auth_url"],
             username=o["username"],

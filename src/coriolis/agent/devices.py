@@ -15,15 +15,13 @@ import struct
 import time
 from typing import Iterator, List, Set
 
+from coriolis.agent.disk import DeviceError
+
 CUT_SERIAL = 20  # characters a virtio-blk or ATA disk shows
 _NO_DISKS = ("loop", "ram", "zram", "dm-", "md", "sr", "fd")
 _BLKGETSIZE64 = 0x80081272
 _BLKZEROOUT = 0x127F
 _POLL_SECONDS = 0.25
-
-
-class DeviceError(Exception):
-    """The disk is not there, not unique, of another size, in use, or refuses a read or a write."""
 
 
 def find(serial: str, wait: float) -> str:

@@ -1,22 +1,22 @@
-"""The hasher: device to leaf list, or to the digests of some leaves; to compare a destination or to prove what is
+"""The hasher: disk to leaf list, or to the digests of some leaves; to compare a destination or to prove what is
 on it.
 """
 
-import os
 import threading
-from typing import Any, List
+from typing import Any, List, Optional
 
-from coriolis.agent import devices, digests, frames
+from coriolis.agent import digests, frames
 from coriolis.agent.compression import Buffer
+from coriolis.agent.disk import Disk
 from coriolis.agent.frames import DIGEST_BYTES, Geometry, ProtocolError
 from coriolis.agent.pipes import FrameStream
 from coriolis.agent.reader import Counts
-from coriolis.agent.scan import Crew, Scan, Visit, read_frame
+from coriolis.agent.scan import Crew, Scan, Visit
 
 SAMPLE_LEAVES = 4096  # what fits into one message
 
 
-def run(stream: FrameStream, path: str, geometry: Geometry, algorithm: str, threads: int) -> None:
+def run(stream: FrameStream, disk: Disk, geometry: Geometry, algorithm: str, threads: int) -> None:
     """Sends the whole list, then EOF with its root."""
     function, zeros, counts = (
         digests.hasher(algorithm),
@@ -25,7 +25,9 @@ def run(stream: FrameStream, path: str, geometry: Geometry, algorithm: str, thre
     )
     leaves = bytearray(geometry.list_bytes)
 
-    def visit(offset: int, length: int, buffer: Buffer) -> None:
+    def visit(offset: int, length: int, buffer: Optional[Buffer]) -> None:
+        if buffer is None:
+            raise AssertionError("a hasher knows nothing beforehand")
         first, count = offset // geometry.leaf, -(-length // geometry.leaf)
         if digests.is_zero(buffer.address, length):
             vector = zeros.of(first, count)
@@ -38,13 +40,13 @@ def run(stream: FrameStream, path: str, geometry: Geometry, algorithm: str, thre
     def make_visitor() -> Visit:
         return visit
 
-    Scan(path, geometry, threads).run(make_visitor)
+    Scan(disk, geometry, threads).run(make_visitor)
     stream.send_leaves(leaves)
     stream.send_json(frames.EOF, {"root": digests.root(geometry, algorithm, leaves)})
 
 
 def run_sample(
-    stream: FrameStream, path: str, geometry: Geometry, algorithm: str, *, threads: int, numbers: Any
+    stream: FrameStream, disk: Disk, geometry: Geometry, algorithm: str, *, threads: int, numbers: Any
 ) -> None:
     """Sends the digests of the leaves with these numbers, in their order, as one piece; then EOF."""
     leaves = _checked(numbers, geometry)
@@ -53,7 +55,7 @@ def run_sample(
     crew = Crew(threads)
 
     def work() -> None:
-        buffer, descriptor = Buffer(), devices.open_for_reading(path)
+        buffer, handle = Buffer(), disk.open()
         try:
             while crew.failure is None:
                 with lock:
@@ -62,10 +64,10 @@ def run_sample(
                     return
                 offset = leaves[place] * geometry.leaf
                 length = min(geometry.leaf, geometry.size - offset)
-                read_frame(descriptor, offset, length, buffer.view[: geometry.leaf])
+                handle.read(offset, length, buffer.view[: geometry.leaf])
                 found[place] = function(buffer.view[:length])
         finally:
-            os.close(descriptor)
+            handle.close()
 
     crew.run(work)
     stream.send_leaves(b"".join(found))

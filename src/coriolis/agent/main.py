@@ -6,19 +6,21 @@
 3. ROUTE in and out, or not: a data connection besides the SSH session (`meeting`).
 4. HELLO in: algorithm, threads (0: choose), route; for a reader also baseline, codecs, compression, read. Its
    baseline follows. For a hasher perhaps sample: numbers of leaves.
+   For a reader perhaps also since and also: see `reader.Plan`.
 5. The role's frames. Any failure ends with an ERROR frame.
 """
 
 import os
 import platform
 import sys
-from typing import Any, Dict, Optional, Tuple, Type
+from typing import Any, Callable, Dict, Optional, Tuple, Type
 
-from coriolis.agent import commands, compression, devices, digests, frames, hasher, reader, scan, tls
+from coriolis.agent import commands, compression, digests, frames, hasher, reader, scan, tls
+from coriolis.agent.block import open_disk
 from coriolis.agent.bucket import Bucket
 from coriolis.agent.commands import EXIT_CLOSED
-from coriolis.agent.devices import DeviceError
-from coriolis.agent.fence import Fence, FencedError
+from coriolis.agent.disk import DeviceError, Disk, DiskUnavailableError
+from coriolis.agent.fence import FencedError
 from coriolis.agent.frames import Geometry, ProtocolError
 from coriolis.agent.meeting import Meeting
 from coriolis.agent.outlet import Outlet, SplitOutlet
@@ -40,25 +42,36 @@ _FAILURES: Dict[Type[BaseException], str] = {
     TypeError: "protocol",
     OverflowError: "protocol",
     DeviceError: "device",
+    DiskUnavailableError: "unavailable",
     OSError: "device",
     MemoryError: "memory",
 }
 
 
+OpenDisk = Callable[[str, Dict[str, Any]], Disk]
+"""Takes the role and the first HELLO. For a writer it keeps every earlier writer out."""
+
+
 def main() -> int:
+    """On a worker."""
+    return speak(open_disk)
+
+
+def speak(open_disk: OpenDisk) -> int:
+    """Serves whoever is on stdin and stdout; returns the exit status."""
     outgoing = os.dup(1)
     os.dup2(2, 1)  # a stray print must not break the stream
     stream = FrameStream(0, outgoing)
     try:
-        return serve(stream)
+        return serve(stream, open_disk)
     except StreamClosedError:
         return EXIT_CLOSED
 
 
-def serve(stream: FrameStream) -> int:
+def serve(stream: FrameStream, open_disk: OpenDisk) -> int:
     """Plays the role asked for; returns the exit status."""
     try:
-        _play(stream, stream.receive_json(frames.HELLO))
+        _play(stream, stream.receive_json(frames.HELLO), open_disk)
     except tuple(_FAILURES) as error:
         stream.send_json(frames.ERROR, _described(error))
         return EXIT_FAILED
@@ -74,43 +87,50 @@ def _described(error: BaseException) -> Dict[str, Any]:
     return described
 
 
-def _play(stream: FrameStream, options: Dict[str, Any]) -> None:
+def _play(stream: FrameStream, options: Dict[str, Any], open_disk: OpenDisk) -> None:
     role = options["role"]
     geometry = Geometry(int(options["size"]), int(options["leaf"]))
     frames.check_geometry(geometry)
     if role not in ("reader", "writer", "hasher"):
         raise ProtocolError(f"there is no role {role!r}")
-    path = devices.find(str(options["serial"]), float(options["wait"]))
-    descriptor = _open(role, path, geometry, options)
-    stream.send_json(frames.HELLO, _introduction(path))
+    disk = open_disk(role, options)
+    try:
+        if disk.size < geometry.size or (role == "reader" and disk.size > geometry.size):
+            raise DeviceError(f"{disk.name} has {disk.size} bytes, not {geometry.size}")
+        stream.send_json(frames.HELLO, _introduction(disk))
+        _play_with(stream, role, geometry, disk)
+    finally:
+        disk.close()
+
+
+def _play_with(stream: FrameStream, role: str, geometry: Geometry, disk: Disk) -> None:
     start, connection = _take_orders(stream, is_reader=role == "reader")
     stream.geometry = geometry
     if connection is not None:
         connection.geometry = geometry
-    threads = _threads(start)
+    threads = _threads(start) or disk.threads or scan.default_threads()
     algorithm = str(start["algorithm"])
     if role == "writer":
         if connection is not None:
             commands.end_with_session(stream)
-        Writer(stream, geometry, algorithm, descriptor, threads=threads, connection=connection).run()
+        Writer(stream, geometry, algorithm, disk, threads=threads, connection=connection).run()
     elif role == "hasher":
         commands.end_with_session(stream)
         if "sample" in start:
             numbers = start["sample"]
-            hasher.run_sample(stream, path, geometry, algorithm, threads=threads, numbers=numbers)
+            hasher.run_sample(stream, disk, geometry, algorithm, threads=threads, numbers=numbers)
         else:
-            hasher.run(stream, path, geometry, algorithm, threads)
+            hasher.run(stream, disk, geometry, algorithm, threads)
     else:
         outlet = Outlet(stream) if connection is None else SplitOutlet(stream, connection)
-        plan = reader.Plan(geometry, algorithm, str(start["baseline"]), threads)
-        _read(outlet, plan, start, path)
+        _read(outlet, reader.make_plan(start, geometry, threads), start, disk)
 
 
 def _threads(start: Dict[str, Any]) -> int:
     threads = int(start["threads"])
     if not 0 <= threads <= _MOST_THREADS:
         raise ProtocolError(f"there are no {threads} threads")
-    return threads or scan.default_threads()
+    return threads
 
 
 def _take_orders(stream: FrameStream, *, is_reader: bool) -> Tuple[Dict[str, Any], Optional[FrameStream]]:
@@ -123,7 +143,7 @@ def _take_orders(stream: FrameStream, *, is_reader: bool) -> Tuple[Dict[str, Any
         stream.send_json(frames.ROUTE, meeting.arrange(message))
 
 
-def _read(outlet: Outlet, plan: reader.Plan, start: Dict[str, Any], path: str) -> None:
+def _read(outlet: Outlet, plan: reader.Plan, start: Dict[str, Any], disk: Disk) -> None:
     leaves = reader.baseline_leaves(outlet.control, plan.geometry, plan.algorithm, plan.baseline)
     pace = Bucket(commands.read_limit({"read": start.get("read", 0)}))
 
@@ -134,27 +154,14 @@ def _read(outlet: Outlet, plan: reader.Plan, start: Dict[str, Any], path: str) -
             os._exit(EXIT_FAILED)
 
     commands.obey(outlet, pace, fail)
-    reader.Reader(outlet, plan, leaves, reader.make_policy(start, plan.threads), pace).run(path)
+    reader.Reader(outlet, plan, leaves, reader.make_policy(start, plan.threads), pace).run(disk)
 
 
-def _open(role: str, path: str, geometry: Geometry, options: Dict[str, Any]) -> int:
-    """Checks the disk's size; for a writer takes the fence first, which lives as long as this process."""
-    if role == "writer":
-        Fence(str(options["scope"]), str(options["disk"]), int(options["token"])).take()
-        descriptor = devices.open_for_writing(path)
-    else:
-        descriptor = devices.open_for_reading(path)
-    size = devices.size_of(descriptor)
-    if size < geometry.size or (role == "reader" and size > geometry.size):
-        raise DeviceError(f"{path} has {size} bytes, not {geometry.size}")
-    return descriptor
-
-
-def _introduction(path: str) -> Dict[str, Any]:
+def _introduction(disk: Disk) -> Dict[str, Any]:
     return {
         "version": frames.VERSION,
         "python": platform.python_version(),
-        "path": path,
+        "path": disk.name,
         "codecs": compression.available(),
         "rates": digests.rates(),
         "cpus": os.cpu_count() or 1,

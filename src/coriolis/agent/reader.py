@@ -1,14 +1,16 @@
-"""The reader: device to frames. Sends only leaves that differ from what the destination holds."""
+"""The reader: disk to frames. Sends only leaves that differ from what the destination holds."""
 
 import threading
 import time
 from itertools import groupby
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from coriolis.agent import compression, digests, frames
 from coriolis.agent.bucket import Bucket
 from coriolis.agent.compression import Buffer, Compressor, Policy, Stopwatch
-from coriolis.agent.frames import DIGEST_BYTES, Geometry, Header
+from coriolis.agent.disk import Disk, Extent
+from coriolis.agent.frames import DIGEST_BYTES, Geometry, Header, ProtocolError
+from coriolis.agent.marks import marks_of
 from coriolis.agent.outlet import Outlet
 from coriolis.agent.pipes import FrameStream
 from coriolis.agent.scan import Scan, Visit
@@ -18,13 +20,13 @@ STATUS_SECONDS = 0.5
 
 
 class Counts:
-    """Bytes scanned and what became of them, told to the relay twice a second."""
+    """Bytes scanned, how many of them were read and what became of them, told to the relay twice a second."""
 
     def __init__(self, stream: FrameStream) -> None:
         self._stream = stream
         self._lock = threading.Lock()
         self._told = time.monotonic()
-        self.values = {"scanned": 0, "moved": 0, "zero": 0, "unchanged": 0}
+        self.values = {"scanned": 0, "read": 0, "moved": 0, "zero": 0, "unchanged": 0}
 
     def add(self, scanned: int, **others: int) -> None:
         with self._lock:
@@ -40,12 +42,16 @@ class Counts:
 
 
 class Plan(NamedTuple):
-    """`baseline`: what the destination holds: "list" (the digests of a leaf list), "zeros" or "unknown"."""
+    """`baseline`: what the destination holds: "list" (the digests of a leaf list), "zeros" or "unknown". `since`: the
+    point in time whose content a list is of, but for `also`; None: nobody knows.
+    """
 
     geometry: Geometry
     algorithm: str
     baseline: str
     threads: int
+    since: Optional[str] = None
+    also: Tuple[Extent, ...] = ()
 
 
 class Reader:
@@ -63,9 +69,15 @@ class Reader:
         self._counts = Counts(outlet.control)
         self._lock = threading.Lock()
         self._sequence = 0
+        self._known_zeros: Optional[Buffer] = None
 
-    def run(self, path: str) -> None:
-        scan = Scan(path, self._geometry, self._plan.threads, pace=self._pace, horizon=self._outlet.horizon)
+    def run(self, disk: Disk) -> None:
+        plan = self._plan
+        marks = marks_of(disk, plan.geometry, plan.since, plan.also)
+        scan = Scan(
+            disk, plan.geometry, plan.threads, pace=self._pace, horizon=self._outlet.horizon, marks=marks
+        )
+        self._known_zeros = scan.zeros
         scan.run(self._make_visitor)
         summary: Dict[str, Any] = dict(self._counts.values)
         summary["root"] = digests.root(self._geometry, self._plan.algorithm, self._leaves)
@@ -74,10 +86,14 @@ class Reader:
     def _make_visitor(self) -> Visit:
         compressor = Compressor()
 
-        def visit(offset: int, length: int, buffer: Buffer) -> None:
+        def visit(offset: int, length: int, buffer: Optional[Buffer]) -> None:
+            if buffer is None:
+                self._counts.add(length, unchanged=length)
+                return
             first = offset // self._geometry.leaf
             kinds = self._classify(first, length, buffer)
-            counted = {"moved": 0, "zero": 0, "unchanged": 0}
+            read = 0 if buffer is self._known_zeros else length
+            counted = {"read": read, "moved": 0, "zero": 0, "unchanged": 0}
             position = 0
             for kind, run in groupby(kinds):
                 count = len(list(run))
@@ -152,6 +168,16 @@ def baseline_leaves(stream: FrameStream, geometry: Geometry, algorithm: str, bas
     if baseline == "list":
         return stream.receive_leaves()
     return bytearray(digests.ZeroDigests(geometry, algorithm).of(0, geometry.leaves))
+
+
+def make_plan(start: Dict[str, Any], geometry: Geometry, threads: int) -> Plan:
+    """From the second HELLO."""
+    baseline, since = str(start["baseline"]), start.get("since")
+    if since is not None and baseline != "list":
+        raise ProtocolError("changes since a point in time are of no use without its list")
+    also = tuple(Extent(int(offset), int(length)) for offset, length in start.get("also", ()))
+    named = None if since is None else str(since)
+    return Plan(geometry, str(start["algorithm"]), baseline, threads, named, also)
 
 
 def make_policy(start: Dict[str, Any], threads: int) -> Policy:

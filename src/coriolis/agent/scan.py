@@ -6,20 +6,19 @@ buffers, and back-pressure is the blocking write itself.
 """
 
 import contextlib
-import errno
-import fcntl
 import os
 import threading
-from typing import Callable, Iterator, List, Optional
+from typing import Callable, Iterator, Optional, Tuple
 
-from coriolis.agent import devices
 from coriolis.agent.bucket import Bucket
 from coriolis.agent.compression import Buffer
+from coriolis.agent.disk import Disk, Handle
 from coriolis.agent.frames import FRAME_BYTES, Geometry
 from coriolis.agent.horizon import Horizon
+from coriolis.agent.marks import READ, ZERO, Marks
 
-Visit = Callable[[int, int, Buffer], None]
-"""Takes offset and length of a frame and the buffer that holds it."""
+Visit = Callable[[int, int, Optional[Buffer]], None]
+"""Takes offset and length of whole leaves of one frame and the buffer that holds them; None: they are as they were."""
 
 
 def default_threads() -> int:
@@ -57,22 +56,27 @@ class Crew:
 
 
 class Scan:
-    """Visits every frame of the disk at `path` once, no faster than `pace` and no further than `horizon`; each
-    thread works with a visitor of its own.
+    """Visits every leaf of the disk once, no faster than `pace` and no further than `horizon`; each thread works with
+    a visitor of its own. What `marks` know is not read.
     """
 
     def __init__(
         self,
-        path: str,
+        disk: Disk,
         geometry: Geometry,
         threads: int,
         *,
         pace: Optional[Bucket] = None,
         horizon: Optional[Horizon] = None,
+        marks: Optional[Marks] = None,
     ) -> None:
-        self._path = path
+        self._disk = disk
         self._pace = pace or Bucket()
         self._horizon = horizon or Horizon()
+        self._marks = marks
+        self.zeros = (
+            Buffer()
+        )  # stands for all that is known to be zeros, so that a visitor can tell it from what was read
         self._geometry = geometry
         self._crew = Crew(threads)
         self._lock = threading.Lock()
@@ -81,20 +85,31 @@ class Scan:
     def run(self, make_visitor: Callable[[], Visit]) -> None:
         def work() -> None:
             visit, buffer = make_visitor(), Buffer()
-            descriptor = devices.open_for_reading(self._path)
+            handle = self._disk.open()
             try:
                 for offset in iter(self._take, -1):
                     length = min(FRAME_BYTES, self._geometry.size - offset)
-                    self._pace.take(length)
                     self._horizon.wait_for(offset)
-                    read_frame(descriptor, offset, length, buffer.view)
-                    visit(offset, length, buffer)
+                    for start, size, mark in self._runs(offset, length):
+                        visit(start, size, self._content(handle, start, size, mark, buffer))
                     self._horizon.visited(offset, length)
             finally:
-                os.close(descriptor)
+                handle.close()
 
         self._horizon.begin()
         self._crew.run(work)
+
+    def _runs(self, offset: int, length: int) -> Iterator[Tuple[int, int, int]]:
+        return iter([(offset, length, READ)]) if self._marks is None else self._marks.runs(offset, length)
+
+    def _content(
+        self, handle: Handle, offset: int, length: int, mark: int, buffer: Buffer
+    ) -> Optional[Buffer]:
+        if mark != READ:
+            return self.zeros if mark == ZERO else None
+        self._pace.take(length)
+        handle.read(offset, length, buffer.view)
+        return buffer
 
     def _take(self) -> int:
         """The offset of the next frame, or -1."""
@@ -104,27 +119,3 @@ class Scan:
                 return -1
             self._next += FRAME_BYTES
             return offset
-
-
-def read_frame(descriptor: int, offset: int, length: int, view: memoryview) -> None:
-    """Fills `view[:length]`; asks for the whole buffer, as O_DIRECT wants lengths in blocks. `os.preadv` is
-    3.7+.
-    """
-    have = 0
-    while have < length:
-        os.lseek(descriptor, offset + have, os.SEEK_SET)
-        count = _readv(descriptor, [view[have:]])
-        if not count:
-            raise devices.DeviceError(f"the disk ends at byte {offset + have}")
-        have += count
-
-
-def _readv(descriptor: int, views: List[memoryview]) -> int:
-    try:
-        return os.readv(descriptor, views)
-    except OSError as error:
-        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
-        if error.errno != errno.EINVAL or not flags & os.O_DIRECT:
-            raise
-    fcntl.fcntl(descriptor, fcntl.F_SETFL, flags & ~os.O_DIRECT)  # larger blocks than ours, or an odd end
-    return os.readv(descriptor, views)

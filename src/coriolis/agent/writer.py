@@ -1,11 +1,11 @@
-"""The writer: frames to device. Writes a leaf only after its digest fits."""
+"""The writer: frames to disk. Writes a leaf only after its digest fits."""
 
-import os
 import threading
 from typing import Optional
 
-from coriolis.agent import devices, digests, frames
+from coriolis.agent import digests, frames
 from coriolis.agent.compression import Buffer, Decompressor
+from coriolis.agent.disk import Disk, Handle
 from coriolis.agent.frames import DIGEST_BYTES, Geometry, Header, ProtocolError
 from coriolis.agent.pipes import FrameStream, StreamClosedError
 from coriolis.agent.scan import Crew
@@ -30,7 +30,7 @@ class Writer:
         stream: FrameStream,
         geometry: Geometry,
         algorithm: str,
-        descriptor: int,
+        disk: Disk,
         *,
         threads: int,
         connection: Optional[FrameStream] = None,
@@ -40,7 +40,7 @@ class Writer:
         self._frames = connection or stream
         self._geometry = geometry
         self._hash = digests.hasher(algorithm)
-        self._descriptor = descriptor
+        self._disk = disk
         self._crew = Crew(threads)
         self._receiving = threading.Lock()
         self._idle = threading.Condition()
@@ -50,10 +50,17 @@ class Writer:
     def run(self) -> None:
         """Until the EOF frame; everything is durable when it is answered."""
         self._crew.run(self._work)
-        os.fsync(self._descriptor)
+        self._disk.flush()
         self._stream.send_json(frames.EOF, {})
 
     def _work(self) -> None:
+        handle = self._disk.open()
+        try:
+            self._write_frames(handle)
+        finally:
+            handle.close()
+
+    def _write_frames(self, handle: Handle) -> None:
         buffer, decompressor = Buffer(), Decompressor()
         while True:
             with self._receiving:
@@ -65,7 +72,7 @@ class Writer:
                     vector, _ = self._frames.receive_data(header, buffer.view)
                 self._enter()
             with self._crew.watched():  # a failure must be known before a barrier sees that none is busy
-                self._apply(header, vector, buffer, decompressor)
+                self._apply(handle, header, vector, buffer, decompressor)
             self._leave()
 
     def _next_header(self) -> Optional[Header]:
@@ -80,7 +87,7 @@ class Writer:
                 return header
             if header.kind == frames.BARRIER:
                 self._settle()
-                os.fdatasync(self._descriptor)
+                self._disk.flush()
                 self._stream.send(Header(frames.ACK, 0, 0, header.seq, header.offset, 0, 0).pack())
             elif header.kind == frames.EOF and not header.wire:
                 self._complete = True
@@ -104,18 +111,18 @@ class Writer:
         if self._crew.failure is not None:
             raise self._crew.failure
 
-    def _apply(self, header: Header, vector: bytes, buffer: Buffer, decompressor: Decompressor) -> None:
+    def _apply(
+        self, handle: Handle, header: Header, vector: bytes, buffer: Buffer, decompressor: Decompressor
+    ) -> None:
         if header.kind == frames.ZERO:
-            devices.zero_out(self._descriptor, header.offset, header.raw)
+            handle.zero(header.offset, header.raw)
             return
         if header.codec == frames.CODEC_NONE:
             data = buffer.view[: header.raw]
         else:
             data = decompressor.decompress(header.codec, buffer, header.wire, header.raw)
         self._verify(header, vector, data)
-        done = 0
-        while done < header.raw:
-            done += os.pwrite(self._descriptor, data[done:], header.offset + done)
+        handle.write(header.offset, data)
 
     def _verify(self, header: Header, vector: bytes, data: memoryview) -> None:
         leaf = self._geometry.leaf

@@ -81,15 +81,17 @@ def delete_endpoint(ctx: Ctx, endpoint_id: str) -> Response:
 
 @router.post("/endpoints/{endpoint_id}/actions")
 def validate_connection(ctx: Ctx, endpoint_id: str, _body: ValidateConnectionAction) -> dict[str, Any]:
-    """Logs in. A refusal is an answer here, not an error; that nobody can ask the cloud is one."""
+    """Logs in. A refusal is an answer here, not an error; that nobody can ask the cloud is one. The message of a valid
+    connection says what the cloud lacks."""
     ctx.endpoint(endpoint_id)
     try:
-        ctx.front.validate_endpoint(endpoint_id)
+        remarks = ctx.front.validate_endpoint(endpoint_id)
     except EngineError:
         raise
     except CoriolisError as error:
         return {"validate-connection": {"valid": False, "message": str(error)}}
-    return {"validate-connection": {"valid": True, "message": "The connection is valid."}}
+    message = " ".join(["The connection is valid.", *remarks])
+    return {"validate-connection": {"valid": True, "message": message}}
 
 
 def _changed_connection(ctx: Context, present: Endpoint, sent: dict[str, Any]) -> dict[str, Any]:

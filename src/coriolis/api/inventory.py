@@ -1,17 +1,15 @@
 """/endpoints/{id}/…: what a cloud has, asked of it now"""
 
-import csv
-import io
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
 from coriolis.api import views
 from coriolis.api.context import Ctx, EnvironmentQuery, OptionNamesQuery, decode_base64
+from coriolis.api.csv_export import inventory_csv
 from coriolis.errors import NotSupported
 
 router = APIRouter(prefix="/endpoints/{endpoint_id}", tags=["inventory"])
-_CSV_COLUMNS = ("id", "name", "num_cpu", "memory_mb", "os_type", "firmware_type", "flavor_name")
 
 
 @router.get("/instances")
@@ -79,15 +77,5 @@ def refuse_pool_options(ctx: Ctx, endpoint_id: str) -> None:
 @router.get("/inventory", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
 def export_inventory(ctx: Ctx, endpoint_id: str, env: EnvironmentQuery) -> Response:
     ctx.endpoint(endpoint_id)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_CSV_COLUMNS)
-    for item in ctx.front.list_instances(endpoint_id, env):
-        view = views.instance_summary(item)
-        writer.writerow([_inert(view[column]) for column in _CSV_COLUMNS])
-    return Response(text.getvalue(), media_type="text/csv")
-
-
-def _inert(value: Any) -> Any:
-    """Instance names are chosen by tenants: one that begins like a formula must not run in a spreadsheet."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    instances = ctx.front.list_instances(endpoint_id, env)
+    return Response(inventory_csv(instances), media_type="text/csv; charset=utf-8")

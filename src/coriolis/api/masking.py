@@ -10,7 +10,8 @@ from coriolis.model.secret import MASK
 # Names of secret fields over all platforms. What lies below such a name is secret too ({"linux": "…"} below a
 # `…_password_map`). A `secret_ref` is the URL of a secret, not a secret.
 _SECRET_NAME = re.compile(
-    r"password|passphrase|secret(?!_ref$)|private_?key|^pkey$|access_key|api_?key|(^|_)token$|credential(?!_id$|_name$)",
+    r"password|passphrase|secret(?!_ref$)|private_?key|^pkey$|access_key|api_?key|(^|_)token$|credential(?!_id$|_name$)"
+    r"|keyring|clouds_yaml",
     re.IGNORECASE,
 )
 

@@ -157,8 +157,8 @@ class ValidateConnection(ApiCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        require_valid(self.api, endpoint_path(self.api, parsed_args.id))
-        self.app.stdout.write("The connection is valid.\n")
+        message = require_valid(self.api, endpoint_path(self.api, parsed_args.id))
+        self.app.stdout.write(f"{message}\n")
 
 
 class ExportInventory(ApiCommand):
@@ -186,10 +186,12 @@ class ExportInventory(ApiCommand):
             raise InvalidInput(message=reason) from error
 
 
-def require_valid(api: ApiClient, path: str) -> None:
+def require_valid(api: ApiClient, path: str) -> str:
+    """What the server says of a valid connection. Raises InvalidInput with its reason otherwise."""
     answer = api.post(f"{path}/actions", {"validate-connection": None})["validate-connection"]
     if not answer["valid"]:
         raise InvalidInput(message=f"The connection is not valid: {answer['message']}")
+    return str(answer["message"] or "The connection is valid.")
 
 
 def _add_details(parser: argparse.ArgumentParser) -> None:

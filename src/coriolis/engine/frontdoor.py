@@ -84,9 +84,9 @@ class FrontDoor:
 
     # What an endpoint has. Asked from here, or by a conductor of the endpoint's region
 
-    def validate_endpoint(self, endpoint_id: str) -> None:
-        """Logs in. Raises AuthenticationFailed, CloudError, InvalidInput…"""
-        self._inventory(endpoint_id).validate_endpoint(endpoint_id)
+    def validate_endpoint(self, endpoint_id: str) -> Sequence[str]:
+        """Logs in, and says what the cloud lacks. Raises AuthenticationFailed, CloudError, InvalidInput…"""
+        return self._inventory(endpoint_id).validate_endpoint(endpoint_id)
 
     def list_instances(
         self,

@@ -16,8 +16,8 @@ from coriolis.store.database import Database
 class Inventory(Protocol):
     """Every method raises errors of `coriolis.errors` only."""
 
-    def validate_endpoint(self, endpoint_id: str) -> None:
-        """Logs in. Raises AuthenticationFailed, CloudError, InvalidInput…"""
+    def validate_endpoint(self, endpoint_id: str) -> Sequence[str]:
+        """Logs in, and says what the cloud lacks. Raises AuthenticationFailed, CloudError, InvalidInput…"""
 
     def list_instances(
         self,
@@ -53,13 +53,14 @@ class LocalInventory:
         self._settings = settings
         self._find_provider = find_provider
 
-    def validate_endpoint(self, endpoint_id: str) -> None:
+    def validate_endpoint(self, endpoint_id: str) -> Sequence[str]:
         endpoint = usable_endpoint(self._database, self._settings, endpoint_id)
         plugin = self._find_provider(endpoint.type)
         plugin.check_connection_info(endpoint.connection_info)
         is_source = ProviderType.TRANSFER_EXPORT in plugin.capabilities
         with self._source(endpoint_id) if is_source else self._destination(endpoint_id) as cloud:
             cloud.validate_connection()
+            return cloud.remarks()
 
     def list_instances(
         self,

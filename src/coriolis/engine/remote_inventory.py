@@ -20,7 +20,7 @@ from coriolis.model.secret import SecretCodec
 LOG = logging.getLogger(__name__)
 Message = Mapping[str, Any]
 _RESULTS: Mapping[str, TypeAdapter[Any]] = {
-    "validate_endpoint": TypeAdapter(None),
+    "validate_endpoint": TypeAdapter(Sequence[str]),
     "list_instances": TypeAdapter(Sequence[InstanceSummary]),
     "get_instance": TypeAdapter(Instance),
     "list_networks": TypeAdapter(Sequence[Network]),
@@ -37,8 +37,9 @@ class RemoteInventory:
         self._ask = ask
         self._codec = codec
 
-    def validate_endpoint(self, endpoint_id: str) -> None:
-        self._call("validate_endpoint", endpoint_id=endpoint_id)
+    def validate_endpoint(self, endpoint_id: str) -> Sequence[str]:
+        found: Sequence[str] = self._call("validate_endpoint", endpoint_id=endpoint_id)
+        return found
 
     def list_instances(
         self,

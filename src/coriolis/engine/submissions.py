@@ -23,6 +23,7 @@ from coriolis.model.enums import ExecutionStatus, ExecutionType, Scenario
 from coriolis.model.instance import Instance
 from coriolis.model.queue import Needs
 from coriolis.model.records import Transfer
+from coriolis.steps.morph_os import refuse_unmorphable
 from coriolis.steps.validate_deployment import refuse_unsynced, replicas_to_deploy
 from coriolis.store.database import Database
 from coriolis.store.executions import NewJob, refresh_status
@@ -140,9 +141,11 @@ def delete_disks(database: Database, transfer_id: str) -> str:
     if not replicas:
         raise InvalidInput(message=f"Transfer {transfer_id} has no replica disks.")
     jobs = []
-    needs = needs_of_destination(database, transfer)
+    kept = any(replica.source_point is not None for replica in replicas)
+    source = (transfer.origin_endpoint_id, transfer.source_environment) if kept else None
+    needs = needs_of_transfer(database, transfer) if kept else needs_of_destination(database, transfer)
     for instance in dict.fromkeys(replica.instance for replica in replicas):
-        steps = delete_disks_flow.steps(transfer_id, instance, transfer.destination_endpoint_id)
+        steps = delete_disks_flow.steps(transfer_id, instance, transfer.destination_endpoint_id, source)
         flow = (delete_disks_flow.NAME, delete_disks_flow.VERSION, steps)
         jobs.append(new_job(instance, *flow, codec=database.codec, needs=needs))
     return _submit(database, transfer_id, ExecutionType.TRANSFER_DISKS_DELETE, jobs)
@@ -214,6 +217,8 @@ def _deployment_job(
     replicas = replicas_to_deploy(database, transfer.id, instance_name, instance)
     if not force:
         refuse_unsynced(instance_name, replicas)
+    if not skip:
+        refuse_unmorphable(instance)
     what = deployment_flow.InstanceDeployment(
         transfer_id=transfer.id,
         instance_name=instance_name,

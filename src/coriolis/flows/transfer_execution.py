@@ -43,11 +43,15 @@ def steps(what: TransferExecution) -> list[FlowStep]:
     """Everything is validated before anything is created; the two workers come and go side by side."""
     source = (what.source_id, what.source)
     destination = (what.destination_id, what.destination)
+    subject = (what.transfer_id, what.instance_name)
     return [
         *_workers(what, _validated(what)),
-        FlowStep(COPY_STEP, ReplicateDisks(what.transfer_id, what.instance_name), (_SOURCE, _TARGET)),
+        FlowStep(COPY_STEP, ReplicateDisks(*subject), (_SOURCE, _TARGET)),
         FlowStep(
-            "delete_source_resources", DeleteTransferSourceResources(*source), (COPY_STEP,), on_error=True
+            "delete_source_resources",
+            DeleteTransferSourceResources(*source, *subject),
+            (COPY_STEP,),
+            on_error=True,
         ),
         FlowStep(
             "delete_target_resources",
@@ -85,7 +89,8 @@ def _workers(what: TransferExecution, flow: list[FlowStep]) -> list[FlowStep]:
     target = FlowStep(_TARGET, DeployTransferTargetResources(what.destination_id, what.destination), ready)
     shutdown = FlowStep(SHUTDOWN_STEP, ShutdownInstance(*source_cloud), (_TARGET,) if cutover else ready)
     frozen = (SHUTDOWN_STEP,) if what.shutdown else ready
-    source = FlowStep(_SOURCE, DeployTransferSourceResources(*source_cloud), frozen)
+    subject = (what.transfer_id, what.instance_name)
+    source = FlowStep(_SOURCE, DeployTransferSourceResources(*source_cloud, *subject), frozen)
     if cutover:
         return [*flow, target, shutdown, source]
     return [*flow, *([shutdown] if what.shutdown else []), source, target]

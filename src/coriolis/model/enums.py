@@ -154,6 +154,9 @@ class ResourceKind(StrEnum):
     FLOATING_IP = "floating_ip"
     DISK = "disk"
     VM = "vm"
+    IMAGE_TRANSFER = "image_transfer"
+    BACKUP = "backup"
+    CHECKPOINT = "checkpoint"
 
 
 class ResourceState(StrEnum):

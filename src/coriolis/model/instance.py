@@ -19,16 +19,19 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Nic:
+    """`floating_ips`: addresses that lead to the NIC from outside, and of which the guest knows nothing."""
+
     network_name: str
     mac_address: str | None
     id: str | None = None
     network_id: str | None = None
     ip_addresses: tuple[str, ...] = ()
+    floating_ips: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceSummary:
-    """A line of an inventory listing. `memory_mb` in MiB."""
+    """A line of an inventory listing. `memory_mb` in MiB. `running` None: not known."""
 
     id: str
     name: str
@@ -37,6 +40,9 @@ class InstanceSummary:
     os_type: OsType
     firmware: Firmware | None = None
     flavor_name: str | None = None
+    running: bool | None = None
+    disk_sizes_bytes: tuple[int, ...] = ()
+    network_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class Instance:
     nics: tuple[Nic, ...]
     flavor_name: str | None = None
     secure_boot: bool = False
+    tpm: bool = False
     running: bool = True
 
 

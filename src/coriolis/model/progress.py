@@ -20,11 +20,11 @@ class DiskProgress:
 
 @dataclass(frozen=True, slots=True)
 class DiskResult:
-    """The outcome for one disk. `zero` bytes were not sent, `unchanged` bytes equal the last run's, `wire` bytes
-    are what the relay really carried (frames, digests, compressed payload). `resumed`: the run went on from what
-    an interrupted one had made durable, without comparing the destination. `manifest` as in ReplicaDisk,
-    `root_digest` and `algorithm` (empty: not told) as in ContentDigest. `route`: the way the bytes took (tls, direct,
-    ssh); `why_not`: what stood in the way of a better one."""
+    """The outcome for one disk. `read` bytes of the source were read, `zero` bytes were not sent, `unchanged` bytes
+    equal the last run's, `wire` bytes are what the relay really carried (frames, digests, compressed payload).
+    `resumed`: the run went on from what an interrupted one had made durable, without comparing the destination.
+    `manifest` as in ReplicaDisk, `root_digest` and `algorithm` (empty: not told) as in ContentDigest. `route`: the way
+    the bytes took (tls, direct, ssh, local); `why_not`: what stood in the way of a better one."""
 
     disk_id: str
     size: int
@@ -39,3 +39,4 @@ class DiskResult:
     route: str = "ssh"
     why_not: str = ""
     algorithm: str = ""
+    read: int = 0

@@ -269,6 +269,7 @@ class ReplicaRecord(Stamps):
     manifest: str | None = None
     journal: str | None = None
     digest: str | None = None
+    source_point: str | None = None
     position: int = 0
 
 

@@ -12,7 +12,8 @@ class ReplicaDisk:
     the journal tells what it holds.
     `manifest` is the path of the leaf list of generation `generation`, relative to the state directory, and
     `journal` that of the run that is under way or broke off: no run without it has written to the disk since.
-    `digest` is of the content of generation `generation`, for hosts that do not have its list.
+    `digest` is of the content of generation `generation`, for hosts that do not have its list. `source_point` is what
+    the source calls the point in time that content is of, if it was read from an image (`ImageDisk.point`).
     """
 
     disk_id: str
@@ -24,6 +25,7 @@ class ReplicaDisk:
     manifest: str | None = None
     journal: str | None = None
     digest: "ContentDigest | None" = None
+    source_point: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,10 @@ class SecretCodec:
     decrypt: Callable[[str], str]
 
 
+IN_CLEAR = {"secrets": SecretCodec(encrypt=str, decrypt=str)}
+"""The context of a dump or load for a pipe that is private to the two processes at its ends."""
+
+
 class Secret:
     """Shows as `***` everywhere; `reveal()` is the only way to the text.
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 
 from coriolis.config import Settings
 from coriolis.model.enums import EventLevel, ProviderType, ResourceKind
+from coriolis.model.image import ImageDisk
 from coriolis.model.instance import Instance, InstanceSummary, Network, ProviderOption, StorageBackend
 from coriolis.model.morphing import MorphingProfile
 from coriolis.model.replica import ClonedDisk, DeployedInstance, DetectedOs, ReplicaDisk
@@ -100,23 +101,34 @@ class Operation(Protocol):
         its guest is still waited for. A downtime ends here. The first call counts."""
 
 
+Points = Mapping[str, str]
+"""By disk id: the `ImageDisk.point` that the disk's replica holds. Only of disks that were read from images."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceResources:
-    """What an export needs: the worker (its disks are clones of the snapshots) and what stands behind it.
+    """What an export needs: each disk of the instance on the worker (as a clone of a snapshot) or among the images, and
+    what stands behind them.
 
     `extra` holds ids by role, private to the provider, JSON-able (e.g. {"snapshot/<disk id>": "..."}).
     """
 
-    worker: WorkerVm
+    worker: WorkerVm | None
     extra: Mapping[str, str]
+    images: tuple[ImageDisk, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TargetResources:
-    """The disk copy worker with the replica disks attached."""
+    """Each replica disk, by the id of its source disk: attached to the disk copy worker, or as an image to write.
 
-    worker: WorkerVm
+    `route`: the way of the bytes that the environment asks for, in the words of [transfer] route; None: as that says.
+    """
+
+    worker: WorkerVm | None
     extra: Mapping[str, str]
+    images: tuple[ImageDisk, ...] = ()
+    route: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +145,10 @@ class Cloud(ABC):
     @abstractmethod
     def validate_connection(self) -> None:
         """Logs in and reads what every later call needs. Raises AuthenticationFailed, CloudError…"""
+
+    def remarks(self) -> Sequence[str]:
+        """After `validate_connection`: what this cloud lacks or forbids that is no fault yet, a sentence each."""
+        return ()
 
     @abstractmethod
     def list_networks(self, env: Environment) -> Sequence[Network]: ...
@@ -165,15 +181,30 @@ class SourceCloud(Cloud):
         """All that can be known before anything is created: options, image, flavor, network, quota."""
 
     @abstractmethod
-    def deploy_source_resources(self, op: Operation, env: Environment, instance: Instance) -> SourceResources:
-        """Snapshots every disk, clones the snapshots, boots an export worker, attaches the clones, waits for SSH."""
+    def deploy_source_resources(
+        self, op: Operation, env: Environment, instance: Instance, points: Points
+    ) -> SourceResources:
+        """Freezes every disk at one point in time and makes it readable: on an export worker that answers SSH, or as an
+        image. An image may tell the changes since the disk's entry in `points` where that still exists; else the disk
+        is read in full, and an event says why.
+        """
 
     @abstractmethod
-    def delete_source_resources(self, op: Operation, env: Environment, instance: Instance) -> None:
-        """Removes all that `deploy_source_resources` made or began to make, by the ledger and the names.
+    def delete_source_resources(
+        self, op: Operation, env: Environment, instance: Instance, points: Points
+    ) -> None:
+        """Removes all that `deploy_source_resources` made or began to make, by the ledger and the names, and what
+        earlier runs kept, but for what stands behind `points`: these are what the replicas hold *now*, so a run that
+        failed keeps its predecessor's, and one that succeeded its own.
 
         Needs no result of it, since it may have died half-way; safe to call again.
         """
+
+    def delete_points(self, op: Operation, env: Environment, points: Points) -> None:
+        """The replicas are deleted: removes what was kept for their next run. Providers that keep nothing leave this
+        as it is.
+        """
+        del op, env, points
 
     @abstractmethod
     def shutdown_instance(self, op: Operation, env: Environment, instance: Instance) -> None: ...

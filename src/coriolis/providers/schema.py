@@ -12,6 +12,11 @@ SecretText = Annotated[Secret, WithJsonSchema({"type": "string", "format": "pass
 """A field that is never shown; schema readers find its name in `passwordFields` too."""
 
 
+def in_lower_case(value: Any) -> Any:
+    """Before validation of an option that published examples write as SSH and HTTPS."""
+    return value.lower() if isinstance(value, str) else value
+
+
 class OptionModel(BaseModel):
     """Base of every connection info and environment. A key given as null counts as not given."""
 

@@ -4,6 +4,7 @@ old one for as long as jobs of the old one may be stored."""
 from coriolis.engine.step import Step
 from coriolis.steps.clone_transfer_disks import CloneTransferDisks
 from coriolis.steps.delete_os_morphing_resources import DeleteOsMorphingResources
+from coriolis.steps.delete_source_points import DeleteSourcePoints
 from coriolis.steps.delete_transfer_disks import DeleteTransferDisks
 from coriolis.steps.delete_transfer_source_resources import DeleteTransferSourceResources
 from coriolis.steps.delete_transfer_target_resources import DeleteTransferTargetResources
@@ -29,6 +30,7 @@ from coriolis.steps.verify_replica_disks import VerifyReplicaDisks
 STEPS: tuple[type[Step], ...] = (
     CloneTransferDisks,
     DeleteOsMorphingResources,
+    DeleteSourcePoints,
     DeleteTransferDisks,
     DeleteTransferSourceResources,
     DeleteTransferTargetResources,

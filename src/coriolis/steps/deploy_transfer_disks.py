@@ -45,7 +45,8 @@ class DeployTransferDisks(Step):
         """Removes replicas that nothing was ever written to. Where a copy had begun they stay: the next run
         compares and goes on from there."""
         known = op.database.replicas.disks(self.transfer_id, self.instance_name)
-        empty = [replica for replica in known if replica.generation == 0 and not replica.dirty]
+        # one that began dirty, as new volumes may hold anything, has no journal before the first write
+        empty = [r for r in known if r.generation == 0 and (not r.dirty or r.journal is None)]
         unknown = self._created_but_unknown(op, {replica.volume_name for replica in known})
         if empty or unknown:
             op.destination(self.endpoint_id).delete_disks(op.on(self.endpoint_id), [*empty, *unknown])

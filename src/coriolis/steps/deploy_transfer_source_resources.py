@@ -9,6 +9,7 @@ from coriolis.engine.step import Step
 from coriolis.model.enums import TaskType
 from coriolis.model.instance import Instance
 from coriolis.providers.base import SourceResources
+from coriolis.steps.ends import recorded_points
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,15 @@ class DeployTransferSourceResources(Step):
 
     endpoint_id: str
     environment: Mapping[str, Any]
+    transfer_id: str = ""  # jobs of before there were points know neither
+    instance_name: str = ""
 
     def execute(self, op: StepContext, instance: Instance) -> SourceResources:
         cloud = op.source(self.endpoint_id)
-        return cloud.deploy_source_resources(op.on(self.endpoint_id), self.environment, instance)
+        points = recorded_points(op, self.transfer_id, self.instance_name)
+        return cloud.deploy_source_resources(op.on(self.endpoint_id), self.environment, instance, points)
 
     def revert(self, op: StepContext, instance: Instance) -> None:
         cloud = op.source(self.endpoint_id)
-        cloud.delete_source_resources(op.on(self.endpoint_id), self.environment, instance)
+        points = recorded_points(op, self.transfer_id, self.instance_name)
+        cloud.delete_source_resources(op.on(self.endpoint_id), self.environment, instance, points)

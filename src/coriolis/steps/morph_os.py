@@ -6,6 +6,7 @@ from typing import Any
 
 from coriolis.engine.context import StepContext
 from coriolis.engine.step import Step
+from coriolis.errors import NotSupported
 from coriolis.model.enums import EventLevel, OsType, TaskType
 from coriolis.model.instance import Instance
 from coriolis.model.replica import DetectedOs
@@ -48,6 +49,15 @@ class MorphOs(Step):
         detected = run_morph_job(job, report=op.progress, check=op.check)
         op.event(EventLevel.INFO, f"Adapted {detected.friendly_name} to the destination.")
         return detected
+
+
+def refuse_unmorphable(instance: Instance) -> None:
+    """Raises NotSupported for a guest that OSMorphing knows nothing of, before its disks are copied and verified."""
+    if instance.os_type == OsType.WINDOWS:
+        raise NotSupported(
+            message=f"{instance.name!r} runs Windows, which OSMorphing does not adapt yet: prepare its drivers on the "
+            "source and deploy with skip_os_morphing."
+        )
 
 
 def scripts_for(

@@ -7,17 +7,17 @@ from pathlib import Path
 from coriolis.engine.context import StepContext
 from coriolis.engine.progress import readable_bytes
 from coriolis.engine.step import Step
-from coriolis.errors import EngineError, VerificationFailed
+from coriolis.errors import VerificationFailed
 from coriolis.model.enums import EventLevel, TaskType
 from coriolis.model.instance import Disk, Instance
 from coriolis.model.progress import DiskResult
 from coriolis.model.replica import ContentDigest, ReplicaDisk
-from coriolis.model.worker import WorkerVm
 from coriolis.providers.base import SourceResources, TargetResources
+from coriolis.steps.ends import destination_end, end_of
 from coriolis.steps.replica_files import journal_of, manifest_of, signing_keys, tidy
 from coriolis.steps.run_limits import RunLimits
 from coriolis.transfer.content import subject_of
-from coriolis.transfer.job import CopyJob, DiskCopy, DiskEnd
+from coriolis.transfer.job import CopyJob, DiskCopy, ImageEnd
 from coriolis.transfer.journal import resumable
 from coriolis.transfer.limits import Limits
 from coriolis.transfer.process import run_copy_job
@@ -46,8 +46,8 @@ class ReplicateDisks(Step):
         target_resources: TargetResources,
     ) -> tuple[ReplicaDisk, ...]:
         before = self._present(op)
-        ends = source_resources.worker, target_resources.worker
-        copies = [self._copy(op, disk, before[disk.id], *ends) for disk in instance.disks]
+        resources = source_resources, target_resources
+        copies = [self._copy(op, disk, before[disk.id], *resources) for disk in instance.disks]
         aims = {"generations": {copy.disk_id: copy.generation for copy in copies}}
         op.checkpoint(aims)
         # From here on only the run that keeps these journals may have written to the replicas.
@@ -59,7 +59,8 @@ class ReplicateDisks(Step):
             tidy(copy.manifest.parent, _files(op, replica))
         try:
             limits = RunLimits(op, self.transfer_id)
-            job = self._job(op, copies, limits.current)
+            route = target_resources.route or op.settings.transfer.route
+            job = self._job(op, copies, limits.current, route)
             results = run_copy_job(job, report=op.disk_progress, check=op.check, limits=limits)
         except VerificationFailed as error:
             op.event(EventLevel.ERROR, f"{error.message} The next execution compares and mends it.")
@@ -72,6 +73,7 @@ class ReplicateDisks(Step):
                 manifest=_relative(op, copy.manifest),
                 journal=None,
                 digest=_digest_of(result, op.settings.transfer.leaf_size),
+                source_point=_point_of(copy),
             )
             for copy, replica, result in zip(copies, begun, results, strict=True)
         )
@@ -99,8 +101,15 @@ class ReplicateDisks(Step):
         op.database.replicas.save(op.fence, self.transfer_id, self.instance_name, replicas)
 
     def _copy(
-        self, op: StepContext, disk: Disk, replica: ReplicaDisk, source: WorkerVm, target: WorkerVm
+        self,
+        op: StepContext,
+        disk: Disk,
+        replica: ReplicaDisk,
+        source: SourceResources,
+        target: TargetResources,
     ) -> DiskCopy:
+        source_end = end_of(source, disk.id)
+        since = source_end.disk.since if isinstance(source_end, ImageEnd) else None
         generation = replica.generation + 1
         place = (self.transfer_id, self.instance_name, disk.id, generation, op.token)
         manifest = op.settings.state_dir / manifest_of(*place)
@@ -111,7 +120,7 @@ class ReplicateDisks(Step):
         copy = DiskCopy(
             disk_id=disk.id,
             size_bytes=disk.size_bytes,
-            source=_end(source, disk.id),
+            source=source_end,
             destination=destination_end(target, replica),
             generation=generation,
             manifest=manifest,
@@ -119,6 +128,7 @@ class ReplicateDisks(Step):
             compare_destination=not untouched and (previous is None or replica.dirty),
             destination_zeroed=untouched,
             journal=journal_of(manifest),
+            since=since if since == replica.source_point else None,
         )
         if replica.dirty and replica.journal is not None:
             kept = op.settings.state_dir / replica.journal
@@ -130,7 +140,7 @@ class ReplicateDisks(Step):
     def _scope(self) -> str:
         return f"{self.transfer_id}/{self.instance_name}"
 
-    def _job(self, op: StepContext, copies: Sequence[DiskCopy], limits: Limits) -> CopyJob:
+    def _job(self, op: StepContext, copies: Sequence[DiskCopy], limits: Limits, route: str) -> CopyJob:
         transfer = op.settings.transfer
         return CopyJob(
             copies=tuple(copies),
@@ -140,7 +150,7 @@ class ReplicateDisks(Step):
             compression=transfer.compression,
             parallel_disks=transfer.parallel_disks,
             connect_timeout=transfer.connect_timeout,
-            route=transfer.route,
+            route=route,
             agent_ports=transfer.agent_ports,
             limits=limits,
             signing_keys=signing_keys(op.settings),
@@ -160,6 +170,7 @@ def describe_results(results: Sequence[DiskResult]) -> str:
     figures = ", ".join(
         f"{readable_bytes(sum(getattr(result, name) for result in results))} {word}"
         for name, word in (
+            ("read", "read"),
             ("moved", "moved"),
             ("zero", "zero"),
             ("unchanged", "unchanged"),
@@ -175,6 +186,7 @@ _ROUTES = {
     "tls": "TLS between the workers, through this conductor",
     "direct": "TLS from worker to worker",
     "ssh": "SSH",
+    "local": "none, this conductor reads and writes itself",
 }
 
 
@@ -184,17 +196,8 @@ def _describe_routes(results: Sequence[DiskResult]) -> str:
     return f"Route: {routes}{f' ({reasons})' if reasons else ''}."
 
 
-def _end(worker: WorkerVm, disk_id: str) -> DiskEnd:
-    for disk in worker.disks:
-        if disk.disk_id == disk_id:
-            return DiskEnd(worker.login, disk)
-    raise EngineError(message=f"Worker {worker.name!r} was deployed without disk {disk_id!r}.")
-
-
-def destination_end(worker: WorkerVm, replica: ReplicaDisk) -> DiskEnd:
-    """Known by its volume: what is on record of a volume is worth nothing for another one."""
-    end = _end(worker, replica.disk_id)
-    return replace(end, disk=replace(end.disk, disk_id=replica.volume_id))
+def _point_of(copy: DiskCopy) -> str | None:
+    return copy.source.disk.point if isinstance(copy.source, ImageEnd) else None
 
 
 def _digest_of(result: DiskResult, leaf_size: int) -> ContentDigest | None:

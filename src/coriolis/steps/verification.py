@@ -12,9 +12,10 @@ from coriolis.engine.progress import readable_bytes
 from coriolis.errors import Cancelled, VerificationFailed
 from coriolis.model.enums import EventLevel
 from coriolis.model.replica import ContentDigest, ReplicaDisk
-from coriolis.model.worker import WorkerDisk, WorkerVm
+from coriolis.steps.ends import Resources, ends_of
 from coriolis.steps.replica_files import signing_keys
 from coriolis.transfer.audit import verify_content, verify_disk
+from coriolis.transfer.job import CopyEnd
 from coriolis.transfer.manifest import LeafList, ManifestHeader, UnusableLeafListError
 
 _POLL_SECONDS = 0.5
@@ -40,11 +41,11 @@ class Verification:
 
 
 class DiskAudit:
-    """Of the replicas of one instance, or of clones of them, on the worker that has them attached."""
+    """Of the replicas of one instance, or of clones of them, where `resources` have them."""
 
-    def __init__(self, op: StepContext, worker: WorkerVm, transfer_id: str, instance_name: str) -> None:
+    def __init__(self, op: StepContext, resources: Resources, transfer_id: str, instance_name: str) -> None:
         self._op = op
-        self._worker = worker
+        self._ends = ends_of(resources)
         self._transfer_id = transfer_id
         self._instance_name = instance_name
         self._keys = signing_keys(op.settings)
@@ -55,12 +56,11 @@ class DiskAudit:
         """Re-reads all of them that can be compared. A replica that differs is marked dirty, so that the next run
         compares and mends it, and is an event; the caller decides what else follows."""
         began = time.monotonic()
-        attached = {disk.disk_id: disk for disk in self._worker.disks}
-        proofs = [(replica, self._proof_of(replica)) for replica in replicas if replica.disk_id in attached]
+        proofs = [(replica, self._proof_of(replica)) for replica in replicas if replica.disk_id in self._ends]
         chosen = [replica for replica, proof in proofs if proof is not None]
         with ThreadPoolExecutor(max_workers=self._op.settings.transfer.parallel_disks) as pool:
             futures = [
-                pool.submit(self._verify, attached[replica.disk_id], proof)
+                pool.submit(self._verify, self._ends[replica.disk_id], proof)
                 for replica, proof in proofs
                 if proof is not None
             ]
@@ -95,20 +95,19 @@ class DiskAudit:
         self._op.event(EventLevel.WARNING, f"Disk {replica.disk_id} is not verified: {why}.")
         return None
 
-    def _verify(self, disk: WorkerDisk, proof: Path | ContentDigest) -> VerificationFailed | None:
+    def _verify(self, end: CopyEnd, proof: Path | ContentDigest) -> VerificationFailed | None:
         """In a thread of its own. Raises what keeps it from finding out."""
 
         def progress(done: int) -> None:
-            self._read[disk.disk_id] = done
+            self._read[end.disk.disk_id] = done
 
-        login, timeout = self._worker.login, self._op.settings.transfer.connect_timeout
+        timeout = self._op.settings.transfer.connect_timeout
         try:
             if isinstance(proof, ContentDigest):
-                verify_content(login, disk, proof, timeout=timeout, check=self._check, progress=progress)
+                verify_content(end, proof, timeout=timeout, check=self._check, progress=progress)
             else:
                 verify_disk(
-                    login,
-                    disk,
+                    end,
                     proof,
                     keys=self._keys,
                     timeout=timeout,

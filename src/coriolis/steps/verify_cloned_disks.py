@@ -24,7 +24,7 @@ class VerifyClonedDisks(Step):
 
     def execute(self, op: StepContext, instance: Instance, morphing_resources: MorphingResources) -> None:
         replicas = replicas_to_deploy(op.database, self.transfer_id, self.instance_name, instance)
-        audit = DiskAudit(op, morphing_resources.worker, self.transfer_id, self.instance_name)
+        audit = DiskAudit(op, morphing_resources, self.transfer_id, self.instance_name)
         found = audit.run(replicas)
         op.event(EventLevel.ERROR if found.bad else EventLevel.INFO, found.describe())
         if found.bad:

@@ -24,7 +24,7 @@ class VerifyReplicaDisks(Step):
     def execute(
         self, op: StepContext, replicas: tuple[ReplicaDisk, ...], target_resources: TargetResources
     ) -> None:
-        audit = DiskAudit(op, target_resources.worker, self.transfer_id, self.instance_name)
+        audit = DiskAudit(op, target_resources, self.transfer_id, self.instance_name)
         found = audit.run(replicas)
         for disk_id in found.good:
             op.event(EventLevel.INFO, f"Disk {disk_id} holds what was copied to it.")

@@ -39,6 +39,7 @@ class ReplicaRepository(Repository):
                     "manifest": replica.manifest,
                     "journal": replica.journal,
                     "digest": None if replica.digest is None else str(replica.digest),
+                    "source_point": replica.source_point,
                     "position": position,
                 }
                 if replica.disk_id in known:
@@ -80,6 +81,7 @@ def _disk(record: ReplicaRecord) -> ReplicaDisk:
         manifest=record.manifest,
         journal=record.journal,
         digest=None if record.digest is None else ContentDigest.parse(record.digest),
+        source_point=record.source_point,
     )
 
 
@@ -97,6 +99,7 @@ def _record(row: Row) -> ReplicaRecord:
         manifest=row["manifest"],
         journal=row["journal"],
         digest=row["digest"],
+        source_point=row["source_point"],
         position=row["position"],
         **stamps(row),
     )

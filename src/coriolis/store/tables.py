@@ -312,6 +312,7 @@ REPLICA_DISK = sa.Table(
     sa.Column("manifest", sa.String(1024)),
     sa.Column("journal", sa.String(1024)),
     sa.Column("digest", sa.String(255)),
+    sa.Column("source_point", sa.Text),
     *_stamps(),
     sa.Index(None, "transfer_id", "instance"),
 )

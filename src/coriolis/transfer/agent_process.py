@@ -1,4 +1,4 @@
-"""An agent on a worker, driven over one SSH connection."""
+"""An agent, driven over one connection to where it runs."""
 
 import select
 import time
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from coriolis import agent
 from coriolis.agent import frames
 from coriolis.agent.frames import Geometry, Header, ProtocolError
 from coriolis.agent.pipes import FrameStream, StreamClosedError, read_exactly, write_all
@@ -17,15 +16,13 @@ from coriolis.errors import (
     TransferError,
     TransferInterrupted,
     VerificationFailed,
-    WorkerError,
     WorkerUnreachable,
     WriterFenced,
 )
 from coriolis.transfer.connection import Connection
+from coriolis.transfer.host import ConductorHost, host_of
 from coriolis.transfer.introduction import Introduction, read_count, read_introduction
-from coriolis.transfer.job import DiskEnd
-from coriolis.workers import remote_python
-from coriolis.workers.ssh import CONNECTION_LOST, SshSession, connection_failure
+from coriolis.transfer.job import CopyEnd
 
 Check = Callable[[], None]
 """Called at least twice a second while waiting; may raise."""
@@ -45,7 +42,7 @@ class Assignment:
     """
 
     role: str
-    end: DiskEnd
+    end: CopyEnd
     disk_id: str
     geometry: Geometry
     scope: str = ""
@@ -59,12 +56,17 @@ class AgentProcess:
         self.assignment = assignment
         self.lost_route = False
         """It said that its data connection ended, which it does not know the reason of."""
-        self._session = SshSession(assignment.end.login)
-        self._connection = Connection(self._session)
+        self._host = host_of(assignment.end)
+        self._connection = Connection(self._host)
 
     @property
     def address(self) -> str:
-        return self.assignment.end.login.address
+        return self._host.address
+
+    @property
+    def is_local(self) -> bool:
+        """It runs on this conductor."""
+        return isinstance(self._host, ConductorHost)
 
     @property
     def stream(self) -> FrameStream:
@@ -85,14 +87,13 @@ class AgentProcess:
             while time.monotonic() < resume:
                 check()
                 time.sleep(_POLL_SECONDS)
-            self._connection = Connection(self._session)
+            self._connection = Connection(self._host)
 
     def _handshake(self, check: Check) -> Introduction:
         try:
-            code = remote_python.bundle(agent.__name__, agent.ORDER, "main")
             hello = {
                 "role": self.assignment.role,
-                "serial": self.assignment.end.disk.serial,
+                "serial": self._host.serial,
                 "size": self.assignment.geometry.size,
                 "leaf": self.assignment.geometry.leaf,
                 "wait": _DEVICE_SECONDS,
@@ -100,11 +101,11 @@ class AgentProcess:
                 "disk": self.assignment.disk_id,
                 "token": self.assignment.token,
             }
-            write_all(self.stream.outgoing, [code, frames.json_frame(frames.HELLO, hello)])
+            write_all(self.stream.outgoing, [self._host.opening(), frames.json_frame(frames.HELLO, hello)])
             self.wait_readable(check, time.monotonic() + _HANDSHAKE_SECONDS)
             answer = self.receive_json(frames.HELLO)
         except StreamClosedError as closed:
-            raise self._connection_failure() from closed
+            raise self._host.failure(*self._connection.last_words()) from closed
         self.stream.geometry = self.assignment.geometry
         with self.failures_named():
             return read_introduction(answer)
@@ -128,7 +129,7 @@ class AgentProcess:
         while not poll.poll(_POLL_SECONDS * 1000):
             check()
             if deadline is not None and time.monotonic() > deadline:
-                raise WorkerUnreachable(worker=self._session.name, reason="the agent does not answer.")
+                raise WorkerUnreachable(worker=self._host.name, reason="the agent does not answer.")
 
     def receive(self) -> Header:
         """The next header that is not an ERROR, which is raised. Raises TransferInterrupted if the agent is
@@ -172,11 +173,11 @@ class AgentProcess:
     def interrupted(self) -> TransferInterrupted:
         """Why the stream ended; waits a moment for ssh to say it."""
         code, said = self._connection.last_words()
-        reason = f"the {self.assignment.role} on worker {self._session.name} is gone (code {code}). {said}"
+        reason = f"the {self.assignment.role} {self._host.place} is gone (code {code}). {said}"
         return TransferInterrupted(disk=self.assignment.disk_id, reason=reason.rstrip())
 
     def protocol_failure(self, text: str) -> TransferError:
-        reason = f"the {self.assignment.role} on worker {self._session.name} broke the protocol: {text}"
+        reason = f"the {self.assignment.role} {self._host.place} broke the protocol: {text}"
         return TransferError(disk=self.assignment.disk_id, reason=reason)
 
     def _reported(self, message: dict[str, Any]) -> CoriolisError:
@@ -186,22 +187,18 @@ class AgentProcess:
                 offset, length = read_count(message, "offset"), read_count(message, "length")
             return VerificationFailed(disk=disk, offset=offset, length=length, reason=text)
         self.lost_route = kind == "route closed"
-        reason = f"the {self.assignment.role} on worker {self._session.name}: {text}"
+        reason = f"the {self.assignment.role} {self._host.place}: {text}"
         if kind == "fenced":
             return WriterFenced(disk=disk, reason=reason)
+        if kind == "unavailable":
+            return TransferInterrupted(disk=disk, reason=reason)
         if kind in ("route", "route closed"):
             return RouteFailed(disk=disk, reason=reason)
         return TransferError(disk=disk, reason=reason)
 
-    def _connection_failure(self) -> WorkerError:
-        code, said = self._connection.last_words()
-        if code == CONNECTION_LOST:
-            return connection_failure(self._session.name, said)
-        return WorkerError(worker=self._session.name, reason=f"the agent did not start (code {code}). {said}")
-
     def close(self) -> None:
         self._connection.end()
-        self._session.close()
+        self._host.close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""Re-reading a disk on a worker: proof of what it holds, independent of how it got there."""
+"""Re-reading a disk where it is: proof of what it holds, independent of how it got there."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,9 +12,8 @@ from coriolis.agent.frames import DIGEST_BYTES, Geometry
 from coriolis.agent.pipes import read_exactly
 from coriolis.errors import TransferError, VerificationFailed
 from coriolis.model.replica import ContentDigest
-from coriolis.model.worker import SshLogin, WorkerDisk
 from coriolis.transfer.agent_process import AgentProcess, Assignment, Check
-from coriolis.transfer.job import DiskEnd
+from coriolis.transfer.job import CopyEnd
 from coriolis.transfer.manifest import LeafList, UnusableLeafListError
 from coriolis.transfer.signing import SigningKeys
 
@@ -34,19 +33,18 @@ class DiskDigests:
 
 
 def hash_disk(
-    login: SshLogin,
-    disk: WorkerDisk,
+    end: CopyEnd,
     *,
     leaf_size: int = 65536,
     algorithm: str = "sha256",
     timeout: float = 300.0,
     check: Check = lambda: None,
 ) -> DiskDigests:
-    """Reads the first `disk.size_bytes` of the disk past the page cache. `timeout` is for the connection;
+    """Reads the first `end.disk.size_bytes` of the disk past the page cache. `timeout` is for the connection;
     `check` is called at least twice a second and may raise. Raises TransferError and WorkerError kinds.
     """
-    geometry = Geometry(disk.size_bytes, leaf_size)
-    with AgentProcess(Assignment("hasher", DiskEnd(login, disk), disk.disk_id, geometry)) as process:
+    geometry = Geometry(end.disk.size_bytes, leaf_size)
+    with AgentProcess(Assignment("hasher", end, end.disk.disk_id, geometry)) as process:
         process.introduce(time.monotonic() + timeout, check)
         process.begin(algorithm=algorithm)
         leaves = bytearray(geometry.list_bytes)
@@ -55,8 +53,7 @@ def hash_disk(
 
 
 def verify_disk(
-    login: SshLogin,
-    disk: WorkerDisk,
+    end: CopyEnd,
     manifest: Path,
     *,
     keys: SigningKeys = (),
@@ -67,25 +64,24 @@ def verify_disk(
     """The root digest, if the whole disk holds what its manifest says; else raises VerificationFailed with the
     first range that differs.
     """
+    disk_id = end.disk.disk_id
     try:
         leaves = LeafList(manifest, keys)
     except UnusableLeafListError as error:
-        raise TransferError(disk=disk.disk_id, reason=f"no manifest to verify it by: {error}") from error
+        raise TransferError(disk=disk_id, reason=f"no manifest to verify it by: {error}") from error
     with leaves:
         header, differing = leaves.header, Differences(leaves.header.geometry, leaves.digests)
-        end = DiskEnd(login, WorkerDisk(disk.disk_id, disk.serial, header.size))
-        with AgentProcess(Assignment("hasher", end, disk.disk_id, header.geometry)) as process:
+        with AgentProcess(Assignment("hasher", end, disk_id, header.geometry)) as process:
             process.introduce(time.monotonic() + timeout, check)
             process.begin(algorithm=header.algorithm)
             for position, digests in received_pieces(process, check, progress):
                 differing.compare(position, digests)
-        differing.raise_if_any(disk.disk_id)
+        differing.raise_if_any(disk_id)
         return header.root
 
 
 def verify_content(
-    login: SshLogin,
-    disk: WorkerDisk,
+    end: CopyEnd,
     digest: ContentDigest,
     *,
     timeout: float,
@@ -94,9 +90,8 @@ def verify_content(
 ) -> None:
     """As `verify_disk`, without a list: what differs is somewhere on the disk."""
     geometry = Geometry(digest.size, digest.leaf)
-    end = DiskEnd(login, WorkerDisk(disk.disk_id, disk.serial, digest.size))
     found = Root(geometry, digest.algorithm)
-    with AgentProcess(Assignment("hasher", end, disk.disk_id, geometry)) as process:
+    with AgentProcess(Assignment("hasher", end, end.disk.disk_id, geometry)) as process:
         process.introduce(time.monotonic() + timeout, check)
         process.begin(algorithm=digest.algorithm)
         for _, digests in received_pieces(process, check, progress):
@@ -105,11 +100,11 @@ def verify_content(
         reason = (
             "its root digest is not that of the copy; the list that would tell where is not on this host."
         )
-        raise VerificationFailed(disk=disk.disk_id, offset=0, length=digest.size, reason=reason)
+        raise VerificationFailed(disk=end.disk.disk_id, offset=0, length=digest.size, reason=reason)
 
 
 def verify_sample(
-    end: DiskEnd,
+    end: CopyEnd,
     disk_id: str,
     geometry: Geometry,
     algorithm: str,

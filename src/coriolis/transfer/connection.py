@@ -1,24 +1,18 @@
-"""One SSH connection with frames on its standard streams and a few last words on the third."""
+"""The process of an agent, with frames on its standard streams and a few last words on the third."""
 
 import subprocess
 import threading
 
 from coriolis.agent.pipes import FrameStream
-from coriolis.workers import remote_python
-from coriolis.workers.ssh import SshSession
+from coriolis.transfer.host import Host
 
 _ENDING_SECONDS = 5.0
 _STDERR_BYTES = 4000
 
 
 class Connection:
-    """Starts Python on the worker. The ssh process stays in our process group, so that whoever ends the group
-    ends it too.
-    """
-
-    def __init__(self, session: SshSession) -> None:
-        command = remote_python.shell_command(sudo=not session.is_root)
-        self._process = session.popen(command, new_session=False)
+    def __init__(self, host: Host) -> None:
+        self._process = host.start()
         pipes = [self._process.stdin, self._process.stdout, self._process.stderr]
         self._pipes = [pipe for pipe in pipes if pipe is not None]
         stdin, stdout, stderr = (pipe.fileno() for pipe in self._pipes)
@@ -42,7 +36,7 @@ class Connection:
         return code, self._said.decode(errors="replace").strip()
 
     def end(self) -> None:
-        """The end of its stdin ends the agent; ssh is given no time, since nothing more is wanted of it."""
+        """The end of its stdin ends the agent; its process is given no time, since nothing more is wanted of it."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()

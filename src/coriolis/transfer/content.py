@@ -1,5 +1,6 @@
 """What the destination of a copy holds before an attempt writes to it, and the journal of that."""
 
+import itertools
 import mmap
 import os
 import tempfile
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coriolis.agent.digests import ZeroDigests
-from coriolis.agent.frames import Geometry
+from coriolis.agent.frames import DIGEST_BYTES, Geometry
 from coriolis.transfer.job import CopyJob, DiskCopy
 from coriolis.transfer.journal import (
     UNKNOWN,
@@ -24,6 +25,12 @@ from coriolis.transfer.journal import (
 from coriolis.transfer.manifest import LeafList, ManifestHeader, UnusableLeafListError, drafting
 
 _FILL_LEAVES = 65536
+_COMPARED_BYTES = 65536
+MOST_RANGES = 1000
+"""What fits into one message to an agent."""
+
+Ranges = tuple[tuple[int, int], ...]
+"""Offset and length, in bytes of the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,23 @@ class DestinationContent:
         journal = Journal.begin(path, header, self._job.token)
         self._stack.callback(journal.close)
         return journal
+
+    def strays(self, content: Content) -> Ranges | None:
+        """Where the destination may hold something else than the last published list says; None where that may be
+        anywhere.
+        """
+        if content.journal is None:
+            return () if content.root is not None else None
+        header, previous = content.journal.header, self._disk.previous
+        if header.base != "list" or previous is None or not previous.exists():
+            return None
+        try:
+            with LeafList(previous, self._job.signing_keys) as leaves:
+                if leaves.header.root != header.base_root:
+                    return None
+                return differing(content.digests, leaves.digests, self._geometry)
+        except UnusableLeafListError:
+            return None
 
     def header(self, algorithm: str, root: str) -> ManifestHeader:
         """Of the list that this run publishes."""
@@ -161,6 +185,41 @@ class DestinationContent:
 
     def _complain(self, why: str) -> None:
         self._note(f"disk {self._disk.disk_id}: the destination is compared, {why}")
+
+
+def differing(one: Any, other: Any, geometry: Geometry) -> Ranges:
+    """Of two leaf lists: ranges of bytes, ascending, that hold all leaves that differ. The smallest gaps between
+    them are closed until they are no more than `MOST_RANGES`.
+    """
+    runs: list[tuple[int, int]] = []
+    for start in range(0, len(one), _COMPARED_BYTES):
+        if one[start : start + _COMPARED_BYTES] == other[start : start + _COMPARED_BYTES]:
+            continue
+        for place in range(start, min(start + _COMPARED_BYTES, len(one)), DIGEST_BYTES):
+            if one[place : place + DIGEST_BYTES] != other[place : place + DIGEST_BYTES]:
+                leaf = place // DIGEST_BYTES
+                runs[-1:] = _prolonged(runs[-1:], leaf)
+    gap = _gap_to_close(runs)
+    joined: list[tuple[int, int]] = []
+    for first, end in runs:
+        if joined and first - joined[-1][1] <= gap:
+            joined[-1] = joined[-1][0], end
+        else:
+            joined.append((first, end))
+    leaf_size = geometry.leaf
+    return tuple((a * leaf_size, min(b * leaf_size, geometry.size) - a * leaf_size) for a, b in joined)
+
+
+def _prolonged(last: list[tuple[int, int]], leaf: int) -> list[tuple[int, int]]:
+    if last and last[0][1] == leaf:
+        return [(last[0][0], leaf + 1)]
+    return [*last, (leaf, leaf + 1)]
+
+
+def _gap_to_close(runs: list[tuple[int, int]]) -> int:
+    gaps = sorted(later[0] - earlier[1] for earlier, later in itertools.pairwise(runs))
+    surplus = len(runs) - MOST_RANGES
+    return gaps[surplus - 1] if surplus > 0 else 0
 
 
 def subject_of(disk: DiskCopy, scope: str, leaf_size: int) -> Subject:

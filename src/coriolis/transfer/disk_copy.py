@@ -13,7 +13,7 @@ from coriolis.model.progress import DiskProgress, DiskResult
 from coriolis.transfer.agent_process import AgentProcess, Assignment, Check
 from coriolis.transfer.algorithm import choose_algorithm
 from coriolis.transfer.audit import receive_hashes, verify_sample
-from coriolis.transfer.content import Content, DestinationContent
+from coriolis.transfer.content import Content, DestinationContent, Ranges
 from coriolis.transfer.exchange import RelayTotals
 from coriolis.transfer.introduction import Introduction
 from coriolis.transfer.job import CopyJob, DiskCopy
@@ -69,7 +69,7 @@ class DiskCopier:
             )
             journal = destination.journal(content, algorithm)
             route = stack.enter_context(self._route(reader, writer))
-            self._begin(route, reader, writer, algorithm, content)
+            self._begin(route, (reader, writer), algorithm, content, destination.strays(content))
             draft = stack.enter_context(
                 drafting(self._disk.manifest, self._geometry, algorithm, content.digests, journal)
             )
@@ -118,16 +118,20 @@ class DiskCopier:
     def _begin(
         self,
         route: Route,
-        reader: End,
-        writer: End,
+        ends: tuple[End, End],
         algorithm: str,
         content: Content,
+        strays: Ranges | None,
     ) -> None:
+        reader, writer = ends
+        route_kind = "ssh" if route.is_relayed else route.kind
         codecs = [name for name in reader.introduction.codecs if name in writer.introduction.codecs]
-        writer.process.begin(algorithm=algorithm, route=route.kind)
+        writer.process.begin(algorithm=algorithm, route=route_kind)
         reader.process.begin(
             algorithm=algorithm,
-            route=route.kind,
+            route=route_kind,
+            since=None if strays is None else self._disk.since,
+            also=strays or (),
             baseline=content.kind,
             codecs=codecs,
             compression=self._job.compression,
@@ -141,6 +145,7 @@ class DiskCopier:
         return DiskResult(
             disk_id=self._disk.disk_id,
             size=self._geometry.size,
+            read=totals.read,
             moved=totals.moved,
             zero=totals.zero,
             unchanged=totals.unchanged,

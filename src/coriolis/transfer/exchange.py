@@ -27,6 +27,7 @@ class RelayTotals:
     """
 
     scanned: int
+    read: int
     moved: int
     zero: int
     unchanged: int
@@ -118,7 +119,7 @@ class Exchange(ABC):
         if summary.get("root") != self._draft.root():
             reason = "the leaf list collected on the way is not the one the reader made."
             raise TransferError(disk=self._source.assignment.disk_id, reason=reason)
-        counts = self._source.checked_counts(summary, "scanned", "moved", "zero", "unchanged")
+        counts = self._source.checked_counts(summary, "scanned", "read", "moved", "zero", "unchanged")
         return RelayTotals(**counts, wire=self._wire_bytes(summary), root=str(summary["root"]))
 
     def _wait_for_answer(self, check: Check) -> None:

@@ -5,6 +5,7 @@ pipe.
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from coriolis.model.image import ImageDisk
 from coriolis.model.worker import SshLogin, WorkerDisk
 from coriolis.transfer.limits import Limits
 from coriolis.transfer.signing import SigningKeys
@@ -19,6 +20,16 @@ class DiskEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageEnd:
+    """A disk that this conductor opens itself."""
+
+    disk: ImageDisk
+
+
+CopyEnd = DiskEnd | ImageEnd
+
+
+@dataclass(frozen=True, slots=True)
 class DiskCopy:
     """One disk of a run.
 
@@ -29,18 +40,21 @@ class DiskCopy:
     `journal`: where what becomes durable is noted while the run is under way. If there is one already, of an
     earlier attempt at the same generation, it tells what the destination holds, and only without a usable one
     the destination is compared; for that `previous` stays what it was when the journal was begun.
+    `since`: the source's name for the point in time whose content `previous` is the list of, if its image can tell what
+    changed; what did not is not read.
     """
 
     disk_id: str
     size_bytes: int
-    source: DiskEnd
-    destination: DiskEnd
+    source: CopyEnd
+    destination: CopyEnd
     generation: int
     manifest: Path
     previous: Path | None = None
     compare_destination: bool = False
     destination_zeroed: bool = False
     journal: Path | None = None
+    since: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 tls     TLS 1.3 between the two workers; both listen, this process dials them and splices ciphertext
 direct  the same session over a connection that the source worker dials itself; tls while bandwidth is limited
 ssh     through the two SSH sessions, which always are there; this process decrypts and encrypts
+local   both agents run on this conductor: through pipes
 auto    tls where both ports can be reached, else ssh
 """
 
@@ -62,12 +63,17 @@ class Route:
         self._limiter = limiter
         self._splice: Splice | None = None
 
+    @property
+    def is_relayed(self) -> bool:
+        """Payloads go where headers and digests go."""
+        return self.kind in ("ssh", "local")
+
     def spliced(self, source: socket.socket, destination: socket.socket) -> Self:
         self._splice = Splice(source, destination, self._limiter)
         return self
 
     def exchange(self, draft: Draft, progress: Callable[[int, int], None]) -> Exchange:
-        if self.kind == "ssh":
+        if self.is_relayed:
             return Relay(self._reader, self._writer, draft, progress, self._limiter)
         return EndToEnd(self._reader, self._writer, draft, progress, self._limiter, splice=self._splice)
 
@@ -87,10 +93,13 @@ def choose_route(wish: RouteWish, reader: End, writer: End, limiter: Limiter, ch
     route will do, and what the agents report.
     """
     ends = (reader.process, writer.process)
+    if all(end.is_local for end in ends):
+        return Route("local", *ends, limiter)
     if wish.kind == "ssh":
         return Route("ssh", *ends, limiter)
-    # Only what passes this process can be held up by it.
-    make = _direct if wish.kind == "direct" and not limiter.limits_wire else _spliced
+    # Only what passes this process can be held up by it; and a worker does not reach a writer here.
+    is_direct = wish.kind == "direct" and not limiter.limits_wire and not writer.process.is_local
+    make = _direct if is_direct else _spliced
     try:
         _require_tls(reader, writer)
         return make(wish, ends, limiter, check)

@@ -11,22 +11,21 @@ from pydantic import TypeAdapter
 from coriolis import errors
 from coriolis.errors import CoriolisError, TransferError
 from coriolis.model.progress import DiskProgress, DiskResult
-from coriolis.model.secret import SecretCodec
+from coriolis.model.secret import IN_CLEAR
 from coriolis.transfer.job import CopyJob
 from coriolis.transfer.limits import Limits
 
 _JOB: TypeAdapter[CopyJob] = TypeAdapter(CopyJob)
 _LIMITS: TypeAdapter[Limits] = TypeAdapter(Limits)
-_IN_CLEAR = {"secrets": SecretCodec(encrypt=str, decrypt=str)}  # the pipe is private to parent and child
 
 
 def dump_job(job: CopyJob) -> bytes:
     """One line of JSON, secrets in clear: for a pipe only."""
-    return _JOB.dump_json(job, context=_IN_CLEAR) + b"\n"
+    return _JOB.dump_json(job, context=IN_CLEAR) + b"\n"
 
 
 def load_job(line: bytes) -> CopyJob:
-    return _JOB.validate_python(json.loads(line), context=_IN_CLEAR)
+    return _JOB.validate_python(json.loads(line), context=IN_CLEAR)
 
 
 def dump_limits(limits: Limits) -> bytes:

@@ -36,11 +36,14 @@ class VmState(StrEnum):
 
 @dataclass(frozen=True)
 class VmDisk:
-    """The guest sees `disk_id` as serial (20 characters of it with virtio). The lowest boot_index boots."""
+    """The guest sees `disk_id` as serial (20 characters of it with virtio), unless `serial` says another one. The
+    lowest boot_index boots.
+    """
 
     disk_id: str
     bus: Bus
     boot_index: int | None = None
+    serial: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,15 @@ class DiskInfo:
     actual_size: int
 
 
+@dataclass(frozen=True)
+class DiskBackup:
+    """`since`: the checkpoint whose changes are told beside the content; `checkpoint`: one to begin at this instant."""
+
+    disk_id: str
+    since: str | None = None
+    checkpoint: str | None = None
+
+
 @dataclass
 class VmStatus:
     state: VmState
@@ -145,6 +157,34 @@ class Hypervisor(Protocol):
 
     def delete_snapshot(self, snapshot_id: str) -> None:
         """The layer itself goes once nothing is based on it."""
+
+    # disks' contents, for whoever transfers images
+    def export_disk(self, export_id: str, disk_id: str, *, writable: bool) -> str:
+        """Serves the disk over NBD: nbd:unix:PATH:exportname=NAME. It must not be attached to a running VM."""
+
+    def export_snapshot(self, export_id: str, snapshot_id: str) -> str:
+        """The same for a frozen content, read-only; its disk may be in use."""
+
+    def close_export(self, export_id: str) -> None:
+        """Does nothing when there is none."""
+
+    def write_disk_file(self, disk_id: str, path: Path) -> None:
+        """The disk's content as a qcow2 file."""
+
+    def read_disk_file(self, disk_id: str, path: Path) -> None:
+        """The reverse: refuses what a host does not trust (backing files, other formats, too large ones)."""
+
+    # backups
+    def start_backup(self, backup_id: str, disks: Sequence[DiskBackup]) -> Mapping[str, str]:
+        """The NBD URL of each disk's content as of one instant, by disk id; a disk with `since` also has the
+        meta context `qemu:dirty-bitmap:`. All disks are of one VM, which runs or not.
+        """
+
+    def stop_backup(self, backup_id: str) -> None:
+        """Does nothing when there is none."""
+
+    def delete_checkpoint(self, checkpoint: str, disk_id: str) -> None:
+        """Does nothing for a disk that lacks it."""
 
     # VMs
     def define_vm(self, spec: VmSpec) -> None: ...

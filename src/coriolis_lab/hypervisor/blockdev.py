@@ -1,6 +1,7 @@
 """Block nodes and the devices that show them to the guest, as QEMU's JSON arguments."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 from coriolis_lab.hypervisor.api import Bus, HypervisorError, Machine, VmDisk
@@ -38,6 +39,12 @@ def overlay_node(top: Layer) -> dict[str, Any]:
     return {**chain_node(top), "backing": None}
 
 
+def scratch_node(name: str, path: Path, backing: str) -> dict[str, Any]:
+    """A layer above a node in use that keeps, during a backup, what the guest overwrites below it."""
+    file = {"driver": "file", "filename": str(path), "cache": _NO_FLUSH}
+    return {"driver": "qcow2", "node-name": name, "file": file, "cache": _NO_FLUSH, "backing": backing}
+
+
 def cd_node(path: str) -> dict[str, Any]:
     return {
         "driver": "raw",
@@ -52,7 +59,8 @@ def disk_device(disk: VmDisk, node: str, machine: Machine, place: Place | None, 
     arguments: dict[str, Any] = {"id": device_id(disk.disk_id), "drive": node}
     if disk.boot_index is not None:
         arguments["bootindex"] = disk.boot_index
-    short, full = disk.disk_id[:_SHORT_SERIAL], disk.disk_id[:36]
+    serial = disk.serial or disk.disk_id
+    short, full = serial[:_SHORT_SERIAL], serial[:36]
     if disk.bus == Bus.VIRTIO:
         if place is None:
             raise HypervisorError("a virtio disk needs a place on the PCI bus")

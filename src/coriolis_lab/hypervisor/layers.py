@@ -8,7 +8,7 @@ layer's file goes when no disk, snapshot, image or child refers to it any more.
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ from coriolis_lab.hypervisor.api import HypervisorError
 
 @dataclass(eq=False)
 class Layer:
-    """`references` counts the disks, snapshots, images and child layers that need this file."""
+    """`references` counts the disks, snapshots, images and child layers that need this file.
+
+    `bitmaps`: the checkpoints whose changes it records, or recorded while it was a disk's top.
+    """
 
     path: Path
     format: str
@@ -27,6 +30,7 @@ class Layer:
     parent: "Layer | None" = None
     is_base: bool = False
     references: int = 0
+    bitmaps: set[str] = field(default_factory=set)
 
     @property
     def chain(self) -> Sequence["Layer"]:
@@ -36,11 +40,19 @@ class Layer:
 
 @dataclass(eq=False)
 class Disk:
-    """`pristine`: nobody has written to it since it was cloned from its image."""
+    """`pristine`: nobody has written to it since it was cloned from its image. `checkpoints`: changes since each
+    are recorded in the top layer, and in every later one.
+    """
 
     id: str
     top: Layer
     pristine: bool = False
+    checkpoints: set[str] = field(default_factory=set)
+
+    def note_checkpoint(self, name: str) -> None:
+        """Its bitmap has been made in the top layer."""
+        self.checkpoints.add(name)
+        self.top.bitmaps.add(name)
 
 
 class LayerStore:
@@ -66,6 +78,9 @@ class LayerStore:
 
     def disk(self, disk_id: str) -> Disk:
         return self._disks[self._known("disk", disk_id, self._disks)]
+
+    def snapshot(self, snapshot_id: str) -> Layer:
+        return self._snapshots[self._known("snapshot", snapshot_id, self._snapshots)]
 
     def create_disk(self, disk_id: str, size: int) -> None:
         _refuse_duplicate("disk", disk_id, self._disks)
@@ -106,11 +121,16 @@ class LayerStore:
 
     def revert(self, disk: Disk, snapshot_id: str) -> None:
         frozen = self._snapshots[self._known("snapshot", snapshot_id, self._snapshots)]
+        disk.checkpoints.clear()
         self._replace_top(disk, self._new_layer(frozen, frozen.size))
 
     def new_overlay(self, disk: Disk) -> Layer:
-        """An empty layer above the disk's top; it becomes the top by `push`."""
-        return self._new_layer(disk.top, disk.top.size)
+        """An empty layer above the disk's top; it becomes the top by `push`. It goes on recording changes."""
+        overlay = self._new_layer(disk.top, disk.top.size)
+        for name in disk.checkpoints:
+            _qemu_img("bitmap", "--add", "-f", overlay.format, overlay.path, name)
+        overlay.bitmaps = set(disk.checkpoints)
+        return overlay
 
     def push(self, disk: Disk, overlay: Layer) -> None:
         """Makes a layer from `new_overlay` the disk's top; the former top is frozen."""
@@ -161,8 +181,7 @@ class LayerStore:
 
     def _new_layer(self, parent: Layer | None, size: int) -> Layer:
         path = self._directory / f"{next(self._numbers):06}.qcow2"
-        backing = ["-b", str(parent.path), "-F", parent.format] if parent else []
-        _qemu_img("create", "-q", "-f", "qcow2", *backing, path, str(size))
+        create_layer(path, size, parent)
         return Layer(path, "qcow2", size, self._refer(parent) if parent else None)
 
     def _base(self, path: Path, file_format: str) -> Layer:
@@ -185,6 +204,11 @@ class LayerStore:
         if name not in registry:
             raise HypervisorError(f"there is no {kind} {name}")
         return name
+
+
+def create_layer(path: Path, size: int, parent: Layer | None = None) -> None:
+    backing = ["-b", str(parent.path), "-F", parent.format] if parent else []
+    _qemu_img("create", "-q", "-f", "qcow2", *backing, path, str(size))
 
 
 def _refuse_duplicate(kind: str, name: str, registry: Mapping[str, object]) -> None:

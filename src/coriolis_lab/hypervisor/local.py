@@ -12,8 +12,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from coriolis_lab.hypervisor import qcow2_files
 from coriolis_lab.hypervisor.addresses import AddressPool
 from coriolis_lab.hypervisor.api import (
+    DiskBackup,
     DiskInfo,
     GuestNic,
     HypervisorError,
@@ -23,9 +25,11 @@ from coriolis_lab.hypervisor.api import (
     VmState,
     VmStatus,
 )
+from coriolis_lab.hypervisor.backup import Backup, StoppedVmBackup, change_bitmap
 from coriolis_lab.hypervisor.boot_snapshot import BootSnapshots
 from coriolis_lab.hypervisor.command_line import VmPaths
 from coriolis_lab.hypervisor.digest import layer_digest
+from coriolis_lab.hypervisor.exports import NbdExports
 from coriolis_lab.hypervisor.layers import Disk, LayerStore
 from coriolis_lab.hypervisor.process import Spawner
 from coriolis_lab.hypervisor.resume import resume
@@ -67,6 +71,9 @@ class LocalHypervisor:
         self._vms: dict[str, VirtualMachine] = {}
         self._vms_lock = threading.Lock()
         self._spawner = Spawner()
+        self._backups: dict[str, Backup] = {}
+        self._backup_count = 0
+        self._exports = NbdExports(self._run_dir, self._spawner)
         self._addresses = AddressPool()
         self._boot_snapshots = BootSnapshots(settings.cache)
 
@@ -153,6 +160,73 @@ class LocalHypervisor:
     def delete_snapshot(self, snapshot_id: str) -> None:
         with self._store_lock:
             self._store.delete_snapshot(snapshot_id)
+
+    # disks' contents
+
+    def export_disk(self, export_id: str, disk_id: str, *, writable: bool) -> str:
+        with self._locked_disks([disk_id]) as users:
+            self._refuse_in_use(disk_id, users)
+            with self._store_lock:
+                disk = self._store.disk(disk_id)
+                disk.pristine = disk.pristine and not writable
+            return self._exports.open(export_id, disk.top, writable=writable)
+
+    def export_snapshot(self, export_id: str, snapshot_id: str) -> str:
+        with self._store_lock:
+            frozen = self._store.snapshot(snapshot_id)
+        return self._exports.open(export_id, frozen, writable=False)
+
+    def close_export(self, export_id: str) -> None:
+        self._exports.close(export_id)
+
+    def write_disk_file(self, disk_id: str, path: Path) -> None:
+        with self._locked_disks([disk_id]) as users:
+            self._refuse_in_use(disk_id, users)
+            qcow2_files.write_file(self._store.disk(disk_id).top, path)
+
+    def read_disk_file(self, disk_id: str, path: Path) -> None:
+        with self._locked_disks([disk_id]) as users:
+            self._refuse_in_use(disk_id, users)
+            disk = self._store.disk(disk_id)
+            disk.pristine = False
+            qcow2_files.read_file(path, disk.top)
+
+    # backups
+
+    def start_backup(self, backup_id: str, disks: Sequence[DiskBackup]) -> Mapping[str, str]:
+        with self._locked_disks([wish.disk_id for wish in disks]) as users, self._store_lock:
+            if backup_id in self._backups:
+                raise HypervisorError(f"there is a backup {backup_id} already")
+            pairs = [(self._store.disk(wish.disk_id), wish) for wish in disks]
+            self._backup_count += 1
+            backup: Backup
+            if users:
+                machine = next(iter(users.values()))
+                backup = machine.start_backup(self._backup_count, self._layers_dir, pairs)
+            else:
+                stopped = StoppedVmBackup(self._exports)
+                stopped.begin(backup_id, pairs)
+                backup = stopped
+            self._backups[backup_id] = backup
+            return backup.urls
+
+    def stop_backup(self, backup_id: str) -> None:
+        with self._store_lock:
+            backup = self._backups.pop(backup_id, None)
+        if backup is not None:
+            backup.stop()
+
+    def delete_checkpoint(self, checkpoint: str, disk_id: str) -> None:
+        with self._locked_disks([disk_id]) as users, self._store_lock:
+            disk = self._store.disk(disk_id)
+            if checkpoint not in disk.checkpoints:
+                return
+            disk.checkpoints.remove(checkpoint)
+            disk.top.bitmaps.discard(checkpoint)
+            if disk_id in users:
+                users[disk_id].delete_checkpoint(disk_id, checkpoint)
+            else:
+                change_bitmap(disk.top, checkpoint, "--remove")
 
     # VMs
 

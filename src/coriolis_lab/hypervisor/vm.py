@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from coriolis_lab.hypervisor import blockdev, command_line, network
 from coriolis_lab.hypervisor.agent import GuestAgent
 from coriolis_lab.hypervisor.api import (
     Bus,
+    DiskBackup,
     GuestNic,
     HypervisorError,
     VmDisk,
@@ -20,6 +22,7 @@ from coriolis_lab.hypervisor.api import (
     VmState,
     VmStatus,
 )
+from coriolis_lab.hypervisor.backup import RunningVmBackup
 from coriolis_lab.hypervisor.command_line import MemoryFile, PlacedDisk, VmPaths
 from coriolis_lab.hypervisor.iso import write_config_drive
 from coriolis_lab.hypervisor.layers import Disk, Layer
@@ -227,6 +230,19 @@ class VirtualMachine:
             raise
         for disk_id, layer in overlays.items():
             running.disks[disk_id].layers.append(layer)
+
+    def start_backup(
+        self, number: int, scratch_directory: Path, disks: Sequence[tuple[Disk, DiskBackup]]
+    ) -> RunningVmBackup:
+        running = self._require_running()
+        nodes = {disk.id: blockdev.node_name(running.disks[disk.id].layers[-1]) for disk, _wish in disks}
+        backup = RunningVmBackup(running.monitor, self.paths.directory / f"backup{number}", scratch_directory)
+        backup.begin(disks, nodes)
+        return backup
+
+    def delete_checkpoint(self, disk_id: str, name: str) -> None:
+        node = blockdev.node_name(self._require_running().disks[disk_id].layers[-1])
+        self.monitor.execute("block-dirty-bitmap-remove", {"node": node, "name": name})
 
     def resize(self, disk_id: str, size: int) -> None:
         top = self._require_running().disks[disk_id].layers[-1]

@@ -1,34 +1,29 @@
-"""The whole state of the embedded OpenStack, under one lock."""
+"""The whole state of one region of the embedded OpenStack."""
 
-import hashlib
-import secrets
-import threading
 import uuid
-from datetime import timedelta
 
-from coriolis.model.secret import Secret
 from coriolis_lab.faults import FaultBook
 from coriolis_lab.hypervisor.api import Hypervisor
 from coriolis_lab.openstack.jobs import Jobs
 from coriolis_lab.openstack.key_manager.records import StoredSecret
+from coriolis_lab.openstack.object_store.records import Account
+from coriolis_lab.openstack.realm import Realm
 from coriolis_lab.openstack.records import (
     Attachment,
+    Backup,
     Flavor,
     FloatingIp,
     Image,
     Keypair,
     Network,
     Port,
-    Project,
     Quotas,
     SecurityGroup,
     Server,
+    ServerGroup,
     Snapshot,
     Subnet,
-    Token,
-    User,
     Volume,
-    now,
 )
 from coriolis_lab.settings import LabSettings
 
@@ -40,28 +35,43 @@ ADMIN_ROLES = ("admin", "member", "reader")
 class Cloud:
     """Everything is keyed by id, in order of creation. `lock` guards all of it (see the package's docstring).
 
-    `rbd`: Cinder has Ceph's rules for snapshots that volumes were cloned from.
+    `rbd`: Cinder has Ceph's rules for snapshots that volumes were cloned from. `realm`: what its regions share.
     """
 
     def __init__(
-        self, hypervisor: Hypervisor, settings: LabSettings, faults: FaultBook, *, rbd: bool
+        self,
+        hypervisor: Hypervisor,
+        settings: LabSettings,
+        faults: FaultBook,
+        *,
+        rbd: bool,
+        region: str = REGION,
+        realm: Realm | None = None,
     ) -> None:
+        self.region = region
+        self.realm = realm or Realm(settings.token_seconds)
+        self.realm.regions.append(region)
+        self.release = settings.openstack_release
         self.hypervisor = hypervisor
         self.settings = settings
         self.faults = faults
         self.rbd = rbd
-        self.lock = threading.RLock()
+        self.lock = self.realm.lock
         self.jobs = Jobs()
-        self.projects: dict[str, Project] = {}
-        self.users: dict[str, User] = {}
-        self._tokens: dict[str, Token] = {}
+        self.projects = self.realm.projects
+        self.users = self.realm.users
         self.images: dict[str, Image] = {}
         self.flavors: dict[str, Flavor] = {}
         self.keypairs: dict[tuple[str, str], Keypair] = {}
         self.servers: dict[str, Server] = {}
+        self.server_groups: dict[str, ServerGroup] = {}
+        self.compute_zones = ["nova"]
+        self.volume_zones = ["nova"]
         self.volumes: dict[str, Volume] = {}
         self.volume_types: dict[str, str] = {}
         self.snapshots: dict[str, Snapshot] = {}
+        self.backups: dict[str, Backup] = {}
+        self.accounts: dict[str, Account] = {}
         self.networks: dict[str, Network] = {}
         self.subnets: dict[str, Subnet] = {}
         self.ports: dict[str, Port] = {}
@@ -69,34 +79,10 @@ class Cloud:
         self.floating_ips: dict[str, FloatingIp] = {}
         self.quotas: dict[str, Quotas] = {}
         self.key_secrets: dict[str, StoredSecret] = {}
-        self.foreign_services: list[tuple[str, str, str]] = []  # type, name, URL with {project_id}
         self.router_id = str(uuid.uuid4())
 
     def quota(self, project_id: str) -> Quotas:
         return self.quotas.setdefault(project_id, Quotas())
-
-    # tokens: kept by digest, so that a dump of the state gives no valid token away
-    def issue_token(self, user: User, project: Project | None, methods: tuple[str, ...]) -> Token:
-        began = now()
-        token = Token(
-            id=Secret("gAAAA" + secrets.token_urlsafe(120)),
-            user=user,
-            project=project,
-            roles=user.roles.get(project.id, ()) if project else (),
-            issued=began,
-            expires=began + timedelta(seconds=self.settings.token_seconds),
-            methods=methods,
-            audit_id=secrets.token_urlsafe(16),
-        )
-        self._tokens[_digest(token.id.reveal())] = token
-        return token
-
-    def find_token(self, text: str) -> Token | None:
-        token = self._tokens.get(_digest(text))
-        return token if token and token.expires > now() else None
-
-    def revoke_token(self, text: str) -> None:
-        self._tokens.pop(_digest(text), None)
 
     # relations
     def server_ports(self, server: Server) -> list[Port]:
@@ -108,6 +94,13 @@ class Cloud:
     def volume_snapshots(self, volume_id: str) -> list[Snapshot]:
         return [snapshot for snapshot in self.snapshots.values() if snapshot.volume_id == volume_id]
 
+    def account(self, project_id: str) -> Account:
+        """Of Swift."""
+        return self.accounts.setdefault(project_id, Account())
+
+    def dependent_backups(self, backup_id: str) -> list[Backup]:
+        return [backup for backup in self.backups.values() if backup.parent_id == backup_id]
+
     def snapshot_clones(self, snapshot_id: str) -> list[Volume]:
         return [volume for volume in self.volumes.values() if volume.snapshot_id == snapshot_id]
 
@@ -118,7 +111,3 @@ class Cloud:
         for holder in (volume, server):
             if holder and attachment in holder.attachments:
                 holder.attachments.remove(attachment)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

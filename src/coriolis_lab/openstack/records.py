@@ -31,6 +31,19 @@ class User:
 
 
 @dataclass
+class ApplicationCredential:
+    """A secret of a user's for one project; its roles are those the user had there, or fewer."""
+
+    id: str
+    name: str
+    secret: Secret
+    user: User
+    project: Project
+    roles: tuple[str, ...]
+    description: str | None = None
+
+
+@dataclass
 class Token:
     id: Secret
     user: User
@@ -40,6 +53,7 @@ class Token:
     expires: datetime
     methods: tuple[str, ...]
     audit_id: str
+    application_credential: ApplicationCredential | None = None
 
     @property
     def is_admin(self) -> bool:
@@ -87,6 +101,16 @@ class Keypair:
     public_key: str
     fingerprint: str
     created: datetime = field(default_factory=now)
+
+
+@dataclass
+class ServerGroup:
+    id: str
+    name: str
+    project_id: str
+    user_id: str
+    policy: str
+    members: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -198,6 +222,7 @@ class Attachment:
     delete_on_termination: bool = False
     boot_index: int | None = None
     tag: str | None = None
+    disk_bus: str | None = None
     attached: datetime = field(default_factory=now)
 
 
@@ -240,10 +265,35 @@ class Snapshot:
 
 
 @dataclass
+class Backup:
+    """`prefix` of its objects in `container`; `data_at`: when the data was as it is in the backup."""
+
+    id: str
+    name: str
+    project_id: str
+    user_id: str
+    volume_id: str
+    size: int
+    data_at: datetime
+    container: str
+    snapshot_id: str | None = None
+    parent_id: str | None = None
+    status: str = "creating"
+    description: str | None = None
+    fail_reason: str | None = None
+    object_count: int = 0
+    prefix: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+    created: datetime = field(default_factory=now)
+    updated: datetime = field(default_factory=now)
+
+
+@dataclass
 class Server:
     """`root_disk` is the ephemeral disk of a server booted from an image. `image_properties` (hw_*) decide
     the hardware: those of the image, or of the boot volume's image metadata. `reserved` are volumes to boot
-    from. `ssh` is what the hypervisor was last told: MAC to loopback address."""
+    from. `password_data` is what a Windows guest posted, encrypted. `ssh` is what the hypervisor was last
+    told: MAC to loopback address."""
 
     id: str
     name: str
@@ -259,6 +309,7 @@ class Server:
     tags: list[str] = field(default_factory=list)
     description: str | None = None
     availability_zone: str = "nova"
+    password_data: str = ""
     root_disk: str | None = None
     attachments: list[Attachment] = field(default_factory=list)
     reserved: list[str] = field(default_factory=list)

@@ -5,7 +5,7 @@ import re
 import secrets
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from starlette.routing import Route as StarletteRoute
 from coriolis_lab.faults import Fault
 from coriolis_lab.openstack.cloud import Cloud
 from coriolis_lab.openstack.records import Token
+from coriolis_lab.openstack.releases import Release
 
 Json = dict[str, Any]
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
@@ -47,10 +48,11 @@ class Reply:
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `ids` are the path's variables; `version` the negotiated microversion, (0, 0) where
-    there is none."""
+    """One request. `origin` is the server's URL, `base` what the region and the interface have below it; `ids` are
+    the path's variables; `version` the negotiated microversion, (0, 0) where there is none."""
 
     cloud: Cloud
+    origin: str
     base: str
     method: str
     path: str
@@ -62,6 +64,7 @@ class Call:
     token_header: str | None = None
     subject_header: str | None = None
     accept: str = "*/*"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def at_least(self, minor: int) -> bool:
         return self.version[1] >= minor
@@ -115,13 +118,15 @@ Handler = Callable[[Call], Reply]
 
 @dataclass(frozen=True)
 class Route:
-    """`public`: without a token. `unlocked`: the handler asks the hypervisor and takes the lock itself."""
+    """`public`: without a token. `unlocked`: the handler asks the hypervisor and takes the lock itself.
+    `of_release`: whether a cloud of that release has it."""
 
     method: str
     path: str
     handler: Handler
     public: bool = False
     unlocked: bool = False
+    of_release: Callable[[Release], bool] = lambda _release: True
 
 
 @dataclass(frozen=True)
@@ -168,21 +173,32 @@ class Microversions:
 
 @dataclass(frozen=True)
 class Service:
-    """`render` turns an ApiError into the body that this service would send (a string is HTML)."""
+    """`render` turns an ApiError into the body that this service would send (a string is HTML). `raw_bodies`: what
+    comes in is no JSON, whatever it is called."""
 
     prefix: str
     routes: Sequence[Route]
     render: Callable[[ApiError], Json | str]
     versions: Microversions | None = None
     unscoped: bool = False
+    raw_bodies: bool = False
 
     def starlette_routes(self, cloud: Cloud) -> Iterable[StarletteRoute]:
+        service = self._as_of(cloud.release)
         for route in self.routes:
-            yield StarletteRoute(
-                self.prefix + route.path, self._endpoint(cloud, route), methods=[route.method]
-            )
-        lost = Route("GET", "", _not_found)
-        yield StarletteRoute(self.prefix + "/{rest:path}", self._endpoint(cloud, lost), methods=_METHODS)
+            if route.of_release(cloud.release):
+                yield StarletteRoute(
+                    self.prefix + route.path, service._endpoint(cloud, route), methods=[route.method]
+                )
+        # no middleware asks for tokens before Keystone, which alone takes unscoped ones
+        lost = Route("GET", "", not_found, public=self.unscoped)
+        yield StarletteRoute(self.prefix + "/{rest:path}", service._endpoint(cloud, lost), methods=_METHODS)
+
+    def _as_of(self, release: Release) -> "Service":
+        """With the release's latest microversion, which it knows by the name in the version header."""
+        if self.versions is None:
+            return self
+        return replace(self, versions=replace(self.versions, maximum=getattr(release, self.versions.service)))
 
     def _endpoint(self, cloud: Cloud, route: Route) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
@@ -200,7 +216,9 @@ class Service:
             if self.versions:
                 headers.update(self.versions.headers(version))
             bearer = None if route.public else self._bearer(cloud, request)
-            call = _call(cloud, request, raw, version, bearer)
+            if bearer and cloud.faults.strike("policy", f"{request.method} {request.url.path}"):
+                raise ApiError(403, "Policy doesn't allow this to be performed.", "PolicyNotAuthorized")
+            call = _call(cloud, request, raw, version, bearer, parse=not self.raw_bodies)
             if route.unlocked:
                 return _response(route.handler(call), headers)
             with cloud.lock:
@@ -214,7 +232,7 @@ class Service:
 
     def _bearer(self, cloud: Cloud, request: Request) -> Token:
         with cloud.lock:
-            token = cloud.find_token(request.headers.get("X-Auth-Token", ""))
+            token = cloud.realm.find_token(request.headers.get("X-Auth-Token", ""))
         if token is None or (token.project is None and not self.unscoped):
             raise unauthorized(str(request.base_url))
         url_project = request.scope["state"].get("url_project")
@@ -240,13 +258,21 @@ def keystone_error(error: ApiError) -> Json:
     }
 
 
-def _not_found(_call: Call) -> Reply:
+def not_found(_call: Call) -> Reply:
     raise ApiError(404, "The resource could not be found.", NO_ROUTE)
 
 
-def _call(cloud: Cloud, request: Request, raw: bytes, version: tuple[int, int], bearer: Token | None) -> Call:
+def _call(
+    cloud: Cloud,
+    request: Request,
+    raw: bytes,
+    version: tuple[int, int],
+    bearer: Token | None,
+    *,
+    parse: bool = True,
+) -> Call:
     body: Any = None
-    if raw and "json" in request.headers.get("content-type", "application/json"):
+    if parse and raw and "json" in request.headers.get("content-type", "application/json"):
         try:
             body = json.loads(raw)
         except ValueError:
@@ -255,6 +281,7 @@ def _call(cloud: Cloud, request: Request, raw: bytes, version: tuple[int, int], 
         body = raw
     return Call(
         cloud=cloud,
+        origin=f"{request.url.scheme}://{request.url.netloc}",
         base=str(request.base_url).rstrip("/"),
         method=request.method,
         path=request.url.path,
@@ -266,6 +293,7 @@ def _call(cloud: Cloud, request: Request, raw: bytes, version: tuple[int, int], 
         token_header=request.headers.get("X-Auth-Token"),
         subject_header=request.headers.get("X-Subject-Token"),
         accept=request.headers.get("Accept", "*/*"),
+        headers=request.headers,
     )
 
 

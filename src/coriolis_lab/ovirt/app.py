@@ -7,20 +7,21 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from coriolis_lab.faults_http import HttpFaults, fault_routes
-from coriolis_lab.ovirt import follow
+from coriolis_lab.ovirt import follow, json_format
 from coriolis_lab.ovirt.document import MAX_BODY_BYTES, MalformedXmlError, Node, parse
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import API_ROOT, Element, leaf, struct, write
 from coriolis_lab.ovirt.refusals import RefusalError, bad_request
 from coriolis_lab.ovirt.resources import all_routes
-from coriolis_lab.ovirt.sso import Sso, unauthorized
+from coriolis_lab.ovirt.sso import SESSION_COOKIE, Sso, unauthorized
 from coriolis_lab.ovirt.web import ApiRoute, Call, Reply, Router
 
 XML = "application/xml"
+JSON = "application/json"
 MAX_CORRELATION_ID = 50
 
 
@@ -33,21 +34,30 @@ class Api:
         self._router = Router(all_routes())
 
     async def __call__(self, request: Request) -> Response:
-        if not self._sso.allows(request.headers.get("authorization", "")):
+        session = self._sso.session(
+            request.headers.get("authorization", ""), request.cookies.get(SESSION_COOKIE, "")
+        )
+        if session is None:
             return unauthorized()
         accept = request.headers.get("accept", "*/*")
-        if "json" in accept and "xml" not in accept and "*/*" not in accept:
+        if not any(kind in accept for kind in (XML, JSON, "*/*", "application/*")):
             return Response(status_code=406)
-        path = request.url.path.removeprefix(API_ROOT).strip("/")
+        # the version may also be a part of the path
+        path = request.url.path.removeprefix(API_ROOT).removeprefix("/v4").strip("/")
         body = await request.body()
         try:
             status, element = await run_in_threadpool(self._answer, request, path, body)
         except RefusalError as refusal:
             status, element = refusal.status, refusal.fault()
         if element is None:
-            return Response(status_code=status)
-        headers = {"Correlation-Id": request.query_params.get("correlation_id", "")}
-        return Response(write(element), status_code=status, media_type=XML, headers=headers)
+            answer = Response(status_code=status)
+        else:
+            headers = {"Correlation-Id": request.query_params.get("correlation_id", "")}
+            kind, text = (JSON, json_format.write(element)) if _wants_json(accept) else (XML, write(element))
+            answer = Response(text, status_code=status, media_type=kind, headers=headers)
+        if "persistent-auth" in request.headers.get("prefer", ""):
+            answer.set_cookie(SESSION_COOKIE, session, path="/ovirt-engine/api", secure=True, httponly=True)
+        return answer
 
     def _answer(self, request: Request, path: str, body: bytes) -> tuple[int, Element | None]:
         route, ids = self._router.match(request.method, path)
@@ -101,12 +111,19 @@ def _read_body(request: Request, body: bytes) -> Node | None:
     if len(body) > MAX_BODY_BYTES:
         raise bad_request("Request syntactically incorrect.", "The request body is too large.")
     content_type = request.headers.get("content-type", "").partition(";")[0].strip()
-    if content_type != XML:
+    if content_type not in (XML, JSON):
         raise RefusalError(415, "Unsupported Media Type", f"Content type {content_type!r} is not supported.")
     try:
-        return parse(body)
+        return json_format.read(body) if content_type == JSON else parse(body)
     except MalformedXmlError as error:
-        raise bad_request("Request syntactically incorrect.", f"Malformed XML: {error}") from error
+        language = "JSON" if content_type == JSON else "XML"
+        raise bad_request("Request syntactically incorrect.", f"Malformed {language}: {error}") from error
+
+
+def _wants_json(accept: str) -> bool:
+    """The first of the two that the client names; XML for one that takes anything."""
+    json_at, xml_at = accept.find(JSON), accept.find(XML)
+    return json_at >= 0 and (xml_at < 0 or json_at < xml_at)
 
 
 def _correlation_id(request: Request) -> str | None:
@@ -122,6 +139,9 @@ def build_app(engine: Engine, sso: Sso, ca_file: Path) -> Starlette:
     async def certificate(_request: Request) -> Response:
         return Response(ca_file.read_bytes(), media_type="application/x-x509-ca-cert")
 
+    async def health(_request: Request) -> Response:
+        return PlainTextResponse("DB Up!Welcome to Health Status!")
+
     api = Api(engine, sso)
 
     async def answer(request: Request) -> Response:
@@ -132,6 +152,7 @@ def build_app(engine: Engine, sso: Sso, ca_file: Path) -> Starlette:
         routes=[
             *fault_routes(engine.faults),
             *sso.routes(),
+            Route("/ovirt-engine/services/health", health, methods=["GET"]),
             Route("/ovirt-engine/services/pki-resource", certificate, methods=["GET"]),
             Route(API_ROOT, answer, methods=methods),
             Route(API_ROOT + "/{path:path}", answer, methods=methods),

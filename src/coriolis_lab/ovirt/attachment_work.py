@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from coriolis_lab.faults import Fault
+from coriolis_lab.ovirt.backup_work import check_no_backup, forget_checkpoints
 from coriolis_lab.ovirt.document import Node
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.journal import (
@@ -27,6 +28,8 @@ from coriolis_lab.ovirt.tasks import Task
 
 PLUG_SECONDS = 120.0
 HOT_INTERFACES = ("virtio", "virtio_scsi")
+# no driver of theirs knows the controller
+WITHOUT_VIRTIO_SCSI = ("windows_xp", "windows_2003", "windows_2003x64")
 STEADY = (VmStatus.UP, VmStatus.DOWN)
 
 
@@ -48,41 +51,64 @@ def read_attachment(body: Node, disk_id: str) -> Attachment:
 
 def check_attachable(engine: Engine, vm: Vm, disk: Disk, attachment: Attachment) -> None:
     check_steady(vm, "attach")
-    if disk.status == DiskStatus.LOCKED:
+    if disk.is_locked:
         raise disks_locked("attach", "Virtual Disk", [disk.alias])
     if disk.status == DiskStatus.ILLEGAL:
-        raise conflict(f"Cannot attach Virtual Disk. The following disks are in ILLEGAL state: {disk.alias}.")
+        raise conflict(
+            "Cannot attach Virtual Disk. Disk is in an illegal state. "
+            "Disks in an illegal state can only be deleted."
+        )
     if disk.template_id is not None:
         raise conflict("Cannot attach Virtual Disk. A disk of a Template cannot be attached to a VM.")
     if disk.id in vm.attachments:
-        raise conflict("Cannot attach Virtual Disk. The disk is already attached to the VM.")
+        raise conflict("Cannot attach Virtual Disk. The disk is already attached to VM.")
     users = engine.vms_of_disk(disk.id)
     if users and not disk.shareable:
         raise conflict(
-            "Cannot attach Virtual Disk. The disk is not shareable and is already attached to VM: "
-            f"{users[0].name}."
+            "Cannot attach Virtual Disk. The disk is not shareable and is already attached to a VM."
         )
     center = engine.storage_domains[disk.storage_domain_id].data_center_id
     if center != engine.clusters[vm.cluster_id].data_center_id:
-        raise conflict("Cannot attach Virtual Disk. The disk is not in the Data Center of the VM.")
-    check_new_attachment(vm, attachment)
+        raise conflict(
+            "Cannot attach Virtual Disk. The target Data Center does not contain the Virtual Disk."
+        )
+    check_new_attachment(engine, vm, attachment)
 
 
-def check_new_attachment(vm: Vm, attachment: Attachment) -> None:
-    check_bootable_free(vm, attachment)
+def check_new_attachment(engine: Engine, vm: Vm, attachment: Attachment) -> None:
+    check_bootable_free(engine, vm, attachment)
+    _check_interface(vm, attachment.interface)
     if attachment.read_only and attachment.interface in ("ide", "sata"):
         raise conflict(
-            f"Cannot attach Virtual Disk. An {attachment.interface.upper()} disk cannot be read-only."
+            f"Cannot attach Virtual Disk. {attachment.interface.upper()} disks can't be read-only."
         )
     if attachment.active and vm.status == VmStatus.UP and attachment.interface not in HOT_INTERFACES:
         raise conflict("Cannot hot plug Virtual Disk. The disk interface does not support hot plug.")
 
 
-def check_bootable_free(vm: Vm, attachment: Attachment) -> None:
+def _check_interface(vm: Vm, interface: str) -> None:
+    """What the guest system has drivers for, and the chipset a bus."""
+    settings = vm.settings
+    old_windows = settings.os_type in WITHOUT_VIRTIO_SCSI and interface == "virtio_scsi"
+    no_bus = (interface == "ide") != (settings.bios_type == "i440fx_sea_bios") and interface in (
+        "ide",
+        "sata",
+    )
+    if old_windows or no_bus:
+        raise conflict(
+            "Cannot attach Virtual Disk: The disk interface is not supported by the VM OS: "
+            f"{settings.os_type}."
+        )
+
+
+def check_bootable_free(engine: Engine, vm: Vm, attachment: Attachment) -> None:
     """One bootable disk a VM."""
-    other = any(item.bootable and item.disk_id != attachment.disk_id for item in vm.attachments.values())
-    if attachment.bootable and other:
-        raise conflict("Cannot attach Virtual Disk. There is already a bootable disk attached to the VM.")
+    for other in vm.attachments.values():
+        if attachment.bootable and other.bootable and other.disk_id != attachment.disk_id:
+            alias = engine.disks[other.disk_id].alias
+            raise conflict(
+                f"Cannot attach Virtual Disk. Disk {alias} in VM {vm.name} is already marked as boot."
+            )
 
 
 def check_steady(vm: Vm, action: str) -> None:
@@ -133,7 +159,7 @@ def attach(engine: Engine, vm: Vm, attachment: Attachment, correlation_id: str |
 def activate(engine: Engine, vm: Vm, attachment: Attachment, correlation_id: str | None) -> Plugging:
     """Plugs a disk that is attached and inactive."""
     disk = engine.disks[attachment.disk_id]
-    if disk.status == DiskStatus.LOCKED:
+    if disk.is_locked:
         raise disks_locked("activate", "Virtual Disk", [disk.alias])
     if vm.status == VmStatus.UP and attachment.interface not in HOT_INTERFACES:
         raise conflict("Cannot hot plug Virtual Disk. The disk interface does not support hot plug.")
@@ -156,7 +182,7 @@ def _plug(
 
     def work() -> None:
         if hot:
-            engine.hypervisor.attach_disk(vm.id, vm_disk(attachment))
+            engine.hypervisor.attach_disk(vm.id, vm_disk(engine, attachment))
 
     def done() -> None:
         disk.status = DiskStatus.OK
@@ -186,6 +212,7 @@ def detach(
     disk = engine.disks[attachment.disk_id]
 
     def gone() -> None:
+        forget_checkpoints(engine, vm, disk.id)
         vm.attachments.pop(disk.id, None)
 
     return _unplug(engine, vm, attachment, correlation_id, gone)
@@ -193,8 +220,9 @@ def detach(
 
 def check_detachable(engine: Engine, vm: Vm, attachment: Attachment) -> None:
     check_steady(vm, "detach")
+    check_no_backup(vm, "detach", "Virtual Disk")
     disk = engine.disks[attachment.disk_id]
-    if disk.status == DiskStatus.LOCKED:
+    if disk.is_locked:
         raise disks_locked("detach", "Virtual Disk", [disk.alias])
     if engine.has_snapshot(disk.id):
         raise conflict(

@@ -41,7 +41,7 @@ class CheckedApp:
 
         await self.app(scope, take, give)
         call = f"{scope['method']} {scope['path']}"
-        if request and 200 <= status < 300:
+        if request and 200 <= status < 300 and (b"content-type", b"application/xml") in scope["headers"]:
             self._check(f"{call} request", bytes(request))
         if is_xml:
             self._check(f"{call} {status}", bytes(answer))

@@ -64,7 +64,7 @@ def check_usable(domain: StorageDomain, action: str) -> None:
             f"Cannot {action}. The Storage Domain {domain.name} is not attached to any Data Center."
         )
     if domain.type not in ("data", "managed_block_storage"):
-        raise conflict(f"Cannot {action}. The Storage Domain type is illegal.")
+        raise conflict(f"Cannot {action}. Storage Domain type is illegal.")
 
 
 def _free_id(engine: Engine, body: Node) -> str:

@@ -3,7 +3,7 @@
 import threading
 from dataclasses import replace
 
-from coriolis_lab.ovirt.disk_rules import check_configuration, initial_space, rounded
+from coriolis_lab.ovirt.disk_rules import BACKUPS, check_configuration, initial_space, rounded
 from coriolis_lab.ovirt.document import Node
 from coriolis_lab.ovirt.engine import Engine, new_id
 from coriolis_lab.ovirt.journal import (
@@ -22,7 +22,7 @@ from coriolis_lab.ovirt.tasks import Task
 
 
 def check_unlocked(disk: Disk, action: str, target: str = "Virtual Disk") -> None:
-    if disk.status == DiskStatus.LOCKED:
+    if disk.is_locked:
         raise disks_locked(action, target, [disk.alias])
 
 
@@ -34,8 +34,7 @@ def check_not_plugged(engine: Engine, disk: Disk, action: str) -> None:
     if users:
         names = ", ".join(users)
         raise conflict(
-            f"Cannot {action} Virtual Disk. At least one of the VMs that the disk is plugged to is not down: "
-            f"{names}."
+            f"Cannot {action} Virtual Disk. The disk {disk.alias} is plugged to non-Down VMs: {names}"
         )
 
 
@@ -70,10 +69,11 @@ def update_disk(engine: Engine, disk: Disk, body: Node, correlation_id: str | No
     if alias:
         check_alias(alias)
     if size is not None and size < disk.provisioned_size:
-        raise conflict("Cannot edit Virtual Disk. New disk size cannot be smaller than the current one.")
+        raise conflict("Cannot edit Virtual Disk. New disk size must be larger than the current disk size.")
     disk.alias = alias or disk.alias
     description = body.string("description")
     disk.description = disk.description if description is None else description
+    _change_backup(engine, disk, body)
     wipe = body.boolean("wipe_after_delete")
     disk.wipe_after_delete = disk.wipe_after_delete if wipe is None else wipe
     job = engine.journal.open_job(f"Editing Disk {disk.alias}", correlation_id)
@@ -84,6 +84,16 @@ def update_disk(engine: Engine, disk: Disk, body: Node, correlation_id: str | No
         engine.journal.tell(
             DISK_UPDATED, f"Disk {disk.alias} was updated.", correlation_id=job.correlation_id
         )
+
+
+def _change_backup(engine: Engine, disk: Disk, body: Node) -> None:
+    """A raw disk cannot record what changes; one that has a snapshot is cow by now."""
+    backup = body.choice("backup", BACKUPS)
+    if backup is None or backup == disk.backup:
+        return
+    changed = replace(disk, base_format=engine.disk_format(disk), backup=backup)
+    check_configuration(changed, engine.storage_domains[disk.storage_domain_id], "edit Virtual Disk")
+    disk.backup = backup
 
 
 def _grow(engine: Engine, disk: Disk, size: int, job: Job) -> None:
@@ -171,7 +181,10 @@ def copy_disk(
     """A new floating disk; both are locked meanwhile."""
     check_unlocked(source, "copy")
     if source.status == DiskStatus.ILLEGAL:
-        raise conflict(f"Cannot copy Virtual Disk. The following disks are in ILLEGAL state: {source.alias}.")
+        raise conflict(
+            "Cannot copy Virtual Disk. Disk is in an illegal state. "
+            "Disks in an illegal state can only be deleted."
+        )
     check_not_plugged(engine, source, "copy")
     check_alias(alias)
     copy = replace(
@@ -211,6 +224,51 @@ def copy_disk(
 
     ended = engine.tasks.start(Task(job, engine.settings.delays.disk, work, done, failed, fault))
     return job, ended
+
+
+def move_disk(engine: Engine, disk: Disk, domain: StorageDomain, correlation_id: str | None) -> Job:
+    """To another domain of the same data centre; locked meanwhile. Snapshots go along."""
+    check_unlocked(disk, "move")
+    check_not_plugged(engine, disk, "move")
+    if disk.storage_domain_id == domain.id:
+        raise conflict("Cannot move Virtual Disk. The source and target storage domains are the same.")
+    moved = replace(disk, base_format=engine.disk_format(disk), storage_domain_id=domain.id)
+    check_configuration(moved, domain, "move Virtual Disk")
+    engine.check_space(domain, max(initial_space(moved, domain), disk.actual_size), "move Virtual Disk")
+    disk.status = DiskStatus.LOCKED
+    job = engine.journal.open_job(f"Moving Disk {disk.alias} to {domain.name}", correlation_id)
+
+    def done() -> None:
+        disk.storage_domain_id, disk.status = domain.id, DiskStatus.OK
+        text = f"Disk {disk.alias} was moved to {domain.name}."
+        engine.journal.tell(DISK_COPIED, text, correlation_id=job.correlation_id)
+
+    def failed(reason: str) -> None:
+        disk.status = DiskStatus.OK
+        text = f"Failed to move disk {disk.alias} to {domain.name}: {reason}."
+        engine.journal.tell(DISK_COPY_FAILED, text, correlation_id=job.correlation_id)
+
+    # the lab's domains share one directory: nothing is moved but the record
+    engine.tasks.start(Task(job, engine.settings.delays.disk, lambda: None, done, failed))
+    return job
+
+
+def sparsify_disk(engine: Engine, disk: Disk, correlation_id: str | None) -> Job:
+    """The lab's disks give room back as they are written: it is locked for a moment, and that is all."""
+    check_unlocked(disk, "sparsify")
+    check_not_plugged(engine, disk, "sparsify")
+    if not disk.sparse:
+        raise conflict(
+            f"Cannot sparsify Virtual Disk. Sparsifying is not supported for preallocated disk {disk.alias}."
+        )
+    disk.status = DiskStatus.LOCKED
+    job = engine.journal.open_job(f"Sparsifying Disk {disk.alias}", correlation_id)
+
+    def unlock(_reason: str = "") -> None:
+        disk.status = DiskStatus.OK
+
+    engine.tasks.start(Task(job, engine.settings.delays.disk, lambda: None, unlock, unlock))
+    return job
 
 
 def clone_content(engine: Engine, source: Disk, disk_id: str) -> None:

@@ -9,17 +9,22 @@ from typing import TypeVar
 from coriolis_lab.faults import Fault, FaultBook
 from coriolis_lab.hypervisor.api import Hypervisor
 from coriolis_lab.ovirt.document import Node
+from coriolis_lab.ovirt.image_daemon import ImageDaemon
 from coriolis_lab.ovirt.journal import Journal
+from coriolis_lab.ovirt.look import LOOKS
 from coriolis_lab.ovirt.machine_settings import MachineSettings
 from coriolis_lab.ovirt.records import (
     BLANK_TEMPLATE_ID,
+    ROOT_TAG_ID,
     Cluster,
     DataCenter,
     Disk,
     DiskStatus,
     Host,
+    ImageTransfer,
     Network,
     StorageDomain,
+    Tag,
     Template,
     Vm,
     VmPool,
@@ -31,7 +36,7 @@ from coriolis_lab.ovirt.tasks import TaskRunner
 from coriolis_lab.settings import LabSettings
 
 Record = TypeVar("Record", Cluster, Disk, StorageDomain, Template, VnicProfile, Vm)
-Named = TypeVar("Named", Cluster, StorageDomain, Template, VnicProfile)
+Named = TypeVar("Named", Cluster, StorageDomain, Template, Vm, VnicProfile)
 GIGABYTE = 1024**3
 CRITICAL_SPACE = 5 * GIGABYTE
 FIRST_GUEST_ADDRESS = 10
@@ -44,10 +49,14 @@ def new_id() -> str:
 class Engine:
     """`lock` guards every record; handlers and tasks change records only while they hold it."""
 
-    def __init__(self, hypervisor: Hypervisor, settings: LabSettings, faults: FaultBook) -> None:
+    def __init__(
+        self, hypervisor: Hypervisor, settings: LabSettings, faults: FaultBook, image_daemon: ImageDaemon
+    ) -> None:
         self.hypervisor = hypervisor
+        self.image_daemon = image_daemon
         self.settings = settings
         self.faults = faults
+        self.look = LOOKS[settings.ovirt_look]
         self.lock = threading.RLock()
         self.journal = Journal()
         self.tasks = TaskRunner(self.lock, self.journal)
@@ -60,6 +69,8 @@ class Engine:
         self.disks: dict[str, Disk] = {}
         self.vms: dict[str, Vm] = {}
         self.pools: dict[str, VmPool] = {}
+        self.tags: dict[str, Tag] = {ROOT_TAG_ID: Tag(ROOT_TAG_ID, "root", "root")}
+        self.transfers: dict[str, ImageTransfer] = {}
         self.templates: dict[str, Template] = {BLANK_TEMPLATE_ID: _blank_template()}
 
     # faults
@@ -96,6 +107,9 @@ class Engine:
 
     def named_vnic_profile(self, node: Node) -> VnicProfile:
         return _resolve(self.vnic_profiles, node, "VnicProfile")
+
+    def named_vm(self, node: Node) -> Vm:
+        return _resolve(self.vms, node, "Vm")
 
     def data_center_of_cluster(self, cluster_id: str) -> DataCenter:
         return self.data_centers[self.clusters[cluster_id].data_center_id]
@@ -138,6 +152,8 @@ class Engine:
     def check_space(self, domain: StorageDomain, needed: int, action: str) -> None:
         """`action` such as "add Virtual Disk". Refused also below the domain's critical threshold."""
         available = self.available(domain)
+        if needed and self.faults.strike("domain.space", domain.name):
+            available = 0
         if needed > available or (needed and available < min(CRITICAL_SPACE, domain.capacity // 20)):
             raise conflict(f"Cannot {action}. Low disk space on Storage Domain {domain.name}.")
 

@@ -3,18 +3,19 @@ many.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from coriolis_lab.ovirt.markup import API_ROOT, Element
 from coriolis_lab.ovirt.refusals import RefusalError
 
-MAX_DEPTH = 2
+MAX_DEPTH = 4
 
 Fetch = Callable[[str], Element]
 
 
 def expand(element: Element, follow: str, fetch: Fetch) -> Element:
-    """`fetch` gets a path below the API root. Applies to each item of a collection. Deeper than two levels is
-    cut.
+    """`fetch` gets a path below the API root. Applies to each item of a collection. Deeper than
+    MAX_DEPTH levels is cut.
     """
     for path in follow.split(","):
         steps = [step.strip() for step in path.strip().split(".") if step.strip()][:MAX_DEPTH]
@@ -37,7 +38,7 @@ def _follow(element: Element, steps: list[str], fetch: Fetch) -> Element:
         if child.tag == step:
             whole = child
             if child.href and not child.children:
-                whole = _fetch(child, fetch)
+                whole = replace(_fetch(child, fetch), tag=step)
             children[position] = _follow_inside(whole, rest, fetch)
             return element.with_children(children)
     rel = step.replace("_", "")
@@ -45,7 +46,10 @@ def _follow(element: Element, steps: list[str], fetch: Fetch) -> Element:
         (child for child in children if child.tag == "link" and ("rel", rel) in child.attributes), None
     )
     if link is not None:
-        children.append(_follow_inside(_fetch(link, fetch), rest, fetch))
+        fetched = _fetch(link, fetch)
+        # the list bears the name of the member, not of its items' type: a host's <nics> are <host_nic>s
+        inside = replace(fetched, tag=step) if fetched is not link else link
+        children.append(_follow_inside(inside, rest, fetch))
     return element.with_children(children)
 
 

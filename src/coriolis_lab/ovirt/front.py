@@ -14,6 +14,8 @@ from coriolis_lab.hypervisor.api import Hypervisor
 from coriolis_lab.ovirt.app import build_app
 from coriolis_lab.ovirt.certificates import make_certificates
 from coriolis_lab.ovirt.engine import GIGABYTE, Engine, new_id
+from coriolis_lab.ovirt.image_daemon import ImageDaemon
+from coriolis_lab.ovirt.look import LOOKS
 from coriolis_lab.ovirt.machine_settings import BIOS_TYPES, MEBIBYTE, MachineSettings
 from coriolis_lab.ovirt.markup import API_ROOT
 from coriolis_lab.ovirt.records import (
@@ -50,15 +52,17 @@ class OvirtFront:
         wrap: Callable[[ASGIApp], ASGIApp] | None = None,
     ) -> None:
         """`wrap` puts something of a test around the application, such as `checking.CheckedApp`."""
-        self.username = "admin@internal"
+        self.username = LOOKS[settings.ovirt_look].administrator
         self.password = secrets.token_urlsafe(12)
         settings.root.mkdir(parents=True, exist_ok=True)
         self._directory = Path(tempfile.mkdtemp(prefix="ovirt-", dir=settings.root))
         self._certificates = make_certificates(self._directory)
         self._hypervisor = hypervisor
-        self._engine = Engine(hypervisor, settings, faults)
+        self._image_daemon = ImageDaemon(self._directory, self._certificates)
+        self._engine = Engine(hypervisor, settings, faults, self._image_daemon)
         self._add_image_repository()
-        sso = Sso(self.username, self.password, settings.token_seconds)
+        profiles = self._engine.look.profiles
+        sso = Sso(self.username, self.password, settings.token_seconds, profiles)
         app: ASGIApp = build_app(self._engine, sso, self.ca_file)
         self._server = ServerThread(
             wrap(app) if wrap else app,
@@ -83,6 +87,7 @@ class OvirtFront:
         """Work under way is abandoned; VMs are the hypervisor's to end."""
         self._engine.tasks.closing.set()
         self._server.stop()
+        self._image_daemon.stop()
 
     def add_data_center(self, name: str) -> str:
         with self._engine.lock:
@@ -90,8 +95,9 @@ class OvirtFront:
             self._engine.data_centers[data_center.id] = data_center
             return data_center.id
 
-    def add_cluster(self, name: str, data_center: str, bios_type: str = "q35_sea_bios") -> str:
-        """With one host, which is up."""
+    def add_cluster(self, name: str, data_center: str, bios_type: str | None = None) -> str:
+        """With one host, which is up. `bios_type`: what the engine's age brings unless one is named."""
+        bios_type = bios_type or self._engine.look.cluster_bios_type
         _check(bios_type in BIOS_TYPES, f"unknown BIOS type {bios_type}")
         with self._engine.lock:
             cluster = Cluster(new_id(), name, self._data_center_id(data_center), bios_type)

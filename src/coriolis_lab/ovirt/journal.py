@@ -60,6 +60,15 @@ SNAPSHOT_REMOVED = EventKind(356)
 SNAPSHOT_REMOVE_FAILED = EventKind(357, "error")
 SNAPSHOT_RESTORED = EventKind(100)
 SNAPSHOT_RESTORE_FAILED = EventKind(101, "error")
+BACKUP_STARTED = EventKind(10790)
+BACKUP_SUCCEEDED = EventKind(10791)
+BACKUP_FAILED = EventKind(10792, "error")
+CHECKPOINT_REMOVED = EventKind(10793)
+TRANSFER_STARTED = EventKind(1031)
+TRANSFER_SUCCEEDED = EventKind(1032)
+TRANSFER_CANCELLED = EventKind(1033)
+TRANSFER_FAILED = EventKind(1034, "error")
+TRANSFER_STOPPED = EventKind(1035, "error")
 
 
 class Journal:
@@ -90,7 +99,7 @@ class Journal:
     ) -> None:
         self.events.append(
             Event(
-                index=len(self.events) + 1,
+                index=self.events[-1].index + 1 if self.events else 1,
                 code=kind.code,
                 severity=kind.severity,
                 description=description,

@@ -10,13 +10,15 @@ from coriolis_lab.ovirt.operating_systems import is_windows
 from coriolis_lab.ovirt.records import Attachment, Nic, Vm
 
 BUSES = {"virtio": Bus.VIRTIO, "virtio_scsi": Bus.VIRTIO_SCSI, "sata": Bus.SATA, "ide": Bus.IDE}
+SHORT_SERIAL = 20
 NIC_MODELS = {"virtio": "virtio-net-pci", "e1000": "e1000", "e1000e": "e1000e", "rtl8139": "rtl8139"}
 
 
-def vm_disk(attachment: Attachment) -> VmDisk:
-    """The serial in the guest is the disk's id; only a bootable disk is in the boot order."""
+def vm_disk(engine: Engine, attachment: Attachment) -> VmDisk:
+    """The serial in the guest is the disk's id, cut by old hosts; only a bootable disk is in the boot order."""
     boot_index = 0 if attachment.bootable else None
-    return VmDisk(attachment.disk_id, BUSES[attachment.interface], boot_index)
+    serial = None if engine.look.full_serials else attachment.disk_id[:SHORT_SERIAL]
+    return VmDisk(attachment.disk_id, BUSES[attachment.interface], boot_index, serial)
 
 
 def is_connected(nic: Nic) -> bool:
@@ -50,7 +52,7 @@ def vm_spec(
         name=vm.name,
         memory_mb=settings.memory // MEBIBYTE,
         cpus=settings.cpus,
-        disks=tuple(vm_disk(attachment) for attachment in plugged),
+        disks=tuple(vm_disk(engine, attachment) for attachment in plugged),
         nics=tuple(nics),
         machine=Machine.PC if settings.bios_type == "i440fx_sea_bios" else Machine.Q35,
         uefi=settings.bios_type in UEFI_BIOS_TYPES,

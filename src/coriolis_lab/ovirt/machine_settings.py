@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from coriolis_lab.ovirt.document import Node
-from coriolis_lab.ovirt.operating_systems import OS_TYPES, REQUIRES_TPM
+from coriolis_lab.ovirt.look import Look
+from coriolis_lab.ovirt.operating_systems import REQUIRES_TPM, known_types
 from coriolis_lab.ovirt.refusals import bad_request, conflict
 
 T = TypeVar("T")
@@ -71,7 +72,7 @@ class MachineSettings:
         return self.sockets * self.cores * self.threads
 
 
-def read_settings(body: Node, base: MachineSettings) -> MachineSettings:
+def read_settings(body: Node, base: MachineSettings, look: Look) -> MachineSettings:
     """`base` with whatever the body names; raises the engine's refusals for impossible values."""
     changed = replace(
         base,
@@ -80,7 +81,7 @@ def read_settings(body: Node, base: MachineSettings) -> MachineSettings:
         sockets=_or(body.integer("cpu/topology/sockets"), base.sockets),
         cores=_or(body.integer("cpu/topology/cores"), base.cores),
         threads=_or(body.integer("cpu/topology/threads"), base.threads),
-        os_type=_read_os_type(body, base.os_type),
+        os_type=_read_os_type(body, base.os_type, look),
         boot_devices=_read_boot_devices(body, base.boot_devices),
         bios_type=_or(body.choice("bios/type", ("cluster_default", *BIOS_TYPES)), base.bios_type),
         type=_or(body.choice("type", VM_TYPES), base.type),
@@ -106,7 +107,10 @@ def check_settings(settings: MachineSettings, action: str) -> None:
     if settings.memory_guaranteed > settings.memory:
         raise conflict(f"Cannot {action} VM. Physical Memory Guaranteed cannot exceed Memory Size.")
     if settings.memory_max < settings.memory:
-        raise conflict(f"Cannot {action} VM. The maximum memory cannot be lower than the memory size.")
+        memory, maximum = settings.memory // MEBIBYTE, settings.memory_max // MEBIBYTE
+        raise conflict(
+            f"Cannot {action} VM. Memory size ({memory}MB) cannot exceed maximum memory size ({maximum}MB)."
+        )
     if min(settings.sockets, settings.cores, settings.threads) < 1:
         raise conflict(f"Cannot {action} VM. The CPU topology needs at least one socket, core and thread.")
     uefi = settings.bios_type in UEFI_BIOS_TYPES
@@ -152,11 +156,11 @@ def read_initialization(node: Node | None) -> Initialization | None:
     )
 
 
-def _read_os_type(body: Node, default: str) -> str:
+def _read_os_type(body: Node, default: str, look: Look) -> str:
     os_type = body.string("os/type")
     if not os_type:
         return default
-    known = {known.name for known in OS_TYPES}
+    known = {known.name for known in known_types(look)}
     if os_type not in known:
         raise bad_request(
             "Invalid value",

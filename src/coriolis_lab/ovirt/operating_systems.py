@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from coriolis_lab.ovirt.look import Look
+
 
 @dataclass(frozen=True)
 class OsType:
@@ -66,6 +68,11 @@ SUPPORTS_TPM = (
     "windows_2022",
     "windows_2025",
 )
+
+
+def known_types(look: Look) -> tuple[OsType, ...]:
+    """Those that an engine of this age has."""
+    return tuple(os_type for os_type in OS_TYPES if os_type.name not in look.unknown_os)
 
 
 def tpm_support(name: str) -> str:

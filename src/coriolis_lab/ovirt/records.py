@@ -8,6 +8,8 @@ from coriolis_lab.hypervisor.api import GuestNic
 from coriolis_lab.ovirt.machine_settings import Initialization, MachineSettings
 
 BLANK_TEMPLATE_ID = "00000000-0000-0000-0000-000000000000"
+MAC_POOL_ID = "58ca604b-017d-0374-0220-00000000014e"
+DEFAULT_POLICY_ID = "b4ed2332-a7ac-4d5f-9596-99a439cb2812"
 
 
 def now() -> datetime:
@@ -96,7 +98,8 @@ class Disk:
     """`base_format` is the format without snapshots: while a raw disk has one, it reports cow.
 
     `source_image` names the hypervisor's image behind a template disk that was registered rather than copied;
-    such a disk has no hypervisor disk of its own. `made`: the hypervisor has the disk.
+    such a disk has no hypervisor disk of its own. `made`: the hypervisor has the disk. `transferring`: an image
+    transfer holds it, which ends a little after its status says ok.
     """
 
     id: str
@@ -119,6 +122,11 @@ class Disk:
     source_image: str | None = None
     template_id: str | None = None
     template_snapshot: str | None = None
+    transferring: bool = False
+
+    @property
+    def is_locked(self) -> bool:
+        return self.status == DiskStatus.LOCKED or self.transferring
 
 
 @dataclass
@@ -205,6 +213,9 @@ class Vm:
     attachments: dict[str, Attachment] = field(default_factory=dict)
     nics: dict[str, Nic] = field(default_factory=dict)
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    backups: dict[str, "Backup"] = field(default_factory=dict)
+    checkpoints: dict[str, "Checkpoint"] = field(default_factory=dict)
+    consoles: tuple[str, ...] = ("vnc",)
     next_run: MachineSettings | None = None
     started_before: bool = False
     start_time: datetime | None = None
@@ -221,6 +232,10 @@ class Vm:
     @property
     def locking_snapshot(self) -> bool:
         return any(snapshot.status == "locked" for snapshot in self.snapshots.values())
+
+    @property
+    def running_backup(self) -> "Backup | None":
+        return next((backup for backup in self.backups.values() if backup.is_under_way), None)
 
 
 @dataclass
@@ -241,19 +256,152 @@ class Template:
 
 @dataclass
 class VmPool:
+    """Its members are the VMs with its id."""
+
     id: str
     name: str
     description: str
     cluster_id: str
     template_id: str
     size: int
+    comment: str = ""
+    prestarted: int = 0
+    max_user_vms: int = 1
+    stateful: bool = False
+    type: str = "automatic"
+
+
+class TransferPhase(StrEnum):
+    INITIALIZING = "initializing"
+    TRANSFERRING = "transferring"
+    RESUMING = "resuming"
+    PAUSED_SYSTEM = "paused_system"
+    PAUSED_USER = "paused_user"
+    CANCELLED_SYSTEM = "cancelled_system"
+    CANCELLED_USER = "cancelled_user"
+    FINALIZING_SUCCESS = "finalizing_success"
+    FINALIZING_FAILURE = "finalizing_failure"
+    FINALIZING_CLEANUP = "finalizing_cleanup"
+    FINISHED_SUCCESS = "finished_success"
+    FINISHED_FAILURE = "finished_failure"
+    FINISHED_CLEANUP = "finished_cleanup"
+
+
+@dataclass
+class ImageTransfer:
+    """`format` is the client's: raw contents go over NBD when `converting`, else a file of the disk's own format.
+
+    `image_id`: of a disk snapshot, downloads only. `url` is there once the transfer has begun, until it ends.
+    """
+
+    id: str
+    disk_id: str
+    direction: str
+    format: str
+    converting: bool
+    host_id: str | None
+    inactivity_timeout: int
+    timeout_policy: str
+    image_id: str | None = None
+    backup_id: str | None = None
+    shallow: bool = False
+    phase: TransferPhase = TransferPhase.INITIALIZING
+    ticket_id: str = ""
+    url: str | None = None
+    active: bool = False
+    transferred: int = 0
+
+    @property
+    def is_upload(self) -> bool:
+        return self.direction == "upload"
+
+    @property
+    def has_ended(self) -> bool:
+        return self.phase.startswith("finished_")
+
+
+class BackupPhase(StrEnum):
+    INITIALIZING = "initializing"
+    STARTING = "starting"
+    READY = "ready"
+    FINALIZING = "finalizing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass
+class Backup:
+    """`urls`: what the host serves for each disk while the backup is ready. `incremental`: disks of which only the
+    changes since `from_checkpoint` are of interest.
+    """
+
+    id: str
+    vm_id: str
+    disk_ids: tuple[str, ...]
+    incremental: frozenset[str]
+    from_checkpoint: str | None
+    to_checkpoint: str | None
+    creation_date: datetime
+    description: str = ""
+    host_id: str | None = None
+    phase: BackupPhase = BackupPhase.INITIALIZING
+    modification_date: datetime | None = None
+    urls: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.phase not in (BackupPhase.SUCCEEDED, BackupPhase.FAILED)
+
+    def enter(self, phase: BackupPhase) -> None:
+        self.phase, self.modification_date = phase, now()
+
+
+@dataclass
+class Checkpoint:
+    id: str
+    vm_id: str
+    parent_id: str | None
+    disk_ids: tuple[str, ...]
+    creation_date: datetime
+    description: str = ""
 
 
 @dataclass
 class Job:
+    """`external`: a client opened it, and is the one to end it."""
+
     id: str
     description: str
     correlation_id: str
+    start_time: datetime
+    status: str = "started"
+    end_time: datetime | None = None
+    external: bool = False
+    steps: dict[str, "Step"] = field(default_factory=dict)
+
+
+ROOT_TAG_ID = BLANK_TEMPLATE_ID
+
+
+@dataclass
+class Tag:
+    """`owners`: ids of the VMs, templates and hosts that bear it."""
+
+    id: str
+    name: str
+    description: str = ""
+    parent_id: str | None = None
+    owners: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Step:
+    """A part of a job. Types as in the API, such as "executing"."""
+
+    id: str
+    job_id: str
+    description: str
+    type: str
     start_time: datetime
     status: str = "started"
     end_time: datetime | None = None
@@ -271,3 +419,5 @@ class Event:
     correlation_id: str | None = None
     vm_id: str | None = None
     storage_domain_id: str | None = None
+    origin: str = "oVirt"
+    custom_id: int = -1

@@ -121,8 +121,6 @@ def start(
     run_once: bool = False,
 ) -> None:
     """The VM waits for its launch from now on."""
-    if vm.next_run is not None:
-        vm.settings, vm.next_run = vm.next_run, None
     addresses = {
         nic.mac: engine.hypervisor.allocate_address() for nic in vm.nics.values() if is_connected(nic)
     }
@@ -186,6 +184,8 @@ def end_run(engine: Engine, vm: Vm, run: Run, reason: str, *, failed: bool, job:
     crashed = defined and not run.stopping and "shut down" not in reason
     with engine.lock:
         vm.status = VmStatus.DOWN
+        if vm.next_run is not None:
+            vm.settings, vm.next_run = vm.next_run, None
         vm.stop_time = now()
         vm.stop_reason = reason if failed or crashed else ""
         vm.status_detail = None

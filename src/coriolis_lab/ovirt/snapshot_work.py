@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
+from coriolis_lab.ovirt.backup_work import check_no_backup, forget_checkpoints
 from coriolis_lab.ovirt.engine import Engine, new_id
 from coriolis_lab.ovirt.journal import (
     SNAPSHOT_CREATED,
@@ -27,11 +28,18 @@ def check_idle(engine: Engine, vm: Vm, action: str) -> None:
             f"Cannot {action} Snapshot. The VM is performing an operation on a Snapshot. "
             "Please wait for the operation to finish, and try again."
         )
+    check_no_backup(vm, action, "Snapshot")
+    if in_preview(vm):
+        raise conflict(f"Cannot {action} Snapshot. VM is previewing a Snapshot.")
     if vm.status == VmStatus.IMAGE_LOCKED:
         raise conflict(f"Cannot {action} Snapshot. VM is locked. Please try again in a few minutes.")
-    locked = [disk.alias for disk in engine.attached_disks(vm) if disk.status == DiskStatus.LOCKED]
+    locked = [disk.alias for disk in engine.attached_disks(vm) if disk.is_locked]
     if locked:
         raise disks_locked(action, "Snapshot", locked)
+
+
+def in_preview(vm: Vm) -> bool:
+    return any(snapshot.type == "preview" for snapshot in vm.snapshots.values())
 
 
 def take_snapshot(
@@ -48,7 +56,7 @@ def take_snapshot(
         settings=vm.settings,
         vm_name=vm.name,
     )
-    entries = [_entry(engine, vm, disk) for disk in disks]
+    entries = [snapshot_entry(engine, vm, disk) for disk in disks]
     vm.snapshots[snapshot.id] = snapshot
     for disk in disks:
         disk.status = DiskStatus.LOCKED
@@ -89,7 +97,8 @@ def take_snapshot(
     return snapshot, engine.tasks.start(Task(job, engine.settings.delays.snapshot, work, done, failed, fault))
 
 
-def _entry(engine: Engine, vm: Vm, disk: Disk) -> SnapshotDisk:
+def snapshot_entry(engine: Engine, vm: Vm, disk: Disk) -> SnapshotDisk:
+    """The disk as it is now."""
     return SnapshotDisk(
         disk_id=disk.id,
         image_id=disk.image_id,
@@ -152,6 +161,7 @@ def restore_snapshot(engine: Engine, vm: Vm, snapshot: Snapshot, correlation_id:
     def done() -> None:
         _unlock(disks)
         for disk in disks:
+            forget_checkpoints(engine, vm, disk.id)
             disk.image_id = new_id()
         for other in later:
             vm.snapshots.pop(other.id, None)

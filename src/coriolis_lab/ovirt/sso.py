@@ -5,7 +5,7 @@ import binascii
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hmac import compare_digest
 from urllib.parse import parse_qs
 
@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Scope
 
-PROFILES = ("internal", "internalsso")
+SESSION_COOKIE = "JSESSIONID"
 NEVER = "9223372036854775807"
 UNAUTHORIZED_PAGE = "<html><head><title>Error</title></head><body>Unauthorized</body></html>"
 
@@ -22,7 +22,8 @@ UNAUTHORIZED_PAGE = "<html><head><title>Error</title></head><body>Unauthorized</
 class Sso:
     """`seconds` is how long a session may idle."""
 
-    def __init__(self, username: str, password: str, seconds: float) -> None:
+    def __init__(self, username: str, password: str, seconds: float, profiles: Sequence[str]) -> None:
+        self._profiles = profiles
         self._username = username
         self._password = password
         self._seconds = seconds
@@ -34,7 +35,7 @@ class Sso:
         @.
         """
         _user, at, profile = username.rpartition("@")
-        if not at or profile not in PROFILES:
+        if not at or profile not in self._profiles:
             return "Cannot authenticate user No valid profile found in credentials."
         if not (
             compare_digest(username, self._username)
@@ -66,18 +67,20 @@ class Sso:
         with self._lock:
             self._last_use.pop(token, None)
 
-    def allows(self, authorization: str) -> bool:
-        """A Bearer token, or Basic credentials (checked anew each time)."""
+    def session(self, authorization: str, cookie: str) -> str | None:
+        """The token of a request's session, None when it may not in: a Bearer token, the cookie of a session that
+        a client asked to keep, or Basic credentials (a new session each time).
+        """
         scheme, _, value = authorization.partition(" ")
         if scheme.lower() == "bearer":
-            return self.touch(value.strip())
+            return value.strip() if self.touch(value.strip()) else None
         if scheme.lower() == "basic":
             try:
                 username, _, password = base64.b64decode(value, validate=True).decode().partition(":")
             except (binascii.Error, UnicodeDecodeError):
-                return False
-            return self.login(username, password) is None
-        return False
+                return None
+            return self.new_token() if self.login(username, password) is None else None
+        return cookie if cookie and self.touch(cookie) else None
 
     def expire(self, scope: Scope) -> None:
         """Spoils the token of a request (fault "expire_token")."""

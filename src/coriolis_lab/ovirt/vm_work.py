@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from coriolis_lab.faults import Fault
+from coriolis_lab.ovirt.backup_work import check_no_backup
 from coriolis_lab.ovirt.disk_work import clone_content, destroy_disks, forget_disk
 from coriolis_lab.ovirt.engine import Engine, new_id
 from coriolis_lab.ovirt.journal import (
@@ -122,6 +123,27 @@ def from_vm_disk(engine: Engine, source: Disk, attachment: Attachment) -> NewDis
     return NewDisk(target, replace(attachment, disk_id=target.id), make, locks=source)
 
 
+def from_running_vm(engine: Engine, vm: Vm) -> list[NewDisk]:
+    """Copies of all its disks as of one instant: a snapshot that is there only for that."""
+    frozen = {disk.id: new_id() for disk in engine.attached_disks(vm)}
+    taken = threading.Event()
+
+    def copier(source_id: str, target_id: str) -> Callable[[], None]:
+        def make() -> None:
+            if not taken.is_set():
+                engine.hypervisor.snapshot_disks(frozen)
+                taken.set()
+            engine.hypervisor.disk_from_snapshot(target_id, frozen[source_id])
+            engine.hypervisor.delete_snapshot(frozen[source_id])
+
+        return make
+
+    copies = [from_vm_disk(engine, disk, vm.attachments[disk.id]) for disk in engine.attached_disks(vm)]
+    return [
+        replace(copy, make=copier(copy.locks.id, copy.disk.id)) for copy in copies if copy.locks is not None
+    ]
+
+
 def add_vm(
     engine: Engine,
     vm: Vm,
@@ -225,7 +247,8 @@ def check_removable(engine: Engine, vm: Vm, *, force: bool) -> None:
             "Cannot remove VM. The VM is performing an operation on a Snapshot. "
             "Please wait for the operation to finish, and try again."
         )
-    locked = [disk.alias for disk in engine.attached_disks(vm) if disk.status == DiskStatus.LOCKED]
+    check_no_backup(vm, "remove", "VM")
+    locked = [disk.alias for disk in engine.attached_disks(vm) if disk.is_locked]
     if locked and not force:
         raise disks_locked("remove", "VM", locked)
 

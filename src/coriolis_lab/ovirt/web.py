@@ -63,6 +63,10 @@ class ApiRoute:
     is_action: bool = False
 
 
+# their ids are no UUIDs; `snapshots/None`, which Ansible asks for, is answered with 404
+_FREE_IDS = ("snapshot", "event", "os", "option", "console")
+
+
 class Router:
     def __init__(self, routes: Iterable[ApiRoute]) -> None:
         self._routes = [(_pattern(route.template), route) for route in routes]
@@ -74,7 +78,7 @@ class Router:
             if match and route.method == method:
                 ids = match.groupdict()
                 for name, value in ids.items():
-                    if not UUID.fullmatch(value) and name not in ("snapshot", "event", "os"):
+                    if not UUID.fullmatch(value) and name not in _FREE_IDS:
                         raise bad_request("Malformed id", f"The string '{value}' isn't a valid identifier.")
                 return route, ids
         raise gone()

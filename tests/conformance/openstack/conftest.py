@@ -53,15 +53,16 @@ def make_lab(root: Path, *, rbd: bool = True, token_seconds: float = 3600.0) -> 
     hypervisor, faults = MemoryHypervisor(), FaultBook()
     settings = LabSettings(root=root, token_seconds=token_seconds, delays=QUICK)
     front = OpenStackFront(hypervisor, settings, faults, rbd=rbd)
+    project = front.add_project("demo", "demo", PASSWORD)
     lab = Lab(
         front=front,
         hypervisor=hypervisor,
         faults=faults,
-        project=front.add_project("demo", "demo", PASSWORD),
+        project=project,
         image=front.add_image("debian", "base-debian", "qcow2", 2 * GIB, 2, {"os_type": "linux"}),
         flavor=front.add_flavor("small", 1, 512, 4),
         volume_flavor=front.add_flavor("volume-only", 1, 256, 0),
-        private=front.add_network("private", "10.20.0.0/24"),
+        private=front.add_network("private", "10.20.0.0/24", project_id=project),
         external=front.add_network("public", "127.43.0.0/16", external=True, shared=False),
     )
     front.start()

@@ -2,6 +2,7 @@
 model.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +21,16 @@ from coriolis_lab.settings import Delays, LabSettings
 from tests.conformance.ovirt.memory_hypervisor import MemoryHypervisor
 
 GIGABYTE = 1024**3
-SHORT = Delays(disk=0.05, snapshot=0.05, server=0.05, attach=0.05, delete=0.05, agent_poll=0.05, no_agent=0.5)
+SHORT = Delays(
+    disk=0.05,
+    snapshot=0.05,
+    server=0.05,
+    attach=0.05,
+    delete=0.05,
+    agent_poll=0.05,
+    no_agent=0.5,
+    transfer=0.05,
+)
 
 
 @dataclass
@@ -167,3 +177,26 @@ def engine(module_engine, checked) -> Iterator[Engine]:
     module_engine.hypervisor.agents = True
     module_engine.hypervisor.plug_problem = None
     assert checked[0].problems == []
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Iterator[Engine]:
+    """An engine on the real hypervisor: qcow2 layers, and QEMU processes without an operating system."""
+    settings, faults = LabSettings(root=tmp_path / "lab", delays=SHORT), FaultBook()
+    hypervisor = LocalHypervisor(settings)
+    image = tmp_path / "image.raw"
+    image.write_bytes(os.urandom(1024**2))
+    hypervisor.register_image("image", image, "raw")
+    front = OvirtFront(hypervisor, settings, faults)
+    front.add_data_center("Default")
+    front.add_cluster("Default", "Default")
+    front.add_storage_domain("data", "Default")
+    front.add_network("ovirtmgmt", "Default", "10.20.0.0/24")
+    front.add_template("worker", "image", "Default", "data", memory_mb=256, cpus=1)
+    front.start()
+    engine = Engine(front, hypervisor, faults, None)
+    engine.connection = engine.connect()
+    yield engine
+    engine.connection.close()
+    front.stop()
+    hypervisor.close()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from coriolis_lab.hypervisor.api import (
+    DiskBackup,
     DiskInfo,
     GuestNic,
     HypervisorError,
@@ -41,6 +42,7 @@ class MemoryHypervisor:
     started: list[VmSpec] = field(default_factory=list)
     held: set[str] = field(default_factory=set)
     agents: bool = True
+    backups: dict[str, list[DiskBackup]] = field(default_factory=dict)
     plug_problem: str | None = None
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
@@ -90,6 +92,31 @@ class MemoryHypervisor:
 
     def delete_snapshot(self, snapshot_id: str) -> None:
         del self.snapshots[snapshot_id]
+
+    def export_disk(self, export_id: str, disk_id: str, *, writable: bool) -> str:
+        raise HypervisorError("disks in memory cannot be transferred")
+
+    def export_snapshot(self, export_id: str, snapshot_id: str) -> str:
+        raise HypervisorError("disks in memory cannot be transferred")
+
+    def close_export(self, export_id: str) -> None:
+        pass
+
+    def write_disk_file(self, disk_id: str, path: Path) -> None:
+        raise HypervisorError("disks in memory cannot be transferred")
+
+    def read_disk_file(self, disk_id: str, path: Path) -> None:
+        raise HypervisorError("disks in memory cannot be transferred")
+
+    def start_backup(self, backup_id: str, disks: Sequence[DiskBackup]) -> Mapping[str, str]:
+        self.backups[backup_id] = list(disks)
+        return {wish.disk_id: f"nbd:unix:/nowhere:exportname={wish.disk_id}" for wish in disks}
+
+    def stop_backup(self, backup_id: str) -> None:
+        self.backups.pop(backup_id, None)
+
+    def delete_checkpoint(self, checkpoint: str, disk_id: str) -> None:
+        self._existing(disk_id)
 
     def define_vm(self, spec: VmSpec) -> None:
         if spec.id in self.vms:

@@ -155,3 +155,45 @@ def test_async_remove_works_although_the_sdk_says_otherwise(engine):
     with pytest.raises(ovirtsdk4.Error, match="HTTP response code is 202"):
         service.remove(async_=True)
     engine.wait_gone(service)
+
+
+def test_move_and_sparsify(engine):
+    engine.front.add_storage_domain("elsewhere", "Default")
+    [elsewhere] = engine.system.storage_domains_service().list(search="name=elsewhere")
+    service = engine.disks.disk_service(engine.new_disk("mover").id)
+    target = types.StorageDomain(id=elsewhere.id)
+    service.move(storage_domain=target)
+    assert service.get().status == types.DiskStatus.LOCKED
+    engine.wait(lambda: service.get().status == types.DiskStatus.OK)
+    assert service.get().storage_domains[0].id == elsewhere.id
+    with pytest.raises(ovirtsdk4.Error, match="source and target storage domains are the same") as raised:
+        service.move(storage_domain=target)
+    assert raised.value.code == 409
+    service.sparsify()
+    engine.wait(lambda: service.get().status == types.DiskStatus.OK)
+
+
+def test_disk_snapshots_of_a_domain(engine):
+    vm, disk = engine.new_vm("frozen"), engine.new_disk("frozen-disk")
+    engine.attach(vm, disk.id, bootable=True)
+    image = engine.disks.disk_service(disk.id).get().image_id
+    snapshots = vm.snapshots_service()
+    made = snapshots.add(types.Snapshot(description="point", persist_memorystate=False))
+    engine.wait(lambda: snapshots.snapshot_service(made.id).get().snapshot_status == types.SnapshotStatus.OK)
+    [domain] = engine.system.storage_domains_service().list(search="name=data")
+    service = engine.system.storage_domains_service().storage_domain_service(domain.id)
+    frozen = {item.id: item for item in service.disk_snapshots_service().list()}
+    assert (frozen[image].disk.id, frozen[image].snapshot.id) == (disk.id, made.id)
+
+
+def test_a_running_vm_is_cloned(engine):
+    vm, disk = engine.new_vm("lively-source"), engine.new_disk("lively-disk")
+    engine.attach(vm, disk.id, bootable=True)
+    engine.hypervisor.contents[disk.id] = "as it is now"
+    engine.start(vm)
+    vm.clone(vm=types.Vm(name="lively-clone"))
+    [made] = engine.vms.list(search="name=lively-clone")
+    service = engine.vms.vm_service(made.id)
+    engine.wait(lambda: service.get().status == types.VmStatus.DOWN)
+    [attachment] = service.disk_attachments_service().list()
+    assert engine.hypervisor.contents[attachment.id] == "as it is now"

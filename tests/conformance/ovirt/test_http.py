@@ -72,9 +72,9 @@ def test_documents_look_like_the_engines(engine):
     assert vm.creation_time.tzinfo is not None
 
 
-def test_json_is_not_offered(engine):
+def test_other_languages_are_not_offered(engine):
     token = engine.connection.authenticate()
-    assert engine.raw("GET", "/vms", token, headers={"Accept": "application/json"}).status_code == 406
+    assert engine.raw("GET", "/vms", token, headers={"Accept": "text/yaml"}).status_code == 406
 
 
 def test_action_refusal_is_wrapped(engine):

@@ -105,5 +105,14 @@ def test_malformed_body_and_content_type(engine):
     token = engine.connection.authenticate()
     broken = engine.raw("POST", "/vms", token, data="<vm>", headers={"Content-Type": "application/xml"})
     assert (broken.status_code, b"Malformed XML" in broken.content) == (400, True)
-    other = engine.raw("POST", "/vms", token, data="{}", headers={"Content-Type": "application/json"})
+    other = engine.raw("POST", "/vms", token, data="{}", headers={"Content-Type": "text/plain"})
     assert other.status_code == 415
+
+
+def test_disks_and_events_by_where_they_are(engine):
+    disk = engine.new_disk("somewhere")
+    found = engine.disks.list(search="name=some* and datacenter=Default and number_of_vms=0")
+    assert [item.id for item in found] == [disk.id]
+    events = engine.system.events_service()
+    assert events.list(search='time>"2026-01-01" and usrname=admin@*', max=3)
+    assert events.list(search='time<"2020-01-01"') == []

@@ -113,3 +113,27 @@ def test_logout_ends_the_session(engine):
     token = connection.authenticate()
     connection.close()
     assert engine.raw("GET", token=token).status_code == 401
+
+
+def test_a_session_is_kept_by_its_cookie(engine):
+    """As curl does it: credentials once, with `Prefer: persistent-auth`."""
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = str(engine.front.ca_file)
+        first = session.get(
+            engine.front.url,
+            auth=(engine.front.username, engine.front.password),
+            headers={"Prefer": "persistent-auth"},
+            timeout=10,
+        )
+        assert first.status_code == 200
+        assert "JSESSIONID" in session.cookies
+        assert session.get(f"{engine.front.url}/v4/vms", timeout=10).status_code == 200
+        session.cookies.clear()
+        assert session.get(f"{engine.front.url}/vms", timeout=10).status_code == 401
+
+
+def test_health(engine):
+    url = engine.front.url.replace("/api", "/services/health")
+    answer = requests.get(url, verify=str(engine.front.ca_file), timeout=10)
+    assert "DB Up" in answer.text

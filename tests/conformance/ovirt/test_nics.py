@@ -89,6 +89,6 @@ def test_deactivate_and_activate(engine):
 def test_profile_of_another_data_center_is_refused(engine):
     engine.front.add_data_center("Far")
     engine.front.add_network("farnet", "Far", "10.40.0.0/24")
-    with pytest.raises(ovirtsdk4.Error, match="not in the VM's Data Center") as raised:
+    with pytest.raises(ovirtsdk4.Error, match="belongs to a different data-center") as raised:
         add(engine, engine.new_vm("near"), profile="farnet")
     assert raised.value.code == 409

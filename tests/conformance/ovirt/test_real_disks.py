@@ -2,44 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from ovirtsdk4 import types
-
-from coriolis_lab.faults import FaultBook
-from coriolis_lab.hypervisor.local import LocalHypervisor
-from coriolis_lab.ovirt.front import OvirtFront
-from coriolis_lab.settings import LabSettings
-from tests.conformance.ovirt.conftest import SHORT, Engine
 
 MEBIBYTE = 1024**2
 pytestmark = pytest.mark.skipif(
     shutil.which("qemu-system-x86_64") is None, reason="left out: qemu-system-x86_64 is not installed"
 )
-
-
-@pytest.fixture
-def real(tmp_path: Path) -> Iterator[Engine]:
-    settings, faults = LabSettings(root=tmp_path / "lab", delays=SHORT), FaultBook()
-    hypervisor = LocalHypervisor(settings)
-    image = tmp_path / "image.raw"
-    image.write_bytes(os.urandom(MEBIBYTE))
-    hypervisor.register_image("image", image, "raw")
-    front = OvirtFront(hypervisor, settings, faults)
-    front.add_data_center("Default")
-    front.add_cluster("Default", "Default")
-    front.add_storage_domain("data", "Default")
-    front.add_network("ovirtmgmt", "Default", "10.20.0.0/24")
-    front.add_template("worker", "image", "Default", "data", memory_mb=256, cpus=1)
-    front.start()
-    engine = Engine(front, hypervisor, faults, None)
-    engine.connection = engine.connect()
-    yield engine
-    engine.connection.close()
-    front.stop()
-    hypervisor.close()
 
 
 def test_copies_and_snapshots_keep_content(real):

@@ -134,3 +134,38 @@ def test_snapshot_none_is_a_404(engine, holder):
     service, _disk_id = holder
     with pytest.raises(ovirtsdk4.NotFoundError):
         service.snapshots_service().snapshot_service("None").get()
+
+
+def test_preview_undo_and_commit(engine):
+    vm, disk = engine.new_vm("tried"), engine.new_disk("tried-disk")
+    engine.attach(vm, disk.id, bootable=True)
+    engine.hypervisor.contents[disk.id] = "old"
+    snapshots = vm.snapshots_service()
+    body = types.Snapshot(description="old", persist_memorystate=False)
+    snapshot = snapshots.snapshot_service(snapshots.add(body).id)
+    engine.wait(lambda: snapshot.get().snapshot_status == types.SnapshotStatus.OK)
+    engine.hypervisor.contents[disk.id] = "new"
+    for action in (vm.commit_snapshot, vm.undo_snapshot):
+        with pytest.raises(ovirtsdk4.Error, match="VM is not previewing a Snapshot"):
+            action()
+
+    def try_it() -> None:
+        vm.preview_snapshot(snapshot=types.Snapshot(id=snapshot.get().id))
+        engine.wait(lambda: vm.get().status == types.VmStatus.DOWN)
+
+    try_it()
+    assert engine.hypervisor.contents[disk.id] == "old"
+    assert snapshot.get().snapshot_status == types.SnapshotStatus.IN_PREVIEW
+    with pytest.raises(ovirtsdk4.Error, match="VM is previewing a Snapshot") as raised:
+        snapshots.add(body)
+    assert raised.value.code == 409
+    vm.undo_snapshot()
+    engine.wait(lambda: vm.get().status == types.VmStatus.DOWN)
+    assert engine.hypervisor.contents[disk.id] == "new"
+    try_it()
+    vm.commit_snapshot()
+    engine.wait(lambda: vm.get().status == types.VmStatus.DOWN)
+    assert engine.hypervisor.contents[disk.id] == "old"
+    kinds = [item.snapshot_type.value for item in snapshots.list()]
+    assert sorted(kinds) == ["active", "regular"]
+    assert snapshot.get().snapshot_status == types.SnapshotStatus.OK

@@ -12,6 +12,7 @@ import pytest
 
 from coriolis.config import OpenStackSection, OvirtSection, Settings, TransferSection
 from coriolis.model.worker import SshLogin
+from coriolis.providers.lifecycle import Patience
 from coriolis.providers.openstack import workers as openstack_workers
 from coriolis.providers.openstack.plugin import OpenStackProvider
 from coriolis.providers.ovirt import workers as ovirt_workers
@@ -44,6 +45,7 @@ def _guests_answer(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReque
         return login
 
     monkeypatch.setattr(openstack_workers, "wait_for_ssh", answers)
+    monkeypatch.setattr(openstack_workers, "_CONSOLE_GRACE", Patience(0.05, 0.02))
     monkeypatch.setattr(ovirt_workers, "wait_for_ssh", answers)
 
 
@@ -59,6 +61,7 @@ class OpenStackLab:
     faults: FaultBook
     project: str
     env: dict[str, Any] = field(default_factory=dict)
+    _destination: Any = None
 
     def info(self, **change: Any) -> dict[str, Any]:
         known = {
@@ -72,8 +75,19 @@ class OpenStackLab:
     def source(self, **change: Any) -> Any:
         return OpenStackProvider().connect_source(self.info(**change), "lab-openstack", SETTINGS)
 
+    def destination(self, **change: Any) -> Any:
+        """The same one each time unless `change` asks for another: a log-in and the discovery of the services cost
+        more than most tests."""
+        if change or self._destination is None:
+            made = OpenStackProvider().connect_destination(self.info(**change), "lab-openstack", SETTINGS)
+            if change:
+                return made
+            self._destination = made
+        return self._destination
+
     def sdk(self) -> Any:
-        return self.source()._client.sdk  # the lab's user, to arrange things with
+        """The lab's user, to arrange things with."""
+        return self.destination()._client.sdk
 
     def boot(self, name: str, *, volumes: int = 2) -> Any:
         """A server that boots from a volume."""
@@ -121,9 +135,10 @@ def openstack_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenS
     front.add_image("worker", "base-worker", "raw", 2 * GIB, 2, {})
     front.add_flavor("tiny", 2, 512, 0)
     front.add_flavor("small", 2, 1024, 4)
-    front.add_network("private", "10.20.0.0/24")
+    project = front.add_project("demo", "demo", "secret")
+    front.add_network("private", "10.20.0.0/24", project_id=project)
     front.add_network("public", "127.43.0.0/16", external=True)
-    lab = OpenStackLab(front, hypervisor, faults, front.add_project("demo", "demo", "secret"))
+    lab = OpenStackLab(front, hypervisor, faults, project)
     lab.env = {
         "coriolis_backups_options": {
             "export_image": "worker",
@@ -189,6 +204,7 @@ def ovirt(tmp_path: Path) -> Iterator[OvirtLab]:
     env = {
         "storage_domain": "data1",
         "migr_template_map": {"linux": "debian-worker"},
+        "data_transfer_mechanism": "ssh",  # disks in memory have no images
         "network_map": {"private": "blue"},
     }
     lab = OvirtLab(front, hypervisor, faults, env)

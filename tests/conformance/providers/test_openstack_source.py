@@ -89,7 +89,8 @@ def test_options_are_offered(openstack: OpenStackLab) -> None:
     offers = {o.name: o for o in openstack.source().source_options({})}
     assert {v.name for v in offers["export_image"].values} >= {"worker"}
     assert {v.name for v in offers["export_fip_pool_name"].values} == {"public"}
-    assert offers["replica_export_mechanism"].values == ("coriolis_backups",)
+    mechanisms = ("coriolis_backups", "swift_backups")  # the others need ceph_options
+    assert offers["replica_export_mechanism"].values == mechanisms
     only = openstack.source().source_options({}, ["export_network"])
     assert [o.name for o in only] == ["export_network"]
 
@@ -169,7 +170,7 @@ def test_export_resources_come_and_go(
     env = options(openstack, **change)
     instance = source.get_instance({}, "web")
     source.validate_source(env, instance)
-    resources = source.deploy_source_resources(op, env, instance)
+    resources = source.deploy_source_resources(op, env, instance, {})
     login = resources.worker.login
     assert login.private_key is not None
     assert "PRIVATE" not in repr(resources)
@@ -181,10 +182,10 @@ def test_export_resources_come_and_go(
         assert volume.status == "in-use"
         assert volume.attachments[0]["server_id"] == resources.worker.id
     assert sdk.compute.get_keypair(op.name("export-worker")).public_key.startswith("ssh-ed25519")
-    source.delete_source_resources(op, env, instance)
+    source.delete_source_resources(op, env, instance, {})
     assert openstack.things() == before
     assert not op.ledger.owed()
-    source.delete_source_resources(op, env, instance)
+    source.delete_source_resources(op, env, instance, {})
 
 
 @pytest.mark.parametrize(
@@ -207,12 +208,12 @@ def test_a_crash_after_any_create_call_leaves_nothing(
     instance = openstack.source().get_instance({}, "web")
     op.ledger.crash_after = kind
     with pytest.raises(Crash):
-        openstack.source().deploy_source_resources(op, openstack.env, instance)
+        openstack.source().deploy_source_resources(op, openstack.env, instance, {})
     assert openstack.things() != before
     if again:
-        resources = openstack.source().deploy_source_resources(op, openstack.env, instance)
+        resources = openstack.source().deploy_source_resources(op, openstack.env, instance, {})
         assert len(resources.worker.disks) == 2
-    openstack.source().delete_source_resources(op, openstack.env, instance)
+    openstack.source().delete_source_resources(op, openstack.env, instance, {})
     assert openstack.things() == before
     assert not op.ledger.owed()
 
@@ -226,8 +227,8 @@ def test_a_cloud_that_fails_is_told_and_cleaned(
     instance = source.get_instance({}, "web")
     openstack.faults.plant(Fault(point, "error", match="coriolis"))
     with pytest.raises(errors.CloudError, match=r"(?i)error"):
-        source.deploy_source_resources(op, openstack.env, instance)
-    source.delete_source_resources(op, openstack.env, instance)
+        source.deploy_source_resources(op, openstack.env, instance, {})
+    source.delete_source_resources(op, openstack.env, instance, {})
     assert openstack.things() == before
     assert not op.ledger.owed()
 

@@ -232,6 +232,7 @@ def test_a_copy_worker_comes_and_goes_and_the_replicas_stay(ovirt: OvirtLab, op:
     replicas = destination.deploy_disks(op, ovirt.env, instance(), [])
     resources = destination.deploy_target_resources(op, ovirt.env, instance(), replicas)
     worker = resources.worker
+    assert resources.route == "ssh"
     assert worker.login.private_key is not None
     assert [(d.disk_id, d.serial) for d in worker.disks] == [(r.disk_id, r.volume_id) for r in replicas]
     assert {r.volume_id for r in replicas} < set(disks_of(ovirt, worker.name))

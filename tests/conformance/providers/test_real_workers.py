@@ -69,10 +69,10 @@ def test_an_export_worker_shows_the_clones(world: World, op: MemoryOperation) ->
     instance = _instance(volume.id)
     source.validate_source(env, instance)
     try:
-        worker = source.deploy_source_resources(op, env, instance).worker
+        worker = source.deploy_source_resources(op, env, instance, {}).worker
         assert sizes_by_serial(worker)[worker.disks[0].serial[:20]] == GIB
     finally:
-        source.delete_source_resources(op, env, instance)
+        source.delete_source_resources(op, env, instance, {})
     assert not op.ledger.owed()
     assert [v.name for v in sdk.block_storage.volumes()] == ["data"]
 
@@ -85,6 +85,7 @@ def test_a_copy_worker_shows_the_replicas(world: World, op: MemoryOperation) -> 
         "storage_domain": "data",
         "migr_template_map": {"linux": "debian-12-worker"},
         "network_map": {"old-net": "new-net"},
+        "data_transfer_mechanism": "ssh",
     }
     instance = _instance("d1")
     destination.validate_destination(env, instance)

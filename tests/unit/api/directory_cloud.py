@@ -36,6 +36,7 @@ from coriolis.providers.base import (
     Environment,
     MorphingResources,
     Operation,
+    Points,
     Provider,
     SourceCloud,
     SourceResources,
@@ -78,6 +79,10 @@ class _DirectoryCloud:
             raise AuthenticationFailed(
                 cloud=self.endpoint_name, username=self._username, reason="wrong password"
             )
+
+    def remarks(self) -> Sequence[str]:
+        remark = self.root / "remark"
+        return (remark.read_text(),) if remark.exists() else ()
 
     def list_networks(self, env: Environment) -> Sequence[Network]:
         return (Network("net-1", "blue"), Network("net-2", "green"))
@@ -139,11 +144,15 @@ class DirectorySource(_DirectoryCloud, SourceCloud):
     def validate_source(self, env: Environment, instance: Instance) -> None:
         self.validate_connection()
 
-    def deploy_source_resources(self, op: Operation, env: Environment, instance: Instance) -> SourceResources:
+    def deploy_source_resources(
+        self, op: Operation, env: Environment, instance: Instance, points: Points
+    ) -> SourceResources:
         disks = [WorkerDisk(d.id, str(self.root / "volumes" / d.id), d.size_bytes) for d in instance.disks]
         return SourceResources(worker=self._worker(op, "export", disks), extra={})
 
-    def delete_source_resources(self, op: Operation, env: Environment, instance: Instance) -> None:
+    def delete_source_resources(
+        self, op: Operation, env: Environment, instance: Instance, points: Points
+    ) -> None:
         self._remove_worker(op, "export")
 
     def shutdown_instance(self, op: Operation, env: Environment, instance: Instance) -> None:

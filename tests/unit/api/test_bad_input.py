@@ -215,6 +215,15 @@ def test_a_connection_that_is_refused_is_an_answer(server: LiveServer, clouds: C
     assert "endpoint.type" in error["message"]
 
 
+def test_a_valid_connection_tells_what_the_cloud_lacks(server: LiveServer, clouds: Clouds) -> None:
+    endpoint = server.endpoint("e", clouds.source)
+    (clouds.source / "remark").write_text("It is old.")
+    answer = server.call("POST", f"/endpoints/{endpoint}/actions", {"validate-connection": None})
+    assert answer == {
+        "validate-connection": {"valid": True, "message": "The connection is valid. It is old."}
+    }
+
+
 def test_a_fault_of_ours_is_a_500_in_the_envelope(
     server: LiveServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -82,7 +82,7 @@ def test_what_an_endpoint_has(server: LiveServer, clouds: Clouds) -> None:
 
     inventory = requests.get(f"{server.url}{path}/inventory", timeout=10)
     assert inventory.headers["content-type"].startswith("text/csv")
-    assert inventory.text.splitlines()[1] == "id-1,db,2,1024,linux,BIOS,small"
+    assert inventory.text.splitlines()[1] == "id-1,db,2,1024,linux,BIOS,small,,,,"
     assert server.call("GET", f"{path}/destination-minion-pool-options", expect=405)["error"]["code"] == 405
 
 

@@ -144,7 +144,7 @@ def test_a_policy_file_changes_who_may(guarded: Guarded) -> None:
 def test_a_revoked_token_is_none(guarded: Guarded) -> None:
     token = guarded.demo_token()
     assert guarded.get(guarded.demo, "/endpoints", token).status_code == 200
-    guarded.lab.front.cloud.revoke_token(token)
+    guarded.lab.front.cloud.realm.revoke_token(token)
     assert guarded.get(guarded.demo, "/endpoints", token).status_code == 401
 
 

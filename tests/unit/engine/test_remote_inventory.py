@@ -57,7 +57,7 @@ def asked(tmp_path: Path) -> _Asked:
 
 _ENV = {"worker_password": "hunter2"}
 _QUESTIONS: list[Callable[[Inventory, str], Any]] = [
-    lambda inventory, endpoint: inventory.validate_endpoint(endpoint),
+    lambda inventory, endpoint: list(inventory.validate_endpoint(endpoint)),
     lambda inventory, endpoint: list(inventory.list_instances(endpoint, _ENV, limit=5, name="w")),
     lambda inventory, endpoint: list(inventory.list_instances(endpoint, _ENV, marker="id-1")),
     lambda inventory, endpoint: inventory.get_instance(endpoint, _ENV, "web"),

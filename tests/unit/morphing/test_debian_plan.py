@@ -135,3 +135,10 @@ def test_verification_tells_what_is_left_undone() -> None:
     gone = _READY._replace(files={"/boot/grub/grub.cfg": " linux /vmlinuz root=UUID=gone ro\n"})
     with pytest.raises(MorphFailure, match="UUID=gone"):
         check(gone, [])
+
+
+def test_cloud_init_that_is_brought_keeps_the_guests_identity() -> None:
+    actions = Debian().plan(_READY, _WANTED._replace(install=("cloud-init",)))
+    assert InstallPackages("cloud-init", ("cloud-init",)) in actions
+    kept = next(a for a in actions if isinstance(a, WriteFile) and a.path.startswith("/etc/cloud/"))
+    assert "preserve_hostname: true" in kept.text

@@ -7,10 +7,13 @@ from coriolis.providers.openstack.options import source_environment
 from coriolis.providers.ovirt.options import destination_environment
 
 
-def test_an_export_mechanism_that_is_not_there_is_said() -> None:
+def test_export_mechanisms_by_their_names() -> None:
     assert source_environment({}).replica_export_mechanism == "coriolis_backups"
-    with pytest.raises(InvalidInput, match="swift_backups is not there in this release"):
-        source_environment({"replica_export_mechanism": "swift_backups"})
+    for name in ("swift_backups", "ceph_backups", "ceph_snapshots"):
+        found = source_environment({"replica_export_mechanism": name})
+        assert found.replica_export_mechanism == name
+    with pytest.raises(InvalidInput, match="replica_export_mechanism"):
+        source_environment({"replica_export_mechanism": "floppies"})
 
 
 def test_an_unknown_source_option_is_named() -> None:

@@ -35,6 +35,7 @@ def answered(code: int, detail: str) -> Fault:
             "[Cannot add VM. The VM is performing an operation on a Snapshot. Please wait.]",
             errors.CloudUnavailable,
         ),
+        (409, "[Cannot backup VM. The VM is during a backup operation.]", errors.CloudUnavailable),
         (409, "[Cannot add VM. The VM name is already in use.]", errors.Conflict),
         (409, "[Cannot remove VM. Delete protection is enabled.]", errors.Conflict),
         (400, "[Cannot add Virtual Disk. Storage Domain hasn't been specified.]", errors.CloudError),
@@ -89,3 +90,18 @@ def test_an_untrusted_certificate_is_no_passing_fault() -> None:
 
 def test_a_bare_pycurl_error_is_understood() -> None:
     assert UNDERSTAND("list VMs", pycurl.error(7, "Failed to connect")).refused
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Failed to read response: [(<pycurl.Curl object at 0x7f1e>, 56, 'Recv failure: Connection reset by peer')]",
+        "The response content type 'text/html; charset=utf-8' isn't the expected JSON",
+        "Error while sending HTTP request: (56, 'OpenSSL SSL_read: OpenSSL/3.6.5: unexpected eof')",
+    ],
+)
+def test_a_connection_that_was_cut_passes(text: str) -> None:
+    fault = UNDERSTAND("list clusters", sdk.Error(text))
+    assert type(fault.error) is errors.CloudUnavailable
+    assert not fault.refused
+    assert "0x7f1e" not in str(fault.error)

@@ -32,6 +32,7 @@ from coriolis.providers.base import (
     Environment,
     MorphingResources,
     Operation,
+    Points,
     Provider,
     SourceCloud,
     SourceResources,
@@ -112,7 +113,9 @@ class PaperSource(PaperCloud, SourceCloud):
     def validate_source(self, env: Environment, instance: Instance) -> None:
         self.does("validate-source")
 
-    def deploy_source_resources(self, op: Operation, env: Environment, instance: Instance) -> SourceResources:
+    def deploy_source_resources(
+        self, op: Operation, env: Environment, instance: Instance, points: Points
+    ) -> SourceResources:
         self.does("deploy-source")
         for disk in instance.disks:
             content = (self.directory / "vm" / instance.name / disk.id).read_bytes()
@@ -120,7 +123,9 @@ class PaperSource(PaperCloud, SourceCloud):
         serials = {d.id: f"{ResourceKind.SNAPSHOT}-{op.name('snap', d.id)}" for d in instance.disks}
         return SourceResources(self.worker(op, "export", serials), {})
 
-    def delete_source_resources(self, op: Operation, env: Environment, instance: Instance) -> None:
+    def delete_source_resources(
+        self, op: Operation, env: Environment, instance: Instance, points: Points
+    ) -> None:
         self.does("delete-source")
         self.remove(op, ResourceKind.SERVER, op.name("export"))
         for disk in instance.disks:
@@ -163,7 +168,8 @@ class PaperDestination(PaperCloud, DestinationCloud):
             if disk.id not in known:
                 self.create(op, ResourceKind.VOLUME, name, bytes(disk.size_bytes))
                 op.ledger.keep(ResourceKind.VOLUME, name, "a replica")
-                known[disk.id] = ReplicaDisk(disk.id, name, name, disk.size_bytes)
+                dirty = (self.directory / "fail" / "not-zeroed").exists()
+                known[disk.id] = ReplicaDisk(disk.id, name, name, disk.size_bytes, dirty=dirty)
             answer.append(known[disk.id])
         self.does("deploy-disks")
         return answer

@@ -14,10 +14,9 @@ from coriolis.model.enums import EventLevel, ExecutionStatus, ExecutionType, Tas
 from coriolis.model.progress import DiskProgress, DiskResult
 from coriolis.model.records import Execution
 from coriolis.model.replica import ContentDigest
-from coriolis.model.worker import SshLogin, WorkerDisk
 from coriolis.steps import replicate_disks, verification
 from coriolis.transfer.audit import Differences
-from coriolis.transfer.job import CopyJob
+from coriolis.transfer.job import CopyJob, DiskEnd
 from coriolis.transfer.manifest import LeafList, ManifestHeader, drafting
 from tests.unit.steps.paper_provider import copy_files
 from tests.unit.steps.test_whole_way import OWNER, World, world
@@ -48,13 +47,15 @@ def copy_with_lists(
     )
 
 
-def verify_root(login: SshLogin, disk: WorkerDisk, digest: ContentDigest, **_: Any) -> None:
+def verify_root(end: DiskEnd, digest: ContentDigest, **_: Any) -> None:
+    login, disk = end.login, end.disk
     found = hasher("sha256")((Path(login.address) / disk.serial).read_bytes())
     if root(Geometry(digest.size, digest.leaf), digest.algorithm, found) != digest.root:
         raise VerificationFailed(disk=disk.disk_id, offset=0, length=digest.size, reason="root")
 
 
-def verify_file(login: SshLogin, disk: WorkerDisk, manifest: Path, **_: Any) -> str:
+def verify_file(end: DiskEnd, manifest: Path, **_: Any) -> str:
+    login, disk = end.login, end.disk
     with LeafList(manifest) as leaves:
         content = (Path(login.address) / disk.serial).read_bytes()
         differences = Differences(leaves.header.geometry, leaves.digests)

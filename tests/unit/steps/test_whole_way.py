@@ -4,7 +4,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,19 @@ import pytest
 from coriolis.config import load_settings
 from coriolis.engine.service import Engine
 from coriolis.errors import AuthenticationFailed, Conflict, InvalidInput, NotFound, NotSupported
-from coriolis.model.enums import ExecutionStatus, OsType, ResourceState, Scenario, TaskStatus, TaskType
+from coriolis.model.enums import (
+    ExecutionStatus,
+    Firmware,
+    OsType,
+    ResourceState,
+    Scenario,
+    TaskStatus,
+    TaskType,
+)
+from coriolis.model.instance import Instance
 from coriolis.model.records import Deployment, Execution
 from coriolis.steps import morph_os, replicate_disks
-from coriolis.steps.morph_os import scripts_for
+from coriolis.steps.morph_os import refuse_unmorphable, scripts_for
 from tests.unit.steps.paper_provider import OPEN_SESSIONS, PASSWORD, PaperProvider, copy_files, morph_files
 
 OWNER = {"user_id": "u", "project_id": "p"}
@@ -171,6 +180,21 @@ def test_a_first_run_that_copied_nothing_leaves_nothing(world: World, verb: str)
     assert world.engine.database.replicas.list(world.transfer_id) == []
 
 
+def test_new_disks_that_may_hold_anything_are_compared_and_removed_if_nothing_was_copied(
+    world: World,
+) -> None:
+    world.fail(world.destination, "not-zeroed")
+    rule = world.fail(world.destination, "deploy-target")
+    assert world.execute().status is ExecutionStatus.ERROR
+    assert world.resources(world.destination) == []
+    assert world.engine.database.replicas.list(world.transfer_id) == []
+    rule.unlink()
+    assert world.execute().status is ExecutionStatus.COMPLETED
+    assert all(
+        p.read_text().endswith(" True False") for p in world.manifests()
+    )  # compared, not taken for zeroed
+
+
 def test_a_broken_off_copy_leaves_dirty_replicas_that_the_next_run_compares(world: World) -> None:
     world.execute()
     rule = world.fail(world.destination, "copy")
@@ -296,6 +320,13 @@ def test_inventory_goes_through_the_front_door(world: World) -> None:
     database.endpoints.update(endpoint.id, connection_info={})
     with pytest.raises(InvalidInput, match="directory"):
         frontdoor.validate_endpoint(endpoint.id)
+
+
+def test_a_guest_that_osmorphing_does_not_know_is_refused_at_once() -> None:
+    guest = Instance("i", "dc1", 1, 64, OsType.LINUX, Firmware.BIOS, (), ())
+    refuse_unmorphable(guest)
+    with pytest.raises(NotSupported, match=r"'dc1' runs Windows.*skip_os_morphing"):
+        refuse_unmorphable(replace(guest, os_type=OsType.WINDOWS))
 
 
 def test_scripts_for_a_guest_come_from_both_places() -> None:

@@ -65,10 +65,10 @@ def test_a_root_proves_a_disk_without_its_list(pair: Pair) -> None:
     end = pair.end(pair.destination, "v")
     seen: list[int] = []
     watched = {"timeout": 30.0, "check": lambda: None, "progress": seen.append}
-    verify_content(end.login, end.disk, digest, **watched)
+    verify_content(end, digest, **watched)
     flip(pair.destination, SIZE - 1)
     with pytest.raises(VerificationFailed, match=f"bytes 0 to 0.{SIZE} differ"):
-        verify_content(end.login, end.disk, digest, **watched)
+        verify_content(end, digest, **watched)
 
 
 @given(st.binary(max_size=100), st.lists(st.integers(0, 100)))
@@ -138,11 +138,11 @@ def test_a_list_is_believed_only_with_a_signature_of_ours(pair: Pair) -> None:
     manifest, end = pair.manifest(1), pair.end(pair.destination, "v")
     for keys in (KEYS, KEYS[:1], (*OTHERS, KEYS[0]), ()):
         LeafList(manifest, keys).close()
-        verify_disk(end.login, end.disk, manifest, keys=keys)
+        verify_disk(end, manifest, keys=keys)
     with pytest.raises(UnusableLeafListError, match="signature"):
         LeafList(manifest, OTHERS)
     with pytest.raises(TransferError, match="signature"):
-        verify_disk(end.login, end.disk, manifest, keys=OTHERS)
+        verify_disk(end, manifest, keys=OTHERS)
 
 
 def test_a_foreign_list_makes_the_run_compare(pair: Pair) -> None:

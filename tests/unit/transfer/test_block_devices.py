@@ -70,7 +70,7 @@ def test_full_zeroed_and_incremental(pair: LoopPair) -> None:
     assert second.root_digest != first.root_digest
     assert device_content(pair, pair.destination) == device_content(pair, pair.source)
     end = pair.end(pair.destination, "v")
-    assert verify_disk(end.login, end.disk, pair.manifest(2)) == second.root_digest
+    assert verify_disk(end, pair.manifest(2)) == second.root_digest
 
 
 def test_a_mounted_destination_is_refused(pair: LoopPair, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_a_disk_that_grew(sshd: PrivateSshd, tmp_path: Path, growth: int) -> Non
     assert result.moved + result.zero + result.unchanged == pair.size
     assert result.moved <= 2 * LEAF  # the new end, and the leaf that was the short last one
     end = pair.end(pair.destination, "volume")
-    assert verify_disk(end.login, end.disk, pair.manifest(2)) == result.root_digest
+    assert verify_disk(end, pair.manifest(2)) == result.root_digest
 
 
 def test_a_disk_that_shrank(sshd: PrivateSshd, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_the_published_list_is_that_of_both_disks(sshd: PrivateSshd, tmp_path: P
     with LeafList(pair.manifest(1)) as leaves:
         header, digests = leaves.header, bytes(leaves.digests)
     for end in (pair.end(pair.source, "s"), pair.end(pair.destination, "d")):
-        found = hash_disk(end.login, end.disk, algorithm=header.algorithm)
+        found = hash_disk(end, algorithm=header.algorithm)
         assert (found.leaves, found.root) == (digests, result.root_digest)
     assert (header.generation, header.size, header.destination_id) == (1, pair.size, "volume-disk-1")
     assert not list(tmp_path.glob("*.partial"))
@@ -124,10 +124,10 @@ def test_the_audit_finds_one_flipped_bit(sshd: PrivateSshd, tmp_path: Path) -> N
     pair = Pair(sshd, tmp_path, 4 * MIB)
     result = pair.copy(1)
     end = pair.end(pair.destination, "volume-disk-1")
-    assert verify_disk(end.login, end.disk, pair.manifest(1)) == result.root_digest
+    assert verify_disk(end, pair.manifest(1)) == result.root_digest
     flip_bit(pair.destination, 37 * LEAF + 5)
     with pytest.raises(VerificationFailed) as caught:
-        verify_disk(end.login, end.disk, pair.manifest(1))
+        verify_disk(end, pair.manifest(1))
     assert (caught.value.fields["offset"], caught.value.fields["length"]) == (37 * LEAF, LEAF)
 
 

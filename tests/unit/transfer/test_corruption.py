@@ -110,12 +110,12 @@ def test_what_was_tampered_with_between_runs_is_found_and_repaired(sshd: Private
     assert pair.copy(2, previous=pair.manifest(1)).moved == changed
     end = pair.end(pair.destination, "volume")
     with pytest.raises(VerificationFailed) as caught:
-        verify_disk(end.login, end.disk, pair.manifest(2))
+        verify_disk(end, pair.manifest(2))
     assert (caught.value.fields["offset"], caught.value.fields["length"]) == (60 * LEAF, LEAF)
     repaired = pair.copy(3, compare_destination=True)
     assert pair.identical()
     assert repaired.moved + repaired.zero == LEAF
-    assert verify_disk(end.login, end.disk, pair.manifest(3)) == repaired.root_digest
+    assert verify_disk(end, pair.manifest(3)) == repaired.root_digest
 
 
 MOVED_FRAME = """
@@ -154,6 +154,6 @@ def test_a_place_flipped_in_the_relay_is_found_by_the_audit(
     assert not pair.identical()
     end = pair.end(pair.destination, "volume")
     with pytest.raises(VerificationFailed):
-        verify_disk(end.login, end.disk, pair.manifest(1))
+        verify_disk(end, pair.manifest(1))
     pair.copy(2, compare_destination=True)
     assert pair.identical()

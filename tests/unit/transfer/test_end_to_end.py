@@ -19,7 +19,7 @@ from coriolis.transfer.manifest import Draft
 from coriolis.transfer.route import End, RouteWish, choose_route
 
 WINDOW = 1 << 25
-SUMMARY = {"scanned": 9, "moved": 0, "zero": 9, "unchanged": 0, "wire": 77, "root": "root"}
+SUMMARY = {"scanned": 9, "read": 9, "moved": 0, "zero": 9, "unchanged": 0, "wire": 77, "root": "root"}
 
 
 class PaperAgent:
@@ -143,7 +143,8 @@ def test_the_end_that_knows_why_is_believed(reader: PaperAgent, writer: PaperAge
 def test_a_worker_without_tls() -> None:
     introductions = [Introduction("/dev/vdb", ("none",), {}, 2, tls) for tls in (True, False)]
     agents = [
-        SimpleNamespace(address=name, assignment=SimpleNamespace(disk_id="disk-1")) for name in ("a", "b")
+        SimpleNamespace(address=name, is_local=False, assignment=SimpleNamespace(disk_id="disk-1"))
+        for name in ("a", "b")
     ]
     reader, writer = (End(cast("AgentProcess", a), i) for a, i in zip(agents, introductions, strict=True))
     limiter = Limiter(Limits())

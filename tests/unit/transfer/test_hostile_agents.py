@@ -57,11 +57,11 @@ def data(first: int, count: int) -> bytes:
 
 
 def summary(**more: Any) -> bytes:
-    counts = {"scanned": SIZE, "moved": SIZE, "zero": 0, "unchanged": 0}
+    counts = {"scanned": SIZE, "moved": SIZE, "zero": 0, "unchanged": 0, "read": SIZE}
     return json_frame(frames.EOF, {**counts, "root": root(GEOMETRY, "sha256", DIGESTS), **more})
 
 
-STATUS = json_frame(frames.STATUS, {"scanned": SIZE, "moved": 0, "zero": 0, "unchanged": 0})
+STATUS = json_frame(frames.STATUS, {"scanned": SIZE, "moved": 0, "zero": 0, "unchanged": 0, "read": SIZE})
 READER = hello() + data(0, 4) + STATUS + data(4, 6) + summary()
 WRITER = hello() + json_frame(frames.EOF, {})
 

@@ -105,7 +105,7 @@ def test_the_run_after_a_kill_ends_identical(
     result = pair.copy(1, compare_destination=True)
     assert pair.identical()
     end = pair.end(pair.destination, "volume")
-    assert verify_disk(end.login, end.disk, pair.manifest(1)) == result.root_digest
+    assert verify_disk(end, pair.manifest(1)) == result.root_digest
     ending = time.monotonic() + 20
     while agents(pair):
         assert time.monotonic() < ending

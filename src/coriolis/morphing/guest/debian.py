@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _PACKAGES = {
     "guest-agent": ("qemu-guest-agent",),
+    "cloud-init": ("cloud-init",),
     "vmware-tools": ("open-vm-tools-desktop", "open-vm-tools-salt-minion", "open-vm-tools"),
 }
 _AGENT_UNIT = "qemu-guest-agent.service"
@@ -74,7 +75,7 @@ class Debian(Family, distributions=("debian", "ubuntu", "linuxmint", "raspbian",
     def plan(self, facts: "Facts", wanted: "Wanted") -> "list[Action]":
         actions = self._plan_packages(facts, wanted)
         actions += _plan_drivers(facts, wanted.drivers)
-        actions += _plan_traces(facts, wanted.dhcp)
+        actions += _plan_traces(facts, wanted)
         actions += network.plan_network(facts, wanted)
         actions += boot.plan_names(facts)
         actions += boot.plan_loader(facts, wanted.efi)
@@ -144,13 +145,13 @@ def _plan_future_initramfs(facts: "Facts", drivers: "tuple[str, ...]") -> "list[
     return []
 
 
-def _plan_traces(facts: "Facts", dhcp: bool) -> "list[Action]":
+def _plan_traces(facts: "Facts", wanted: "Wanted") -> "list[Action]":
     actions: list[Action] = [Remove(path) for path in _TRACES if path in facts.paths]
     for path, text in sorted(facts.files.items()):
         if path.startswith("/etc/cloud/") and path != _CLOUD_FILE and _pins_datasource(text):
             actions.append(SetAside(path, path + ".pre-coriolis"))
-    if "cloud-init" in facts.packages:
-        text = _CLOUD_TEXT + (_CLOUD_NETWORK_TEXT if dhcp else "")
+    if "cloud-init" in facts.packages or "cloud-init" in wanted.install:
+        text = _CLOUD_TEXT + (_CLOUD_NETWORK_TEXT if wanted.dhcp else "")
         if facts.files.get(_CLOUD_FILE) != text:
             actions.append(WriteFile(_CLOUD_FILE, text))
     return actions

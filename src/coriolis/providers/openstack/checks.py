@@ -2,13 +2,14 @@
 
 from functools import partial
 
-from coriolis.errors import InvalidInput, NotSupported, QuotaExceeded
+from coriolis.errors import InvalidInput, NotSupported
 from coriolis.model.instance import Instance
 from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.inventory import EPHEMERAL_PREFIX
 from coriolis.providers.openstack.lookup import Lookup
 from coriolis.providers.openstack.options import CoriolisBackupsOptions
-from coriolis.providers.openstack.workers import WorkerPlan
+from coriolis.providers.openstack.quota import Needs, check_needs
+from coriolis.providers.openstack.workers import FloatingIpPool, WorkerPlan
 
 EXPORT_ROLE = "export-worker"
 
@@ -34,7 +35,7 @@ def export_plan(client: OpenStackClient, options: CoriolisBackupsOptions) -> Wor
         image_id=found_image.id,
         flavor_id=lookup.flavor(flavor).id,
         network_id=lookup.network(network).id,
-        fip_network_id=lookup.network(pool, external=True).id if pool else None,
+        pool=FloatingIpPool(lookup.network(pool, external=True).id) if pool else None,
         config_drive=options.export_worker_use_config_drive,
         boot_volume_gb=options.export_worker_volume_size if options.export_worker_boot_from_volume else None,
         boot_volume_type=options.export_worker_volume_type,
@@ -62,31 +63,16 @@ def check_disks(client: OpenStackClient, instance: Instance) -> None:
 
 
 def check_quota(client: OpenStackClient, instance: Instance, plan: WorkerPlan) -> None:
-    """Volumes, snapshots, gigabytes and instances. A limit of -1 means none. Raises QuotaExceeded."""
+    """Raises QuotaExceeded."""
     count = len(instance.disks)
-    gigabytes = sum(disk.size_bytes >> 30 for disk in instance.disks)
-    boot = plan.boot_volume_gb
-    volumes = count + (1 if boot else 0)
-    storage = client.call("read the storage quota", client.storage.get_limits).absolute
-    compute = client.call("read the compute quota", client.compute.get_limits).absolute
-    # Cinder counts the snapshots' size as gigabytes too, unless its operator says no_snapshot_gb_quota.
-    wanted = (
-        ("volumes", volumes, storage.max_total_volumes, storage.total_volumes_used),
-        ("snapshots", count, storage.max_total_snapshots, storage.total_snapshots_used),
-        (
-            "gigabytes of volumes",
-            gigabytes + (boot or 0),
-            storage.max_total_volume_gigabytes,
-            storage.total_gigabytes_used,
-        ),
-        ("instances", 1, compute.instances, compute.instances_used),
+    boot = plan.boot_volume_gb or 0
+    needs = Needs(
+        volumes=count + (1 if boot else 0),
+        snapshots=count,
+        gigabytes=sum(disk.size_bytes >> 30 for disk in instance.disks) + boot,
+        instances=1,
     )
-    for what, needed, limit, used in wanted:
-        if limit is not None and used is not None and limit >= 0 and used + needed > limit:
-            reason = f"{needed} {what} needed, {used} of {limit} are used"
-            raise QuotaExceeded(
-                cloud=client.cloud, action=f"export instance {instance.name!r}", reason=reason
-            )
+    check_needs(client, needs, f"export instance {instance.name!r}")
 
 
 def _required(value: str | None, option: str) -> str:

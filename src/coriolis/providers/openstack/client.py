@@ -4,44 +4,43 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-import openstack.config
 from openstack.connection import Connection
 
 from coriolis.config import Settings
-from coriolis.errors import NotFound, NotSupported
+from coriolis.errors import NotFound
 from coriolis.providers.base import Operation
 from coriolis.providers.lifecycle import Patience
 from coriolis.providers.openstack.connection import OpenStackConnectionInfo
 from coriolis.providers.openstack.faults import CAUGHT, understanding
+from coriolis.providers.openstack.session import connect, trust_by_url, verify_of
 from coriolis.providers.retry import Caller
 
 Answer = TypeVar("Answer")
-
-REQUEST_TIMEOUT = 60  # seconds; Nova's slowest synchronous calls (console log, port binding) stay below it
 
 
 class OpenStackClient:
     """Connects on first use. `call` is the only way a request is made."""
 
     def __init__(self, info: OpenStackConnectionInfo, endpoint_name: str, settings: Settings) -> None:
-        """Raises NotSupported for identity v2 and image v1, which this release does not speak."""
-        if info.identity_api_version == 2:
-            raise NotSupported(message="Keystone v2 is not supported yet: set identity_api_version to 3.")
-        if info.glance_api_version == 1:
-            raise NotSupported(message="Glance v1 is not supported yet: set glance_api_version to 2.")
         self.endpoint_name = endpoint_name
         self.cloud = f"OpenStack endpoint {endpoint_name!r}"
+        self.info = info
         section = settings.openstack_migration_provider
         self.patience = Patience(section.timeout, section.poll_interval)
-        self._info = info
-        self._caller = Caller(understanding(self.cloud, info.username, info.auth_url), CAUGHT)
+        self._caller = Caller(understanding(self.cloud, info.login_name, info.auth_url), CAUGHT)
         self._connection: Connection | None = None
+        self._swift: Any = None
 
     @property
     def sdk(self) -> Connection:
         if self._connection is None:
-            self._connection = _connect(self._info)
+            self._connection = connect(self.info)
         return self._connection
+
+    @property
+    def project_id(self) -> str:
+        """Of the project that the log-in is for."""
+        return str(self.call("log in", lambda: self.sdk.current_project_id))
 
     # openstacksdk logs in and discovers a service's versions when its proxy is first touched: a call too.
 
@@ -60,6 +59,23 @@ class OpenStackClient:
     @property
     def storage(self) -> Any:
         return self.call("reach Cinder", lambda: self.sdk.block_storage)
+
+    @property
+    def object_store(self) -> Any:
+        """Swift, or RADOS Gateway as Swift; its certificate is checked or not by `allow_untrusted_swift` alone."""
+        if self._swift is None:
+            proxy = self.call("reach Swift", lambda: self.sdk.object_store)
+            url = str(self.call("find Swift's URL", proxy.get_endpoint))
+            trust_by_url(self.sdk, url, verify_of(self.info, untrusted=self.info.allow_untrusted_swift))
+            self._swift = proxy
+        return self._swift
+
+    @property
+    def access(self) -> Any:
+        """What the token tells: roles, project and catalog."""
+        session = self.sdk.session
+        auth: Any = session.auth  # every one of ours is a plugin of Keystone's
+        return self.call("read the token", lambda: auth.get_access(session))
 
     def call(self, action: str, function: Callable[[], Answer], *, idempotent: bool = True) -> Answer:
         """`action` is an infinitive for messages; see `Caller.call`."""
@@ -85,28 +101,4 @@ class OpenStackClient:
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
-
-
-def _connect(info: OpenStackConnectionInfo) -> Connection:
-    """Reads neither clouds.yaml nor OS_* variables: an endpoint is what its connection info says."""
-    loader = openstack.config.OpenStackConfig(
-        config_files=[], secure_files=[], vendor_files=[], load_yaml_config=False, load_envvars=False
-    )
-    region = loader.get_one(
-        auth_type="v3password",
-        auth={
-            "auth_url": info.auth_url,
-            "username": info.username,
-            "password": info.password.reveal(),
-            "project_name": info.project_name,
-            "user_domain_name": info.user_domain_name,
-            "project_domain_name": info.project_domain_name,
-        },
-        region_name=info.region_name,
-        interface=info.interface_name,
-        verify=not info.allow_untrusted,
-        api_timeout=REQUEST_TIMEOUT,
-        **info.service_overrides(),
-    )
-    return Connection(config=region)
+            self._connection = self._swift = None

@@ -26,6 +26,8 @@ CAUGHT: tuple[type[Exception], ...] = (sdk.SDKException, auth.ClientException)
 _REFUSED_FOR_NOW = frozenset({429, 503})
 # The services' words for "the object is busy just now": the same 409 as for states that last.
 _BUSY = re.compile(r"while it is in task_state|try again|please retry", re.IGNORECASE)
+# A backup that others depend on is refused too, and stays so.
+_WRONG_STATE = re.compile(r"Invalid volume|Invalid snapshot|Invalid backup: Backup status")
 _PASSING = _REFUSED_FOR_NOW | {500, 502, 504}
 
 
@@ -35,7 +37,8 @@ def understanding(cloud: str, username: str, auth_url: str) -> Callable[[str, Ex
     def understand(action: str, error: Exception) -> Fault:
         status = _status(error)
         if isinstance(error, auth.Unauthorized) or status == 401:
-            return Fault(AuthenticationFailed(cloud=cloud, username=username, reason=_text(error)))
+            reason = f"{_text(error)} ({auth_url})"
+            return Fault(AuthenticationFailed(cloud=cloud, username=username, reason=reason))
         if isinstance(error, auth.ConnectionError):
             return _unreachable(cloud, action, error)
         if status is not None:
@@ -81,7 +84,7 @@ def _lasting(cloud: str, action: str, status: int, text: str) -> CoriolisError:
     if status == 409:
         return Conflict(message=f"{cloud}: failed to {action}: {text}")
     # Cinder answers 400 where others say 409: "Invalid volume: Volume status must be available or error…"
-    if status == 400 and ("Invalid volume" in text or "Invalid snapshot" in text):
+    if status == 400 and _WRONG_STATE.search(text):
         return Conflict(message=f"{cloud}: failed to {action}: {text}")
     return CloudError(cloud=cloud, action=action, reason=text)
 

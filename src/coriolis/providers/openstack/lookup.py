@@ -6,17 +6,19 @@ from typing import Any
 
 from coriolis.errors import InstanceAmbiguous, InstanceNotFound, InvalidInput
 from coriolis.providers.openstack.client import OpenStackClient
+from coriolis.providers.openstack.images import Image, Images
 
 
 class Lookup:
     def __init__(self, client: OpenStackClient) -> None:
         self._client = client
 
-    def image(self, name_or_id: str) -> Any:
-        images = self._client.image
-        return self._one(
-            "image", name_or_id, lambda: images.get_image(name_or_id), lambda: images.images(name=name_or_id)
+    def image(self, name_or_id: str) -> Image:
+        images = Images(self._client)
+        found: Image = self._one(
+            "image", name_or_id, lambda: images.get(name_or_id), lambda: images.named(name_or_id)
         )
+        return found
 
     def flavor(self, name_or_id: str) -> Any:
         compute = self._client.compute
@@ -39,6 +41,36 @@ class Lookup:
             raise InvalidInput(message=f"{self._client.cloud}: network {name_or_id!r} is not external.")
         return found
 
+    def subnet(self, network: Any, name_or_id: str) -> Any:
+        """Of one network."""
+        networks = self._client.network
+        return self._one(
+            f"subnet of network {network.name!r}",
+            name_or_id,
+            lambda: networks.get_subnet(name_or_id),
+            lambda: networks.subnets(network_id=network.id),
+        )
+
+    def security_group(self, name_or_id: str) -> Any:
+        """Of the project: to an administrator Neutron lists those of all, and every one has a `default`."""
+        networks = self._client.network
+        project = {"project_id": self._client.project_id}
+        return self._one(
+            "security group",
+            name_or_id,
+            lambda: networks.get_security_group(name_or_id),
+            lambda: networks.security_groups(**project),
+        )
+
+    def server_group(self, name_or_id: str) -> Any:
+        compute = self._client.compute
+        return self._one(
+            "server group",
+            name_or_id,
+            lambda: compute.get_server_group(name_or_id),
+            compute.server_groups,
+        )
+
     def volume_type(self, name_or_id: str) -> Any:
         volumes = self._client.storage
         return self._one("volume type", name_or_id, lambda: volumes.get_type(name_or_id), volumes.types)
@@ -60,7 +92,8 @@ class Lookup:
         if not named:
             raise InstanceNotFound(name=name_or_id, endpoint=endpoint)
         if len(named) > 1:
-            raise InstanceAmbiguous(name=name_or_id, endpoint=endpoint, count=len(named))
+            ids = ", ".join(sorted(server.id for server in named))
+            raise InstanceAmbiguous(name=name_or_id, endpoint=endpoint, count=len(named), ids=ids)
         return named[0]
 
     def _one(

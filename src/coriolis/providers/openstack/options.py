@@ -2,13 +2,14 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from coriolis.model.enums import OsType
 from coriolis.providers.base import Environment
 from coriolis.providers.schema import OptionModel
 
-SUPPORTED_MECHANISM = "coriolis_backups"
+Mechanism = Literal["coriolis_backups", "swift_backups", "ceph_backups", "ceph_snapshots"]
+DEFAULT_MECHANISM: Mechanism = "coriolis_backups"
 
 
 class CoriolisBackupsOptions(OptionModel):
@@ -60,40 +61,40 @@ class SwiftBackupsOptions(OptionModel):
     """Of exports through cinder-backup in Swift."""
 
     volume_backups_container: str | None = Field(
-        default=None, title="Backups container", description="Swift container of the backups."
+        default=None,
+        min_length=1,
+        max_length=255,
+        pattern="^[^/]+$",
+        title="Backups container",
+        description="Swift container of the backups; empty: Cinder's own.",
     )
 
 
 class SourceEnvironment(OptionModel):
-    """Parameters of an export. Only `coriolis_backups` is there yet."""
+    """Parameters of an export."""
 
-    replica_export_mechanism: Literal[
-        "coriolis_backups", "swift_backups", "ceph_backups", "ceph_snapshots"
-    ] = Field(
-        "coriolis_backups",
+    replica_export_mechanism: Mechanism = Field(
+        default=DEFAULT_MECHANISM,
         title="Export mechanism",
-        description="How disks are read; this release has coriolis_backups only.",
+        description="How disks are read: coriolis_backups (a worker VM reads clones of snapshots), swift_backups "
+        "(Cinder backups in Swift), ceph_backups (Cinder backups in Ceph) or ceph_snapshots (Cinder snapshots in "
+        "Ceph). The last two need ceph_options in the endpoint's connection info.",
     )
     coriolis_backups_options: CoriolisBackupsOptions = Field(
         default=CoriolisBackupsOptions.model_validate({}),
         title="Coriolis backups options",
         description="Of the export worker.",
     )
-    swift_backups_options: SwiftBackupsOptions | None = Field(
-        default=None, title="Swift backups options", description="Of exports through Swift."
+    swift_backups_options: SwiftBackupsOptions = Field(
+        default=SwiftBackupsOptions.model_validate({}),
+        title="Swift backups options",
+        description="Of exports through Swift.",
     )
     custom_os_type_map: dict[str, OsType] = Field(
         default_factory=dict,
         title="OS type map",
         description="os_distro of images to OS type, for distributions that are not known here.",
     )
-
-    @field_validator("replica_export_mechanism")
-    @classmethod
-    def _is_there(cls, mechanism: str) -> str:
-        if mechanism != SUPPORTED_MECHANISM:
-            raise ValueError(f"{mechanism} is not there in this release; use {SUPPORTED_MECHANISM}")
-        return mechanism
 
 
 def source_environment(env: Environment) -> SourceEnvironment:

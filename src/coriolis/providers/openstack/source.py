@@ -1,35 +1,42 @@
-"""OpenStack as a source: exports through a worker VM that reads clones of volume snapshots."""
+"""OpenStack as a source; how disks are read is one of the mechanisms in `export`."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from coriolis.config import OpenStackSection
 from coriolis.model.instance import Instance, InstanceSummary, Network, ProviderOption
-from coriolis.model.worker import WorkerDisk, WorkerVm
-from coriolis.providers.base import Environment, Operation, SourceCloud, SourceResources
-from coriolis.providers.lifecycle import run_all, wait_until
-from coriolis.providers.openstack.checks import EXPORT_ROLE, check_disks, check_quota, export_plan
+from coriolis.providers.base import Environment, Operation, Points, SourceCloud, SourceResources
+from coriolis.providers.lifecycle import wait_until
+from coriolis.providers.openstack import validation, versions
 from coriolis.providers.openstack.client import OpenStackClient
+from coriolis.providers.openstack.export.backups import Backups
+from coriolis.providers.openstack.export.ceph_backups import CephBackupsExport
+from coriolis.providers.openstack.export.ceph_snapshots import CephSnapshotsExport
+from coriolis.providers.openstack.export.leftovers import Leftovers
+from coriolis.providers.openstack.export.mechanism import Export
+from coriolis.providers.openstack.export.points import parsed_points
+from coriolis.providers.openstack.export.swift_backups import SwiftBackupsExport
+from coriolis.providers.openstack.export.worker import WorkerExport
 from coriolis.providers.openstack.inventory import Inventory
+from coriolis.providers.openstack.listing import Listing
 from coriolis.providers.openstack.offers import source_offers
-from coriolis.providers.openstack.options import source_environment
+from coriolis.providers.openstack.options import SourceEnvironment, source_environment
 from coriolis.providers.openstack.volumes import ExportVolumes
 from coriolis.providers.openstack.workers import Workers
 
 
 class OpenStackSource(SourceCloud):
-    def __init__(self, client: OpenStackClient) -> None:
+    def __init__(self, client: OpenStackClient, section: OpenStackSection) -> None:
         self._client = client
-        self._volumes = ExportVolumes(client)
-        self._workers = Workers(client)
+        self._backups = Backups(client, section.backup_timeout, section.full_backup_every)
+        self._leftovers = Leftovers(Workers(client), ExportVolumes(client), self._backups)
 
     def validate_connection(self) -> None:
-        """Logs in and touches each service that an export needs, so that a hole in the catalog shows now."""
-        client = self._client
-        client.call("log in", client.sdk.session.get_token)
-        client.call("reach Nova", client.compute.get_limits)
-        client.call("reach Cinder", client.storage.get_limits)
-        client.rows("reach Neutron", client.network.networks)
-        client.call("reach Glance", lambda: next(iter(client.image.images(limit=1)), None))
+        """Logs in and asks each service that an export needs, so that a hole in the catalog shows now."""
+        validation.validate(self._client)
+
+    def remarks(self) -> Sequence[str]:
+        return [*validation.remarks(self._client), *versions.remarks(self._client)]
 
     def list_networks(self, env: Environment) -> Sequence[Network]:
         return self._inventory(env).networks()
@@ -42,58 +49,47 @@ class OpenStackSource(SourceCloud):
         limit: int | None = None,
         name: str | None = None,
     ) -> Sequence[InstanceSummary]:
-        """The page is cut here: Nova's own markers follow creation time and know no substrings of names."""
-        found = [s for s in self._inventory(env).summaries() if name is None or name in s.name]
-        if marker is not None:
-            found = [s for s in found if s.id > marker]
-        return found[:limit] if limit else found
+        listing = Listing(self._client, source_environment(env).custom_os_type_map)
+        return listing.page(marker=marker, limit=limit, name=name)
 
     def get_instance(self, env: Environment, name_or_id: str) -> Instance:
         return self._inventory(env).instance(name_or_id)
 
     def source_options(self, env: Environment, names: Sequence[str] = ()) -> Sequence[ProviderOption]:
-        source_environment(env)
-        return source_offers(self._client, names)
+        return source_offers(self._client, source_environment(env), names)
 
     def validate_source(self, env: Environment, instance: Instance) -> None:
-        options = source_environment(env).coriolis_backups_options
-        check_disks(self._client, instance)
-        check_quota(self._client, instance, export_plan(self._client, options))
+        self._export(source_environment(env)).validate(instance)
 
-    def deploy_source_resources(self, op: Operation, env: Environment, instance: Instance) -> SourceResources:
+    def deploy_source_resources(
+        self, op: Operation, env: Environment, instance: Instance, points: Points
+    ) -> SourceResources:
         """An earlier attempt's rests are removed first, not adopted: its snapshots may be of different
         instants, and the private key of its worker died with it."""
-        options = source_environment(env).coriolis_backups_options
         with self._client.during(op):
-            plan = export_plan(self._client, options)
-            self._delete(op, instance)
-            snapshots = self._volumes.create_snapshots(op, instance.disks)
-            clones = self._volumes.create_clones(
-                op, instance.disks, snapshots, options.export_interim_volume_type
-            )
-            worker = self._workers.create(op, plan)
-            for number, clone in enumerate(clones):
-                op.progress("Attaching clones to the export worker", number, len(clones))
-                self._workers.attach(op, worker.id, clone)
-            op.progress("Attaching clones to the export worker", len(clones), len(clones))
-        disks = tuple(
-            # libvirt gives a Cinder volume its id as the serial
-            WorkerDisk(disk_id=disk.id, serial=clone, size_bytes=disk.size_bytes)
-            for disk, clone in zip(instance.disks, clones, strict=True)
-        )
-        extra = {f"snapshot/{d.id}": s for d, s in zip(instance.disks, snapshots, strict=True)}
-        extra |= {f"clone/{d.id}": c for d, c in zip(instance.disks, clones, strict=True)}
-        return SourceResources(WorkerVm(worker.id, worker.name, worker.login, disks), extra)
+            export, known = self._export(source_environment(env)), parsed_points(points)
+            self._leftovers.delete(op, instance, known)
+            return export.deploy(op, instance, known)
 
     def delete_source_resources(
         self,
         op: Operation,
         env: Environment,  # noqa: ARG002 - of the contract
         instance: Instance,
+        points: Points,
     ) -> None:
         """Needs no valid environment: what is to be removed stands in the ledger."""
         with self._client.during(op):
-            self._delete(op, instance)
+            self._leftovers.delete(op, instance, parsed_points(points))
+
+    def delete_points(
+        self,
+        op: Operation,
+        env: Environment,  # noqa: ARG002 - of the contract
+        points: Points,
+    ) -> None:
+        with self._client.during(op):
+            self._leftovers.delete_points(op, parsed_points(points).values())
 
     def shutdown_instance(
         self,
@@ -140,14 +136,18 @@ class OpenStackSource(SourceCloud):
             action = f"{verb} instance {instance.name!r}"
             wait_until(op, look, self._client.patience, cloud=self._client.cloud, action=action)
 
-    def _delete(self, op: Operation, instance: Instance) -> None:
-        """The worker first: it holds the clones, which hold the snapshots."""
-        run_all(
-            [
-                partial(self._workers.delete, op, EXPORT_ROLE),
-                partial(self._volumes.delete, op, instance),
-            ]
-        )
+    def _export(self, env: SourceEnvironment) -> Export:
+        client = self._client
+        match env.replica_export_mechanism:
+            case "coriolis_backups":
+                return WorkerExport(client, env.coriolis_backups_options)
+            case "swift_backups":
+                container = env.swift_backups_options.volume_backups_container
+                return SwiftBackupsExport(client, self._backups, container=container)
+            case "ceph_backups":
+                return CephBackupsExport(client, self._backups)
+            case "ceph_snapshots":
+                return CephSnapshotsExport(client)
 
     def _inventory(self, env: Environment) -> Inventory:
         return Inventory(self._client, source_environment(env).custom_os_type_map)

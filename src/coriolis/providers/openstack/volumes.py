@@ -2,25 +2,16 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
-from coriolis.errors import CloudError
 from coriolis.model.enums import ResourceKind
 from coriolis.model.instance import Disk, Instance
 from coriolis.providers.base import Operation
-from coriolis.providers.lifecycle import create_resource, remove_resource, run_all, wait_until
-from coriolis.providers.openstack.client import OpenStackClient
+from coriolis.providers.lifecycle import create_resource, remove_resource, run_all
+from coriolis.providers.openstack.block_storage import Volumes
 
 
-class ExportVolumes:
+class ExportVolumes(Volumes):
     """Named by the disk's place in the instance: `…-snapshot-0`, `…-clone-0`."""
-
-    def __init__(self, client: OpenStackClient) -> None:
-        self._client = client
-
-    @property
-    def _storage(self) -> Any:
-        return self._client.storage
 
     def create_snapshots(self, op: Operation, disks: Sequence[Disk]) -> list[str]:
         """Asked for one right after the other, then waited for together.
@@ -48,50 +39,13 @@ class ExportVolumes:
         op.progress("Cloning snapshots", len(ids), len(ids))
         return ids
 
-    def create_boot_volume(
-        self, op: Operation, name: str, image_id: str, size_gb: int, volume_type: str | None
-    ) -> str:
-        volume_id = self._create_volume(op, name, size_gb, volume_type, image_id=image_id)
-        self.wait(op, f"volume {name}", partial(self._storage.get_volume, volume_id))
-        return volume_id
-
-    def delete(self, op: Operation, instance: Instance) -> None:
-        """Clones before snapshots: a snapshot with a clone cannot be deleted (Ceph refuses it as busy)."""
+    def delete_clones(self, op: Operation, instance: Instance) -> None:
+        """Before the snapshots: one with a clone cannot be deleted (Ceph refuses it as busy)."""
         numbers = range(len(instance.disks))
         run_all([partial(self.delete_volume, op, _clone_name(op, number)) for number in numbers])
-        run_all([partial(self._delete_snapshot, op, _snapshot_name(op, number)) for number in numbers])
-
-    def delete_volume(self, op: Operation, name: str) -> None:
-        storage = self._storage
-        remove_resource(
-            op,
-            ResourceKind.VOLUME,
-            name,
-            find=lambda: [
-                v.id for v in self._client.rows("list volumes", lambda: storage.volumes(name=name))
-            ],
-            delete=lambda id_: self._client.call(f"delete volume {name}", lambda: storage.delete_volume(id_)),
-            exists=lambda id_: self._exists("volume", lambda: storage.get_volume(id_)),
-            patience=self._client.patience,
-            cloud=self._client.cloud,
-        )
-
-    def wait(self, op: Operation, what: str, read: Any, goal: str = "available") -> None:
-        """Until the volume's or snapshot's status is `goal`. Raises CloudError when it is an error status."""
-
-        def look() -> bool | None:
-            status = str(self._client.call(f"read {what}", read).status)
-            if status.startswith("error"):
-                raise CloudError(
-                    cloud=self._client.cloud, action=f"prepare {what}", reason=f"it is in {status}"
-                )
-            return True if status == goal else None
-
-        action = f"wait for {what} to be {goal}"
-        wait_until(op, look, self._client.patience, cloud=self._client.cloud, action=action)
 
     def _create_snapshot(self, op: Operation, number: int, disk: Disk) -> str:
-        name = _snapshot_name(op, number)
+        name = snapshot_name(op, number)
 
         def find() -> str | None:
             found = self._client.rows("list snapshots", lambda: self._storage.snapshots(name=name))
@@ -121,37 +75,9 @@ class ExportVolumes:
         self, op: Operation, number: int, disk: Disk, snapshot_id: str, volume_type: str | None
     ) -> str:
         size_gb = disk.size_bytes >> 30
-        return self._create_volume(op, _clone_name(op, number), size_gb, volume_type, snapshot_id=snapshot_id)
+        return self.create(op, _clone_name(op, number), size_gb, volume_type, snapshot_id=snapshot_id)
 
-    def _create_volume(
-        self, op: Operation, name: str, size_gb: int, volume_type: str | None, **origin: str
-    ) -> str:
-        attributes = {"name": name, "size": size_gb, **origin}
-        if volume_type:
-            attributes["volume_type"] = volume_type
-
-        def find() -> str | None:
-            found = self._client.rows("list volumes", lambda: self._storage.volumes(name=name))
-            return found[0].id if found else None
-
-        def create() -> str:
-            made = self._client.call(
-                f"create volume {name}", lambda: self._storage.create_volume(**attributes), idempotent=False
-            )
-            return str(made.id)
-
-        return create_resource(
-            op,
-            ResourceKind.VOLUME,
-            name,
-            find=find,
-            create=create,
-            discard=lambda id_: self._client.call(
-                f"delete volume {name}", lambda: self._storage.delete_volume(id_)
-            ),
-        )
-
-    def _delete_snapshot(self, op: Operation, name: str) -> None:
+    def delete_snapshot(self, op: Operation, name: str) -> None:
         storage = self._storage
         remove_resource(
             op,
@@ -163,21 +89,13 @@ class ExportVolumes:
             delete=lambda id_: self._client.call(
                 f"delete snapshot {name}", lambda: storage.delete_snapshot(id_)
             ),
-            exists=lambda id_: self._exists("snapshot", lambda: storage.get_snapshot(id_)),
+            exists=lambda id_: self.exists("snapshot", lambda: storage.get_snapshot(id_)),
             patience=self._client.patience,
             cloud=self._client.cloud,
         )
 
-    def _exists(self, kind: str, read: Any) -> bool:
-        """Raises CloudError for one that failed to be deleted: it would be waited for in vain."""
-        found = self._client.optional(f"read {kind}", read)
-        if found is not None and found.status == "error_deleting":
-            reason = f"{kind} {found.name} is in error_deleting"
-            raise CloudError(cloud=self._client.cloud, action=f"delete {kind}", reason=reason)
-        return found is not None
 
-
-def _snapshot_name(op: Operation, number: int) -> str:
+def snapshot_name(op: Operation, number: int) -> str:
     return op.name("snapshot", str(number))
 
 

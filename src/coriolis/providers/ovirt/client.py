@@ -1,14 +1,18 @@
 """The one way to an oVirt engine: a connection with time-outs, retries, correlation ids and our errors."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import ovirtsdk4 as sdk
 import pycurl
+import requests
 
 from coriolis.config import Settings
-from coriolis.errors import NotFound
+from coriolis.errors import CloudUnavailable, NotFound
 from coriolis.providers.base import Operation
 from coriolis.providers.lifecycle import Patience
 from coriolis.providers.ovirt.connection import OvirtConnectionInfo
@@ -17,6 +21,7 @@ from coriolis.providers.retry import Caller
 
 Answer = TypeVar("Answer")
 
+_CA_PATH = "/ovirt-engine/services/pki-resource?resource=ca-certificate&format=X509-PEM-CA"
 _CORRELATION_LENGTH = 50  # the engine refuses longer ids
 
 
@@ -73,6 +78,30 @@ class OvirtClient:
                 yield
         finally:
             self._correlation = before
+
+    @functools.cached_property
+    def image_ca(self) -> str | None:
+        """CAs that sign the certificates of the hosts' image I/O services, in PEM; None: they are not to be checked.
+
+        The engine's own CA signs those, also where its web server has a certificate of somebody else's. It tells it
+        through the connection that `ca_file` is for. Raises CloudUnavailable.
+        """
+        if self._info.allow_untrusted:
+            return None
+        where = urlsplit(self._info.url)
+        url = f"{where.scheme}://{where.netloc}{_CA_PATH}"
+        try:
+            answer = requests.get(
+                url,
+                verify=self._info.trusted_ca_file,
+                timeout=self.settings.ovirt_migration_provider.request_timeout,
+            )
+            answer.raise_for_status()
+        except requests.RequestException as error:
+            action = "fetch the engine's CA certificate"
+            raise CloudUnavailable(cloud=self.cloud, action=action, reason=str(error)) from error
+        given = Path(self._info.ca_file).read_text() if self._info.ca_file else ""
+        return f"{answer.text}\n{given}"
 
     def close(self) -> None:
         if self._connection is not None:

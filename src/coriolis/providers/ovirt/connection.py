@@ -1,10 +1,13 @@
 """The connection info of an oVirt or OLVM endpoint."""
 
+import os
+import socket
 from pathlib import Path
 
 import certifi
 from pydantic import Field, field_validator
 
+from coriolis.errors import InvalidInput
 from coriolis.providers.schema import OptionModel, SecretText
 
 DEFAULT_PROFILE = "internal"
@@ -49,7 +52,16 @@ class OvirtConnectionInfo(OptionModel):
 
     @property
     def trusted_ca_file(self) -> str:
-        """pycurl's wheel looks for CAs where only Red Hat has them, so a file is always named."""
+        """pycurl's wheel looks for CAs where only Red Hat has them, so a file is always named.
+
+        Raises InvalidInput where `ca_file` cannot be read: libcurl would only say that the certificate is bad.
+        """
         if self.ca_file:
+            if not os.access(self.ca_file, os.R_OK):
+                raise InvalidInput(
+                    message=f"Connection info: ca_file {self.ca_file!r} cannot be read on host {socket.gethostname()}. "
+                    "The engine gives its CA at /ovirt-engine/services/pki-resource?resource=ca-certificate"
+                    "&format=X509-PEM-CA."
+                )
             return self.ca_file
         return str(_SYSTEM_BUNDLE) if _SYSTEM_BUNDLE.exists() else certifi.where()

@@ -21,12 +21,18 @@ from coriolis.providers.base import (
 from coriolis.providers.lifecycle import run_all
 from coriolis.providers.ovirt.checks import check_deployment, check_transfer, placement
 from coriolis.providers.ovirt.client import OvirtClient
-from coriolis.providers.ovirt.disks import Disks
+from coriolis.providers.ovirt.disks import Disks, reads_as_zeros
 from coriolis.providers.ovirt.final_vm import FinalVm
+from coriolis.providers.ovirt.image_targets import ImageTargets
 from coriolis.providers.ovirt.inventory import Inventory
 from coriolis.providers.ovirt.offers import destination_offers
 from coriolis.providers.ovirt.options import DestinationEnvironment, destination_environment
-from coriolis.providers.ovirt.workers import COPY_ROLE, MORPHING_ROLE, Workers, worker_plan
+from coriolis.providers.ovirt.snapshot_clones import SnapshotClones
+from coriolis.providers.ovirt.worker_plans import worker_plan
+from coriolis.providers.ovirt.workers import COPY_ROLE, MORPHING_ROLE, Workers
+
+_ROUTES = {"ssh": "ssh", "https": "tls"}
+"""Through a worker, where the mechanism says it."""
 
 
 class OvirtDestination(DestinationCloud):
@@ -35,6 +41,8 @@ class OvirtDestination(DestinationCloud):
         self._disks = Disks(client)
         self._workers = Workers(client)
         self._final = FinalVm(client)
+        self._clones = SnapshotClones(client)
+        self._images = ImageTargets(client)
 
     # What is there
 
@@ -81,7 +89,9 @@ class OvirtDestination(DestinationCloud):
                     name = _replica_name(op, number)
                     thin = environment.use_thin_disk_allocation
                     disk_id = self._disks.create(op, name, disk.size_bytes, domain, thin=thin)
-                    replica = ReplicaDisk(disk.id, disk_id, name, disk.size_bytes)
+                    # dirty: the first run compares it, rather than take it for empty
+                    dirty = not reads_as_zeros(domain, thin=thin)
+                    replica = ReplicaDisk(disk.id, disk_id, name, disk.size_bytes, dirty=dirty)
                     fresh.append(replica)
                 elif replica.size_bytes < disk.size_bytes:
                     op.progress(f"Growing replica disk {replica.volume_name}")
@@ -120,10 +130,15 @@ class OvirtDestination(DestinationCloud):
     ) -> TargetResources:
         environment = self._environment(env)
         with self._client.during(op, COPY_ROLE):
-            plan = worker_plan(self._client, environment)
             self._workers.delete(op, COPY_ROLE, _ids(replicas))
+            self._images.close(op, replicas)
+            images = self._images.open(op, environment.data_transfer_mechanism, replicas)
+            if images is not None:
+                return TargetResources(None, {}, images)
+            plan = worker_plan(self._client, environment)
             disks = [(r.disk_id, r.volume_id, r.size_bytes) for r in replicas]
-            return TargetResources(self._workers.create(op, COPY_ROLE, plan, disks), {})
+            worker = self._workers.create(op, COPY_ROLE, plan, disks)
+            return TargetResources(worker, {}, route=_ROUTES.get(environment.data_transfer_mechanism))
 
     def delete_target_resources(
         self,
@@ -132,31 +147,61 @@ class OvirtDestination(DestinationCloud):
         replicas: Sequence[ReplicaDisk],
     ) -> None:
         with self._client.during(op, COPY_ROLE):
-            self._workers.delete(op, COPY_ROLE, _ids(replicas))
+            run_all(
+                [
+                    partial(self._images.close, op, replicas),
+                    partial(self._workers.delete, op, COPY_ROLE, _ids(replicas)),
+                ]
+            )
 
     # Deployment
 
     def clone_disks(
-        self,
-        op: Operation,
-        env: Environment,  # noqa: ARG002 - a copy stays in the storage domain of its replica
-        instance: Instance,
-        replicas: Sequence[ReplicaDisk],
+        self, op: Operation, env: Environment, instance: Instance, replicas: Sequence[ReplicaDisk]
     ) -> Sequence[ClonedDisk]:
+        """A copy stays in the storage domain of its replica."""
+        environment = self._environment(env)
         by_id = {replica.disk_id: replica for replica in replicas}
+        ordered = [by_id[disk.id] for disk in instance.disks]
         with self._client.during(op, "clone-disks"):
-            clones = []
-            for number, disk in enumerate(instance.disks):
-                op.progress("Copying replica disks", number, len(instance.disks))
-                replica = by_id[disk.id]
-                name = _clone_name(op, number)
-                clone_id = self._disks.copy(op, replica.volume_id, name)
-                clones.append(ClonedDisk(disk.id, clone_id, name, replica.size_bytes, bootable=number == 0))
-            for clone in clones:
-                self._disks.wait_ok(op, clone.volume_id)
-                self._disks.wait_ok(op, by_id[clone.disk_id].volume_id)
-            op.progress("Copying replica disks", len(clones), len(clones))
-        return clones
+            if environment.disk_clone_mechanism == "snapshot":
+                copies = self._clone_through_snapshot(op, environment, ordered)
+            else:
+                copies = self._copy_each(op, ordered)
+        return [
+            ClonedDisk(
+                replica.disk_id, copy, _clone_name(op, number), replica.size_bytes, bootable=number == 0
+            )
+            for number, (replica, copy) in enumerate(zip(ordered, copies, strict=True))
+        ]
+
+    def _copy_each(self, op: Operation, replicas: Sequence[ReplicaDisk]) -> list[str]:
+        copies = []
+        for number, replica in enumerate(replicas):
+            op.progress("Copying replica disks", number, len(replicas))
+            copies.append(self._disks.copy(op, replica.volume_id, _clone_name(op, number)))
+        for replica, copy in zip(replicas, copies, strict=True):
+            self._disks.wait_ok(op, copy)
+            self._disks.wait_ok(op, replica.volume_id)
+        op.progress("Copying replica disks", len(copies), len(copies))
+        return copies
+
+    def _clone_through_snapshot(
+        self, op: Operation, environment: DestinationEnvironment, replicas: Sequence[ReplicaDisk]
+    ) -> list[str]:
+        """Goes back to the beginning after a crash, unless all of the copies are there."""
+        self._clones.delete(op)
+        names = [_clone_name(op, number) for number in range(len(replicas))]
+        rows = [op.ledger.find(ResourceKind.DISK, name) for name in names]
+        known = [row.cloud_id for row in rows if row is not None and row.cloud_id]
+        if len(known) == len(names) and all(self._disks.get(id_) is not None for id_ in known):
+            return known
+        for name in names:
+            self._disks.remove_named(op, name)
+        inventory = Inventory(self._client)
+        template = inventory.blank_template(environment.migr_blank_template)
+        cluster = inventory.cluster(environment.cluster)
+        return self._clones.create(op, cluster.id, template.id, replicas, names)
 
     def delete_cloned_disks(
         self,
@@ -165,16 +210,15 @@ class OvirtDestination(DestinationCloud):
         instance: Instance,
     ) -> None:
         with self._client.during(op, "clone-disks"):
+            self._clones.delete(op)
             owned = self._final.owned_disks(op)
             names = [_clone_name(op, number) for number in range(len(instance.disks))]
             run_all([partial(self._delete_clone, op, name, owned) for name in names])
 
-    def morphing_profile(
-        self,
-        env: Environment,  # noqa: ARG002 - of the contract
-        instance: Instance,
-    ) -> MorphingProfile:
-        macs = tuple(nic.mac_address for nic in instance.nics if nic.mac_address)
+    def morphing_profile(self, env: Environment, instance: Instance) -> MorphingProfile:
+        environment = self._environment(env)
+        kept = [nic for nic in instance.nics if environment.keeps_mac(nic)]
+        macs = tuple(nic.mac_address for nic in kept if nic.mac_address)
         # with a NIC whose MAC is not known, only DHCP on all of them reaches every one
         return MorphingProfile(mac_addresses=macs if len(macs) == len(instance.nics) else ())
 

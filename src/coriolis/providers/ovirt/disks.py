@@ -100,6 +100,12 @@ class Disks:
         self._client.call(f"grow disk {disk_id}", lambda: service.update(larger, query=self._client.query))
         self.wait_ok(op, disk_id)
 
+    def rename(self, op: Operation, disk_id: str, name: str) -> None:
+        service = self._service.disk_service(disk_id)
+        named = types.Disk(name=name)
+        self._client.call(f"rename disk {disk_id}", lambda: service.update(named, query=self._client.query))
+        self.wait_ok(op, disk_id)
+
     def wait_ok(self, op: Operation, disk_id: str) -> Any:
         """Returns the disk. Raises CloudError when it turned illegal or vanished (a rolled back creation)."""
 
@@ -149,6 +155,12 @@ class Disks:
     def _delete(self, disk_id: str) -> None:
         service = self._service.disk_service(disk_id)
         self._client.call(f"delete disk {disk_id}", lambda: service.remove(query=self._client.query))
+
+
+def reads_as_zeros(domain: Domain, *, thin: bool) -> bool:
+    """Whether a new disk does. The engine does not wipe the volumes of preallocated disks on block storage, which may
+    show what a deleted disk held; on managed block storage nobody knows."""
+    return not domain.managed and (thin or not domain.block)
 
 
 def _new_disk(name: str, size: int, domain: Domain, *, thin: bool) -> Any:

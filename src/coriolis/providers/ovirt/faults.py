@@ -22,13 +22,15 @@ CAUGHT: tuple[type[Exception], ...] = (sdk.Error, pycurl.error)
 # The engine's words for "the object is busy just now": the same 409 as for faults that last.
 _BUSY = re.compile(
     r"(is|are) (currently )?(being )?locked|Image Locked|Related operation is currently|try again in a few"
-    r"|performing an operation|is being (transferred|moved or copied|exported|cloned)",
+    r"|performing an operation|during a backup|is being (transferred|moved or copied|exported|cloned)",
     re.IGNORECASE,
 )
-# What the SDK says of an HTML page of the web server in front of a restarting engine (or of a lasting 401).
-_HTML_PAGE = "isn't the expected XML"
-_CURL = re.compile(r"<pycurl\.Curl[^>]*>, (\d+), ['\"](.*?)['\"]\)")
+# What the SDK says of an HTML page of the web server in front of a restarting engine (or of a lasting 401), where it
+# wants XML, or JSON with a token.
+_HTML_PAGE = "isn't the expected"
+_CURL = re.compile(r"(?:<pycurl\.Curl[^>]*>, |\()(\d+), ['\"](.*?)['\"]\)")  # while reading, while sending
 _CURL_CERTIFICATE = frozenset({51, 58, 60, 77, 83, 90})
+_CURL_CUT = frozenset({1, 52, 56})  # empty or cut answer, or what a TLS port says to plain HTTP
 _CURL_NOT_SENT = frozenset({5, 6, 7})  # proxy, name or connection: the request never left
 
 
@@ -76,6 +78,8 @@ def _not_answered(cloud: str, action: str, error: Exception, reason: str) -> Fau
     if network or _HTML_PAGE in str(error):
         # the login comes first, so a refused connection there sent nothing
         refused = number in _CURL_NOT_SENT or isinstance(error, sdk.ConnectionError)
+        if number in _CURL_CUT and reason.startswith("http://"):
+            reason += " (engines speak https only: give the URL as https://)"
         return Fault(CloudUnavailable(cloud=cloud, action=action, reason=reason), refused=refused)
     return Fault(CloudError(cloud=cloud, action=action, reason=reason))
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from ovirtsdk4 import types
 
-from coriolis.errors import CloudTimeout, Conflict
-from coriolis.model.enums import EventLevel, Firmware, ResourceKind
-from coriolis.model.instance import Instance, Nic
+from coriolis.errors import CloudTimeout
+from coriolis.model.enums import EventLevel, ResourceKind
+from coriolis.model.instance import Instance
 from coriolis.model.replica import ClonedDisk, DeployedInstance, DetectedOs
 from coriolis.providers.base import Operation
 from coriolis.providers.lifecycle import Patience, create_resource, wait_until
@@ -17,11 +17,12 @@ from coriolis.providers.ovirt.addresses import reported_addresses
 from coriolis.providers.ovirt.checks import Placement
 from coriolis.providers.ovirt.client import OvirtClient
 from coriolis.providers.ovirt.guest_types import os_release
+from coriolis.providers.ovirt.hardware import MIB, bios_of, cpu_of, memory_of, memory_policy_of, needs_tpm
 from coriolis.providers.ovirt.inventory import Inventory
+from coriolis.providers.ovirt.nics import Nics, PlannedNic
 from coriolis.providers.ovirt.options import DestinationEnvironment
 from coriolis.providers.ovirt.vms import Vms
 
-MIB = 1 << 20
 DISK_INTERFACE = types.DiskInterface.VIRTIO_SCSI
 """Discard reaches the storage, any number of disks fits, and they can be unplugged while the guest runs."""
 _AGENT_SECONDS = 300.0  # a deployment is done when the VM is up; its addresses are told if they come soon
@@ -34,6 +35,7 @@ class FinalVm:
     def __init__(self, client: OvirtClient) -> None:
         self._client = client
         self._vms = Vms(client)
+        self._nics = Nics(client)
 
     def create(
         self,
@@ -52,8 +54,7 @@ class FinalVm:
         for number, disk in enumerate(disks):
             op.progress("Attaching disks to the VM", number, len(disks))
             self._vms.attach(op, vm_id, disk.volume_id, DISK_INTERFACE, bootable=number == 0)
-        for number, (nic, profile_id) in enumerate(zip(instance.nics, where.profiles, strict=True), start=1):
-            self._add_nic(op, vm_id, f"nic{number}", nic, profile_id)
+        self._nics.add(op, vm_id, _planned_nics(environment, where, instance))
         addresses: tuple[str, ...] = ()
         if not environment.leave_migrated_vms_off:
             addresses = self._start(op, vm_id, instance)
@@ -89,26 +90,7 @@ class FinalVm:
         instance: Instance,
         detected: DetectedOs | None,
     ) -> str:
-        inventory = Inventory(self._client)
-        release = environment.os_release or os_release(
-            detected, instance.os_type, inventory.operating_systems()
-        )
-        memory = instance.memory_mb * MIB
-        vm = types.Vm(
-            name=instance.name,
-            description=self._mark(op),
-            cluster=types.Cluster(id=where.cluster.id),
-            template=types.Template(id=inventory.template(environment.migr_blank_template).id),
-            memory=memory,
-            memory_policy=types.MemoryPolicy(guaranteed=memory, max=memory),
-            cpu=types.Cpu(topology=types.CpuTopology(sockets=instance.num_cpu, cores=1, threads=1)),
-            os=types.OperatingSystem(type=release, boot=types.Boot(devices=[types.BootDevice.HD])),
-            bios=types.Bios(type=_bios(instance, where.cluster)),
-            type=types.VmType(environment.optimized_for),
-            delete_protected=False,  # set last: until then the VM may have to be compensated
-        )
-        if environment.vm_pool:
-            vm.vm_pool = types.VmPool(id=inventory.vm_pool(environment.vm_pool).id)
+        vm = self._wanted(op, environment, where, instance, detected)
         service = self._client.system.vms_service()
 
         def create() -> str:
@@ -128,35 +110,45 @@ class FinalVm:
             discard=self._vms.discard,
         )
 
-    def _add_nic(self, op: Operation, vm_id: str, name: str, nic: Nic, profile_id: str) -> None:
-        """With the source's MAC, which DHCP reservations and licences hang on, unless it is taken here."""
-        service = self._vms.service(vm_id).nics_service()
-        if any(found.name == name for found in self._client.call("list NICs", service.list)):
-            return
-        wanted = types.Nic(
-            name=name,
-            interface=types.NicInterface.VIRTIO,
-            vnic_profile=types.VnicProfile(id=profile_id),
+    def _wanted(
+        self,
+        op: Operation,
+        environment: DestinationEnvironment,
+        where: Placement,
+        instance: Instance,
+        detected: DetectedOs | None,
+    ) -> Any:
+        inventory = Inventory(self._client)
+        known = inventory.operating_systems()
+        release = environment.os_release or os_release(detected, instance.os_type, known)
+        memory = memory_of(instance)
+        if memory != instance.memory_mb * MIB:
+            text = f"VM {instance.name} gets {memory // MIB} MiB of memory: the engine takes no less."
+            op.event(EventLevel.WARNING, text)
+        tpm = needs_tpm(instance, release, known.get(release))
+        if instance.tpm:
+            text = (
+                "a new, empty TPM: have the recovery keys ready" if tpm else "no TPM: oVirt gives none to it"
+            )
+            op.event(EventLevel.WARNING, f"VM {instance.name} gets {text}.")
+        vm = types.Vm(
+            name=instance.name,
+            description=self._mark(op),
+            cluster=types.Cluster(id=where.cluster.id),
+            template=types.Template(id=inventory.template(environment.migr_blank_template).id),
+            memory=memory,
+            memory_policy=memory_policy_of(instance, environment.optimized_for),
+            cpu=cpu_of(instance),
+            os=types.OperatingSystem(type=release, boot=types.Boot(devices=[types.BootDevice.HD])),
+            bios=bios_of(instance, where.cluster),
+            type=types.VmType(environment.optimized_for),
+            delete_protected=False,  # set last: until then the VM may have to be compensated
         )
-        if nic.mac_address:
-            wanted.mac = types.Mac(address=nic.mac_address)
-
-        def add() -> None:
-            self._client.call(
-                f"add {name}", lambda: service.add(wanted, query=self._client.query), idempotent=False
-            )
-
-        try:
-            add()
-        except Conflict as error:
-            if wanted.mac is None or "MAC" not in error.message:
-                raise
-            wanted.mac = None
-            op.event(
-                EventLevel.WARNING,
-                f"MAC address {nic.mac_address} is in use on the destination: {name} gets a new one.",
-            )
-            add()
+        if tpm:  # engines before 4.4.5 do not know the element
+            vm.tpm_enabled = True
+        if environment.vm_pool:
+            vm.vm_pool = types.VmPool(id=inventory.vm_pool(where.cluster, environment.vm_pool).id)
+        return vm
 
     def _start(self, op: Operation, vm_id: str, instance: Instance) -> tuple[str, ...]:
         op.progress(f"Starting VM {instance.name}")
@@ -222,10 +214,11 @@ def _row_name(op: Operation) -> str:
     return op.name("vm")
 
 
-def _bios(instance: Instance, cluster: Any) -> Any:
-    """The source's firmware; for BIOS the machine type that the cluster prefers."""
-    if instance.firmware == Firmware.EFI:
-        return types.BiosType.Q35_SECURE_BOOT if instance.secure_boot else types.BiosType.Q35_OVMF
-    if cluster.bios_type == types.BiosType.I440FX_SEA_BIOS:
-        return types.BiosType.I440FX_SEA_BIOS
-    return types.BiosType.Q35_SEA_BIOS
+def _planned_nics(
+    environment: DestinationEnvironment, where: Placement, instance: Instance
+) -> list[PlannedNic]:
+    pairs = zip(instance.nics, where.profiles, strict=True)
+    return [
+        PlannedNic(f"nic{number}", profile_id, nic.mac_address if environment.keeps_mac(nic) else None)
+        for number, (nic, profile_id) in enumerate(pairs, start=1)
+    ]

@@ -9,6 +9,7 @@ from ovirtsdk4 import types
 from coriolis.errors import InvalidInput
 from coriolis.model.instance import Network
 from coriolis.providers.ovirt.client import OvirtClient
+from coriolis.providers.ovirt.options import BLANK_TEMPLATE
 
 _USABLE_DOMAINS = (types.StorageDomainType.DATA, types.StorageDomainType.MANAGED_BLOCK_STORAGE)
 _BLOCK_STORAGE = (types.StorageType.ISCSI, types.StorageType.FCP)
@@ -48,16 +49,43 @@ class Inventory:
     def templates(self) -> list[Any]:
         return self._list("templates", self._client.system.templates_service().list)
 
-    def vm_pool(self, name_or_id: str) -> Any:
-        return self._one("VM pool", name_or_id, self.vm_pools())
+    def blank_template(self, name_or_id: str) -> Any:
+        """Raises InvalidInput for one with disks: they would stand in a migrated VM beside its own."""
+        found = self.template(name_or_id)
+        if found.id != BLANK_TEMPLATE and self.template_disks(found):
+            raise InvalidInput(
+                message=f"{self._client.cloud}: template {name_or_id!r} has disks; migr_blank_template needs one "
+                "without."
+            )
+        return found
+
+    def template_disks(self, template: Any) -> list[Any]:
+        """With their formats and the storage domains that hold a copy."""
+        service = self._client.system.templates_service().template_service(template.id)
+        listing = service.disk_attachments_service().list
+        attachments = self._list("disks of the template", lambda: listing(follow="disk"))
+        return [attachment.disk for attachment in attachments]
+
+    def template_nics(self, template: Any) -> list[Any]:
+        service = self._client.system.templates_service().template_service(template.id)
+        return self._list("NICs of the template", service.nics_service().list)
+
+    def vm_pool(self, cluster: Any, name_or_id: str) -> Any:
+        """Raises InvalidInput for one of another cluster: a pool's VMs are all in its own."""
+        found = self._one("VM pool", name_or_id, self.vm_pools())
+        if found.cluster is not None and found.cluster.id != cluster.id:
+            raise InvalidInput(
+                message=f"{self._client.cloud}: VM pool {found.name!r} is not in cluster {cluster.name!r}."
+            )
+        return found
 
     def vm_pools(self) -> list[Any]:
         return self._list("VM pools", self._client.system.vm_pools_service().list)
 
-    def operating_systems(self) -> list[str]:
-        """Their names, e.g. debian_9."""
+    def operating_systems(self) -> dict[str, Any]:
+        """Name, e.g. debian_9, to types.TpmSupport; None from engines that know no TPM."""
         listing = self._client.system.operating_systems_service().list
-        return [system.name for system in self._list("operating systems", listing)]
+        return {system.name: system.tpm_support for system in self._list("operating systems", listing)}
 
     def domain(self, cluster: Any, name_or_id: str) -> Domain:
         """A usable data domain of the cluster's data centre. Raises InvalidInput for any other."""
@@ -77,6 +105,10 @@ class Inventory:
     def domains(self, cluster: Any) -> list[Domain]:
         return [_domain(found) for found in self._domains(cluster) if found.type in _USABLE_DOMAINS]
 
+    def all_domains(self) -> list[Any]:
+        """Of all data centres, also those that are no place for disks."""
+        return self._list("storage domains", self._client.system.storage_domains_service().list)
+
     def networks(self, cluster: Any) -> list[Any]:
         """The VM networks of the cluster; names repeat across data centres, not within a cluster."""
         service = self._client.system.clusters_service().cluster_service(cluster.id).networks_service()
@@ -92,7 +124,7 @@ class Inventory:
         Raises InvalidInput when the cluster lacks the network or the network has no profile.
         """
         network = self._one("VM network", network_name_or_id, self.networks(cluster))
-        profiles = [p for p in self._profiles() if p.network is not None and p.network.id == network.id]
+        profiles = [p for p in self.vnic_profiles() if p.network is not None and p.network.id == network.id]
         if not profiles:
             raise InvalidInput(
                 message=f"{self._client.cloud}: network {network.name!r} has no vNIC profile for a VM."
@@ -102,12 +134,18 @@ class Inventory:
     def any_vnic_profile(self, cluster: Any) -> str | None:
         """Of the first network that has one; for a worker whose template brings no NIC."""
         networks = {network.id for network in self.networks(cluster)}
-        for profile in self._profiles():
+        for profile in self.vnic_profiles():
             if profile.network is not None and profile.network.id in networks:
                 return str(profile.id)
         return None
 
-    def _profiles(self) -> list[Any]:
+    def named_vnic_profile(self, cluster: Any, name_or_id: str) -> str:
+        """Id of a profile of one of the cluster's networks; names repeat across networks and data centres."""
+        networks = {network.id for network in self.networks(cluster)}
+        there = [p for p in self.vnic_profiles() if p.network is not None and p.network.id in networks]
+        return str(self._one("vNIC profile", name_or_id, there).id)
+
+    def vnic_profiles(self) -> list[Any]:
         return self._list("vNIC profiles", self._client.system.vnic_profiles_service().list)
 
     def _domains(self, cluster: Any) -> list[Any]:

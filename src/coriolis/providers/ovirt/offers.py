@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ovirtsdk4 import types
+
 from coriolis.model.instance import Network, ProviderOption
 from coriolis.providers.ovirt.client import OvirtClient
 from coriolis.providers.ovirt.inventory import Inventory
@@ -21,21 +23,30 @@ def destination_offers(
         return _pairs(inventory.clusters())
 
     def domains() -> Values:
-        return _pairs(inventory.domains(inventory.cluster(environment.cluster)))
+        found = inventory.domains(inventory.cluster(environment.cluster))
+        return _pairs([domain for domain in found if domain.active])
 
     def worker_domains() -> Values:
-        name = environment.migr_minion_cluster or environment.cluster
-        return _pairs(inventory.domains(inventory.cluster(name)))
+        found = inventory.domains(inventory.cluster(environment.migr_minion_cluster or environment.cluster))
+        return _pairs([domain for domain in found if domain.active and not domain.managed])
 
     def templates() -> Values:
-        return _pairs(inventory.templates())
+        return _pairs(
+            [found for found in inventory.templates() if found.status != types.TemplateStatus.LOCKED]
+        )
+
+    def pools() -> Values:
+        cluster = inventory.cluster(environment.cluster)
+        return _pairs([p for p in inventory.vm_pools() if p.cluster is None or p.cluster.id == cluster.id])
 
     offers: dict[str, Callable[[], Values]] = {
         "cluster": clusters,
         "storage_domain": domains,
-        "vm_pool": lambda: _pairs(inventory.vm_pools()),
+        "vm_pool": pools,
         "os_release": lambda: tuple(sorted(inventory.operating_systems())),
         "optimized_for": lambda: ("desktop", "server", "high_performance"),
+        "data_transfer_mechanism": lambda: ("auto", "ssh", "https", "imageio"),
+        "disk_clone_mechanism": lambda: ("copy", "snapshot"),
         "migr_minion_cluster": clusters,
         "migr_minion_storage_domain": worker_domains,
         "migr_template_map": templates,

@@ -1,35 +1,22 @@
 """The destination environment of an oVirt endpoint."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from coriolis.config import OvirtSection
-from coriolis.model.instance import Disk
+from coriolis.model.instance import Disk, Nic
 from coriolis.providers.base import Environment
-from coriolis.providers.schema import OptionModel, SecretText
+from coriolis.providers.ovirt.nic_mappings import NicMapping
+from coriolis.providers.schema import OptionModel, SecretText, in_lower_case
+from coriolis.providers.storage_mappings import NO_MAPPINGS, StorageMappings
 
 GuestKind = Literal["linux", "windows"]
+BLANK_TEMPLATE = "00000000-0000-0000-0000-000000000000"
+"""Every engine has it, without disks, and it cannot be removed."""
 
 
-class BackendMapping(OptionModel):
-    source: str = Field(description="Storage backend of the source cloud.")
-    destination: str = Field(description="Name or id of a storage domain.")
-
-
-class DiskMapping(OptionModel):
-    disk_id: str = Field(description="Id of the source disk.")
-    destination: str = Field(description="Name or id of a storage domain.")
-
-
-class StorageMappings(OptionModel):
-    default: str | None = Field(
-        default=None, description="Name or id of a storage domain for all other disks."
-    )
-    backend_mappings: tuple[BackendMapping, ...] = Field(default=(), description="By backend of the source.")
-    disk_mappings: tuple[DiskMapping, ...] = Field(
-        default=(), description="By disk; goes before the backend."
-    )
+Mechanism = Annotated[Literal["auto", "ssh", "https", "imageio"], BeforeValidator(in_lower_case)]
 
 
 class DestinationEnvironment(OptionModel):
@@ -42,8 +29,17 @@ class DestinationEnvironment(OptionModel):
     use_thin_disk_allocation: bool = Field(
         default=True, title="Thin disks", description="Allocate the disks' space as it is written."
     )
+    data_transfer_mechanism: Mechanism = Field(
+        default="auto",
+        title="Data transfer",
+        description="Way of the bytes to the disks: ssh or https (through a worker VM), imageio (the engine's image "
+        "transfer, without one), auto.",
+    )
     vm_pool: str | None = Field(
-        default=None, title="VM pool", description="Name or id of a VM pool for the migrated VM."
+        default=None,
+        title="VM pool",
+        description="Name or id of a VM pool for the migrated VM. No known engine takes an existing VM into a pool: it "
+        "is asked for, and a warning tells that it did not happen.",
     )
     os_release: str | None = Field(
         default=None,
@@ -81,9 +77,30 @@ class DestinationEnvironment(OptionModel):
         default_factory=dict, title="Worker passwords", description="OS type to that user's password."
     )
     migr_blank_template: str = Field(
-        default="00000000-0000-0000-0000-000000000000",
+        default=BLANK_TEMPLATE,
         title="Blank template",
-        description="Name or id of a template without disks.",
+        description="Name or id of a template without disks, of which the migrated VM is made.",
+    )
+    disk_clone_mechanism: Literal["copy", "snapshot"] = Field(
+        default="copy",
+        title="Copies of replicas",
+        description="How a deployment copies the replica disks: each by itself (copy), or all through a snapshot of a "
+        "temporary VM of the blank template (snapshot), for storage whose disks the engine does not copy.",
+    )
+    windows_virtio_zip_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/]+/.",
+        title="Windows drivers",
+        description="URL of the zip that holds winvirtio.iso. Kept for when Windows guests are adapted: this release "
+        "does not.",
+    )
+    keep_mac: bool = Field(
+        default=True,
+        title="Keep MAC addresses",
+        description="Give the NICs the MAC addresses that they have on the source.",
+    )
+    nic_mappings: tuple[NicMapping, ...] = Field(
+        default=(), title="NIC mappings", description="What differs for single NICs."
     )
     network_map: dict[str, str] = Field(
         default_factory=dict,
@@ -91,21 +108,23 @@ class DestinationEnvironment(OptionModel):
         description="Source network name to VM network, name or id.",
     )
     storage_mappings: StorageMappings = Field(
-        default=StorageMappings.model_validate({}),
+        default=NO_MAPPINGS,
         title="Storage mappings",
         description="Storage domains by disk or by source backend.",
     )
 
     def domain_of(self, disk: Disk) -> str | None:
         """Name or id of the storage domain that is asked for this disk; None where nothing says it."""
-        mappings = self.storage_mappings
-        for by_disk in mappings.disk_mappings:
-            if by_disk.disk_id == disk.id:
-                return by_disk.destination
-        for by_backend in mappings.backend_mappings:
-            if by_backend.source == disk.storage_backend:
-                return by_backend.destination
-        return mappings.default or self.storage_domain
+        return self.storage_mappings.destination_of(disk) or self.storage_domain
+
+    def mapping_of(self, nic: Nic) -> NicMapping | None:
+        return next((mapping for mapping in self.nic_mappings if mapping.covers(nic)), None)
+
+    def keeps_mac(self, nic: Nic) -> bool:
+        mapping = self.mapping_of(nic)
+        if mapping is None or mapping.keep_mac is None:
+            return self.keep_mac
+        return mapping.keep_mac
 
 
 def destination_environment(env: Environment, section: OvirtSection) -> DestinationEnvironment:
@@ -119,6 +138,10 @@ def _defaults(section: OvirtSection) -> dict[str, Any]:
         name: getattr(section, f"default_{name}")
         for name in DestinationEnvironment.model_fields
         if f"default_{name}" in OvirtSection.model_fields
+    }
+    found |= {
+        name: getattr(section, name)
+        for name in ("windows_virtio_zip_url", "data_transfer_mechanism")  # published without `default_`
     }
     if found.get("os_release") == OvirtSection.model_fields["default_os_release"].default:
         del found["os_release"]  # the general fallback must not hide what OSMorphing finds

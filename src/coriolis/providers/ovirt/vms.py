@@ -8,6 +8,7 @@ from typing import Any
 from ovirtsdk4 import types
 
 from coriolis.errors import CloudError, CloudTimeout, Conflict, DiskStillAttached
+from coriolis.model.enums import EventLevel
 from coriolis.providers.base import Operation
 from coriolis.providers.lifecycle import Patience, delete_and_wait, wait_until
 from coriolis.providers.ovirt.client import OvirtClient
@@ -115,6 +116,30 @@ class Vms:
         action = f"detach disk {disk_id} from VM {vm_id}"
         wait_until(op, gone, self._client.patience, cloud=self._client.cloud, action=action)
 
+    def shut_down(self, op: Operation, vm_id: str) -> None:
+        """By ACPI; a guest that is not down after the time for changes of state has its plug pulled."""
+        vm = self.get(vm_id)
+        if vm is None or vm.status in _NOT_RUNNING:
+            return
+        service = self.service(vm_id)
+        with contextlib.suppress(Conflict):  # on its way already
+            self._client.call(f"shut down VM {vm.name}", lambda: service.shutdown(query=self._client.query))
+        try:
+            self.wait_status(op, vm_id, types.VmStatus.DOWN)
+        except CloudTimeout:
+            op.event(EventLevel.WARNING, f"VM {vm.name} did not shut down by itself: it is switched off.")
+            self.stop(op, vm_id)
+
+    def start(self, op: Operation, vm_id: str) -> None:
+        """Returns once it is up."""
+        vm = self.get(vm_id)
+        if vm is not None and vm.status == types.VmStatus.DOWN:
+            service = self.service(vm_id)
+            self._client.call(
+                f"start VM {vm.name}", lambda: service.start(query=self._client.query), idempotent=False
+            )
+        self.wait_status(op, vm_id, types.VmStatus.UP)
+
     def stop(self, op: Operation, vm_id: str) -> None:
         """Pulls the plug: what matters on a worker's disks was flushed by the agent."""
         vm = self.get(vm_id)
@@ -125,11 +150,14 @@ class Vms:
             self._client.call(f"stop VM {vm.name}", lambda: service.stop(query=self._client.query))
         self.wait_status(op, vm_id, types.VmStatus.DOWN)
 
-    def remove(self, op: Operation, vm_id: str, protected: Collection[str] | None) -> None:
+    def remove(
+        self, op: Operation, vm_id: str, protected: Collection[str] | None, *, clone: bool = False
+    ) -> None:
         """Removes a VM with its own disks; `protected` ones (None: all) are detached first and stay.
 
         The engine deletes every disk that is still attached: this raises DiskStillAttached rather than risk
-        one. Disks of ours that the caller did not name count as protected too.
+        one. Disks of ours that the caller did not name count as protected too, unless the VM is a `clone`: its
+        disks have the aliases of those that they are copies of.
         """
         vm = self.get(vm_id)
         if vm is None:
@@ -140,13 +168,13 @@ class Vms:
             self._client.call(
                 f"unprotect VM {vm.name}", lambda: service.update(unprotected, query=self._client.query)
             )
-        for disk_id in self._foreign(vm, protected):
+        for disk_id in self._foreign(vm, protected, clone=clone):
             self.detach(op, vm_id, disk_id)
         self.stop(op, vm_id)
         delete_and_wait(
             op,
             vm_id,
-            delete=lambda id_: self._remove_now(vm, id_, protected),
+            delete=lambda id_: self._remove_now(vm, id_, protected, clone=clone),
             exists=lambda id_: self.get(id_) is not None,
             patience=self._client.patience,
             cloud=self._client.cloud,
@@ -159,20 +187,24 @@ class Vms:
         vm = self._client.call(f"read VM {vm_id}", service.get)
         self._remove_now(vm, vm_id, ())
 
-    def _remove_now(self, vm: Any, vm_id: str, protected: Collection[str] | None) -> None:
-        attached = self._foreign(vm, protected)  # listed anew, right before the call that cannot be undone
+    def _remove_now(
+        self, vm: Any, vm_id: str, protected: Collection[str] | None, *, clone: bool = False
+    ) -> None:
+        attached = self._foreign(
+            vm, protected, clone=clone
+        )  # listed anew, right before the call that cannot be undone
         if attached:
             reason = f"disk {', '.join(attached)} is still attached, and would be deleted with it"
             raise DiskStillAttached(cloud=self._client.cloud, action=f"remove VM {vm.name}", reason=reason)
         service = self.service(vm_id)
         self._client.call(f"remove VM {vm.name}", lambda: service.remove(query=self._client.query))
 
-    def _foreign(self, vm: Any, protected: Collection[str] | None) -> list[str]:
+    def _foreign(self, vm: Any, protected: Collection[str] | None, *, clone: bool) -> list[str]:
         """Ids of the attached disks that are not the VM's own."""
         found = []
         for attachment in self.attachments(vm.id):
             alias = attachment.disk.name or ""
-            ours = alias.startswith(OUR_PREFIX) and not alias.startswith(vm.name)
+            ours = not clone and alias.startswith(OUR_PREFIX) and not alias.startswith(vm.name)
             if protected is None or attachment.disk.id in protected or ours:
                 found.append(str(attachment.disk.id))
         return found

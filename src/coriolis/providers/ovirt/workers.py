@@ -1,24 +1,21 @@
 """Temporary worker VMs made from a template."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from ovirtsdk4 import types
 
-from coriolis.errors import InvalidInput
-from coriolis.model.enums import ResourceKind
-from coriolis.model.secret import Secret
+from coriolis.errors import CloudTimeout, InvalidInput
+from coriolis.model.enums import EventLevel, ResourceKind
 from coriolis.model.worker import SshLogin, WorkerDisk, WorkerVm
 from coriolis.providers.base import Operation
 from coriolis.providers.keys import new_key_pair
 from coriolis.providers.lifecycle import create_resource, wait_until
 from coriolis.providers.ovirt.addresses import reported_addresses
 from coriolis.providers.ovirt.client import OvirtClient
-from coriolis.providers.ovirt.inventory import Inventory
-from coriolis.providers.ovirt.options import DestinationEnvironment, GuestKind
+from coriolis.providers.ovirt.nics import Nics, PlannedNic
 from coriolis.providers.ovirt.vms import Vms
+from coriolis.providers.ovirt.worker_plans import WorkerPlan
 from coriolis.workers.ssh import wait_for_ssh
 
 COPY_ROLE = "copy-worker"
@@ -26,62 +23,11 @@ MORPHING_ROLE = "morphing-worker"
 WORKER_USER = "coriolis"
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerPlan:
-    """What to boot, by ids.
-
-    `profile_id`: of the NIC, where the template brings none. `username` and `password`: those preset in the
-    template; None: cloud-init makes a user with a key of ours.
-    """
-
-    template_id: str
-    cluster_id: str
-    profile_id: str | None
-    domain_id: str | None = None
-    username: str | None = None
-    password: Secret | None = None
-
-
-def worker_plan(
-    client: OvirtClient, environment: DestinationEnvironment, kind: GuestKind = "linux"
-) -> WorkerPlan:
-    """Resolves the names. Raises InvalidInput naming the option or what is not there."""
-    inventory = Inventory(client)
-    template = environment.migr_template_map.get(kind)
-    if not template:
-        raise InvalidInput(message=f"Destination environment: migr_template_map.{kind} is needed.")
-    cluster = inventory.cluster(environment.migr_minion_cluster or environment.cluster)
-    domain = environment.migr_minion_storage_domain
-    username = environment.migr_template_username_map.get(kind)
-    password = environment.migr_template_password_map.get(kind)
-    if (username is None) != (password is None):
-        raise InvalidInput(
-            message=f"Destination environment: give both migr_template_username_map.{kind} and "
-            f"migr_template_password_map.{kind}, or neither."
-        )
-    return WorkerPlan(
-        template_id=inventory.template(template).id,
-        cluster_id=cluster.id,
-        profile_id=_profile(inventory, cluster, environment),
-        domain_id=inventory.domain(cluster, domain).id if domain else None,
-        username=username,
-        password=password,
-    )
-
-
-def _profile(inventory: Inventory, cluster: Any, environment: DestinationEnvironment) -> str | None:
-    """Of the first mapped network that the worker's cluster has: the conductor likely reaches that one."""
-    there = {name for network in inventory.networks(cluster) for name in (network.id, network.name)}
-    for target in environment.network_map.values():
-        if target in there:
-            return inventory.vnic_profile(cluster, target)
-    return inventory.any_vnic_profile(cluster)
-
-
 class Workers:
     def __init__(self, client: OvirtClient) -> None:
         self._client = client
         self._vms = Vms(client)
+        self._nics = Nics(client)
 
     def create(
         self, op: Operation, role: str, plan: WorkerPlan, disk_ids: Sequence[tuple[str, str, int]]
@@ -91,11 +37,13 @@ class Workers:
         The caller has removed what an earlier attempt left: the private key of that attempt died with it.
         """
         name = op.name(role)
+        if plan.weakness:
+            op.event(EventLevel.WARNING, plan.weakness)
         op.progress("Creating a worker VM")
         vm_id = self._create_vm(op, name, plan)
         self._vms.wait_status(op, vm_id, types.VmStatus.DOWN)
         self._vms.wait_disks_ok(op, vm_id)
-        self._ensure_nic(vm_id, plan)
+        self._ensure_nic(op, vm_id, plan)
         login = self._start(op, vm_id, name, plan)
         for number, (_, disk_id, _) in enumerate(disk_ids):
             op.progress("Attaching disks to the worker VM", number, len(disk_ids))
@@ -129,14 +77,14 @@ class Workers:
             cluster=types.Cluster(id=plan.cluster_id),
             template=types.Template(id=plan.template_id),
         )
-        if plan.domain_id:
-            vm.storage_domain = types.StorageDomain(id=plan.domain_id)
+        if plan.clones:
+            vm.disk_attachments = list(plan.clones)
         service = self._client.system.vms_service()
 
         def create() -> str:
             made = self._client.call(
                 "create a worker VM",
-                lambda: service.add(vm, clone=False, query=self._client.query),
+                lambda: service.add(vm, clone=bool(plan.clones), query=self._client.query),
                 idempotent=False,
             )
             return str(made.id)
@@ -150,22 +98,14 @@ class Workers:
             discard=self._vms.discard,
         )
 
-    def _ensure_nic(self, vm_id: str, plan: WorkerPlan) -> None:
-        service = self._vms.service(vm_id).nics_service()
-        if self._client.call("list the worker's NICs", service.list):
+    def _ensure_nic(self, op: Operation, vm_id: str, plan: WorkerPlan) -> None:
+        if self._nics.of(vm_id):
             return
         if plan.profile_id is None:
             raise InvalidInput(
                 message=f"{self._client.cloud}: no network for the worker VM has a vNIC profile."
             )
-        nic = types.Nic(
-            name="nic1",
-            interface=types.NicInterface.VIRTIO,
-            vnic_profile=types.VnicProfile(id=plan.profile_id),
-        )
-        self._client.call(
-            "give the worker a NIC", lambda: service.add(nic, query=self._client.query), idempotent=False
-        )
+        self._nics.add(op, vm_id, [PlannedNic("nic1", plan.profile_id)])
 
     def _start(self, op: Operation, vm_id: str, name: str, plan: WorkerPlan) -> SshLogin:
         """Run once with cloud-init, or plainly where the template has a user; returns the working login."""
@@ -183,13 +123,24 @@ class Workers:
         self._client.call("start the worker VM", start, idempotent=False)
         self._vms.wait_status(op, vm_id, types.VmStatus.UP)
         op.progress("Waiting for the worker VM's address")
-        addresses = wait_until(
-            op,
-            lambda: reported_addresses(self._client, self._vms, vm_id) or None,
-            self._client.patience,
-            cloud=self._client.cloud,
-            action=f"learn the address of worker VM {name} from its guest agent",
-        )
+        addresses = self._wait_for_address(op, vm_id, name, plan)
         op.progress("Waiting for SSH on the worker VM")
         login = SshLogin(addresses[0], login.username, private_key=login.private_key, password=login.password)
         return wait_for_ssh(login, name, op.settings.transfer.connect_timeout, op.check)
+
+    def _wait_for_address(self, op: Operation, vm_id: str, name: str, plan: WorkerPlan) -> tuple[str, ...]:
+        """Raises CloudTimeout that says what a template needs for an address to be told."""
+        action = f"learn the address of worker VM {name} from its guest agent"
+        patience = self._client.patience
+
+        def look() -> tuple[str, ...] | None:
+            return reported_addresses(self._client, self._vms, vm_id) or None
+
+        try:
+            return wait_until(op, look, patience, cloud=self._client.cloud, action=action)
+        except CloudTimeout as late:
+            reason = (
+                f"{late.fields['reason']}. Template {plan.template_name!r} needs qemu-guest-agent installed and "
+                "enabled, and a network whose DHCP gives it an address."
+            )
+            raise CloudTimeout(cloud=self._client.cloud, action=action, reason=reason) from late

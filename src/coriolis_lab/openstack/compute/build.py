@@ -41,6 +41,7 @@ def _build(call: Call, server: Server, boot: Boot, fault: Fault | None) -> None:
         return
     try:
         _abort_on_error(fault)
+        _schedule(server)
         for device in boot.devices:
             _attach_device(call, server, device)
         _make_root_disk(cloud, server, boot)
@@ -64,6 +65,13 @@ def _build(call: Call, server: Server, boot: Boot, fault: Fault | None) -> None:
 def _abort_on_error(fault: Fault | None) -> None:
     if fault and fault.kind == "error":
         raise _BuildError(fault.message or "No valid host was found. There are not enough hosts available.")
+
+
+def _schedule(server: Server) -> None:
+    """ImagePropertiesFilter: the only host there is runs QEMU."""
+    wanted = server.image_properties.get("img_hv_type", "qemu")
+    if wanted not in {"qemu", "kvm"}:
+        raise _BuildError("No valid host was found. There are not enough hosts available.")
 
 
 def fail_on_error(kind: str | None, what: str) -> None:
@@ -99,6 +107,7 @@ def _attach_device(call: Call, server: Server, device: Device) -> None:
             delete_on_termination=device.delete_on_termination,
             boot_index=device.boot_index,
             tag=device.tag,
+            disk_bus=device.disk_bus,
         )
         server.attachments.append(attachment)
         volume.attachments.append(attachment)

@@ -9,6 +9,7 @@ from coriolis_lab.openstack.compute.bodies import check_fields, flag, invalid_fi
 from coriolis_lab.openstack.compute.devices import Boot, read_boot, reserve_volumes
 from coriolis_lab.openstack.compute.limits import check_server_quota
 from coriolis_lab.openstack.compute.nics import OWNER, drop_new, read_groups, read_networks
+from coriolis_lab.openstack.compute.server_groups import hinted_group
 from coriolis_lab.openstack.compute.views import links
 from coriolis_lab.openstack.image.images import size_gib
 from coriolis_lab.openstack.records import Flavor, Keypair, Port, Server
@@ -54,8 +55,11 @@ def _create(call: Call) -> Reply:
     _check_image_fits(boot, flavor)
     key = _key(call, given)
     user_data = _user_data(given)
-    if given.get("availability_zone") not in (None, "", "nova"):
+    zone = given.get("availability_zone") or call.cloud.compute_zones[0]
+    if zone not in call.cloud.compute_zones:
         raise ApiError(400, "The requested availability zone is not available")
+    _check_tags(call, given)
+    group = hinted_group(call)
     check_server_quota(call, flavor)
     fault = strike(call, "server.create", name)
     ports = _ports(call, given, boot)
@@ -73,6 +77,7 @@ def _create(call: Call) -> Reply:
         metadata=string_map(given.get("metadata")),
         tags=[str(tag) for tag in given.get("tags") or ()],
         description=given.get("description"),
+        availability_zone=zone,
         reserved=[device.uuid or "" for device in boot.devices if device.source_type == "volume"],
         ports=[port.id for port in ports],
         reservation_id=f"r-{secrets.token_hex(4)}",
@@ -80,6 +85,8 @@ def _create(call: Call) -> Reply:
     for port in ports:
         port.device_id, port.device_owner = server.id, OWNER
     call.cloud.servers[server.id] = server
+    if group:
+        group.members.append(server.id)
     build.submit(call, server, boot, fault)
     return _created(call, server, given)
 
@@ -93,6 +100,13 @@ def _created(call: Call, server: Server, given: Json) -> Reply:
         "adminPass": given.get("adminPass") or secrets.token_urlsafe(9),
     }
     return Reply({"server": body}, 202, {"Location": body["links"][0]["href"]})
+
+
+def _check_tags(call: Call, given: Json) -> None:
+    """2.52 lets a new server have tags."""
+    if "tags" in given and not call.at_least(52):
+        why = "Additional properties are not allowed ('tags' was unexpected)"
+        raise invalid_field("server", given, why)
 
 
 def _flavor(call: Call, given: Json) -> Flavor:

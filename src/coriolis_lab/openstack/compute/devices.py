@@ -38,6 +38,7 @@ class Device:
     delete_on_termination: bool
     volume_type: str | None
     tag: str | None
+    disk_bus: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ def read_boot(call: Call, given: Json) -> Boot:
         raise _invalid(message)
     for device in devices:
         _check_source(call, device.source_type, device.uuid, device.size)
+    for device in boots:
+        _check_bootable(call, device)
     # An imageRef beside a boot device (from an older client) only lends its properties.
     if boots:
         return Boot(None, devices, dict(image.properties) if image else _properties(call, boots[0]))
@@ -117,6 +120,7 @@ def _device(entry: Json) -> Device:
         delete_on_termination=flag(entry, "delete_on_termination"),
         volume_type=entry.get("volume_type"),
         tag=entry.get("tag"),
+        disk_bus=entry.get("disk_bus"),
     )
 
 
@@ -137,6 +141,12 @@ def _check_source(call: Call, source: str, uuid: str | None, size: int | None) -
             raise ApiError(400, message)
     elif not size:
         raise _invalid("Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size")
+
+
+def _check_bootable(call: Call, device: Device) -> None:
+    volume = call.cloud.volumes.get(device.uuid or "") if device.source_type == "volume" else None
+    if volume is not None and not volume.bootable:
+        raise _invalid(f"Volume {volume.id} is not bootable.")
 
 
 def check_available(volume: Volume) -> None:

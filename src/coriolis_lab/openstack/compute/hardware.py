@@ -24,7 +24,7 @@ def vm_spec(cloud: Cloud, server: Server, *, with_nics: bool = True) -> VmSpec:
     """Call it under the lock."""
     bus = disk_bus(server)
     disks = [VmDisk(server.root_disk, bus, 0)] if server.root_disk else []
-    disks += [VmDisk(attachment.volume_id, bus, attachment.boot_index) for attachment in server.attachments]
+    disks += [VmDisk(a.volume_id, disk_bus(server, a.disk_bus), a.boot_index) for a in server.attachments]
     machine = server.image_properties.get("hw_machine_type", "pc")
     return VmSpec(
         id=server.id,
@@ -39,8 +39,9 @@ def vm_spec(cloud: Cloud, server: Server, *, with_nics: bool = True) -> VmSpec:
     )
 
 
-def disk_bus(server: Server) -> Bus:
-    wanted = server.image_properties.get("hw_disk_bus", "virtio")
+def disk_bus(server: Server, of_device: str | None = None) -> Bus:
+    """`of_device`: what its block device mapping says, which goes before the image's."""
+    wanted = of_device or server.image_properties.get("hw_disk_bus", "virtio")
     if wanted == "scsi":
         pvscsi = server.image_properties.get("hw_scsi_model") == "vmpvscsi"
         return Bus.PVSCSI if pvscsi else Bus.VIRTIO_SCSI

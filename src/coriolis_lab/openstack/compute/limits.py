@@ -55,7 +55,9 @@ def _limits(call: Call) -> Reply:
         "totalInstancesUsed": taken["instances"],
         "totalCoresUsed": taken["cores"],
         "totalRAMUsed": taken["ram"],
-        "totalServerGroupsUsed": 0,
+        "totalServerGroupsUsed": sum(
+            group.project_id == project_id for group in call.cloud.server_groups.values()
+        ),
     }
     if not call.at_least(36):
         absolute |= _OLD_LIMITS
@@ -109,14 +111,12 @@ def _set_quota(call: Call) -> Reply:
     return Reply({"quota_set": dict(limits)})
 
 
-def _zones(_call: Call) -> Reply:
-    return Reply(
-        {"availabilityZoneInfo": [{"zoneName": "nova", "zoneState": {"available": True}, "hosts": None}]}
-    )
-
-
-def _server_groups(_call: Call) -> Reply:
-    return Reply({"server_groups": []})
+def _zones(call: Call) -> Reply:
+    zones = [
+        {"zoneName": name, "zoneState": {"available": True}, "hosts": None}
+        for name in call.cloud.compute_zones
+    ]
+    return Reply({"availabilityZoneInfo": zones})
 
 
 def _extensions(_call: Call) -> Reply:
@@ -130,6 +130,5 @@ ROUTES = [
     Route("GET", "/v2.1/os-quota-sets/{project}/detail", _quota_detail),
     Route("GET", "/v2.1/os-quota-sets/{project}/defaults", _default_quota),
     Route("GET", "/v2.1/os-availability-zone", _zones),
-    Route("GET", "/v2.1/os-server-groups", _server_groups),
     Route("GET", "/v2.1/extensions", _extensions),
 ]

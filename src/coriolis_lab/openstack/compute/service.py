@@ -1,4 +1,4 @@
-"""Nova v2.1, microversions 2.1 to 2.93."""
+"""Nova v2.1, microversions 2.1 to 2.93 or what the release has."""
 
 from coriolis_lab.openstack.compute import (
     actions,
@@ -7,6 +7,8 @@ from coriolis_lab.openstack.compute import (
     interfaces,
     keypairs,
     limits,
+    passwords,
+    server_groups,
     servers,
     tags,
     volume_attachments,
@@ -21,7 +23,7 @@ def _version(call: Call) -> Json:
     return {
         "id": "v2.1",
         "status": "CURRENT",
-        "version": "2.93",
+        "version": "{}.{}".format(*call.cloud.release.compute),
         "min_version": "2.1",
         "updated": "2013-07-23T11:33:21Z",
         "links": [{"rel": "self", "href": f"{call.base}/compute/v2.1/"}],
@@ -52,6 +54,8 @@ SERVICE = Service(
         *flavors.ROUTES,
         *keypairs.ROUTES,
         *limits.ROUTES,
+        *passwords.ROUTES,
+        *server_groups.ROUTES,
         *tags.ROUTES,
     ],
     render=render_fault,

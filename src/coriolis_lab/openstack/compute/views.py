@@ -2,6 +2,7 @@
 
 import hashlib
 
+from coriolis_lab.openstack.compute.server_groups import group_of
 from coriolis_lab.openstack.records import Flavor, Server
 from coriolis_lab.openstack.web import Call, Json, micros, seconds
 
@@ -88,7 +89,7 @@ def _newer(call: Call, server: Server) -> Json:
     if call.at_least(63):
         view["trusted_image_certificates"] = None
     if call.at_least(71):
-        view["server_groups"] = []
+        view["server_groups"] = group_of(call, server.id)
     if call.at_least(73):
         view["locked_reason"] = None
     if call.at_least(90):

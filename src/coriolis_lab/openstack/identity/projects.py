@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from coriolis_lab.openstack.cloud import REGION
 from coriolis_lab.openstack.identity.catalog import catalog
 from coriolis_lab.openstack.identity.tokens import DOMAIN
 from coriolis_lab.openstack.records import Project, User
@@ -95,16 +94,18 @@ def _user_projects(call: Call) -> Reply:
 
 
 def _regions(call: Call) -> Reply:
-    links = {"self": f"{call.base}/identity/v3/regions/{REGION}"}
-    return _listing(
-        call, "regions", [{"id": REGION, "description": "", "parent_region_id": None, "links": links}]
-    )
+    return _listing(call, "regions", [_region_view(call, name) for name in call.cloud.realm.regions])
+
+
+def _region_view(call: Call, name: str) -> Json:
+    links = {"self": f"{call.base}/identity/v3/regions/{name}"}
+    return {"id": name, "description": "", "parent_region_id": None, "links": links}
 
 
 def _services(call: Call) -> Reply:
     if not call.is_admin:
         raise _forbidden("list_services")
-    rows = catalog(call.cloud, call.base, call.token.project)
+    rows = catalog(call.cloud, call.origin, call.token.project)
     return _listing(
         call,
         "services",
@@ -115,7 +116,7 @@ def _services(call: Call) -> Reply:
 def _endpoints(call: Call) -> Reply:
     if not call.is_admin:
         raise _forbidden("list_endpoints")
-    rows = catalog(call.cloud, call.base, call.token.project)
+    rows = catalog(call.cloud, call.origin, call.token.project)
     shown = [{**e, "service_id": row["id"], "enabled": True} for row in rows for e in row["endpoints"]]
     return _listing(call, "endpoints", shown)
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from coriolis_lab.openstack.cloud import Cloud
+from coriolis_lab.openstack.identity.application_credentials import by_application_credential
 from coriolis_lab.openstack.identity.catalog import catalog
 from coriolis_lab.openstack.records import Project, Token, User
 from coriolis_lab.openstack.web import (
@@ -24,11 +25,24 @@ def _issue(call: Call) -> Reply:
     methods = identity.get("methods") if isinstance(identity, dict) else None
     if not isinstance(identity, dict) or not isinstance(methods, list) or not methods:
         raise ApiError(400, "Invalid input for field 'auth': 'identity' is a required property")
-    user = _authenticate(call, identity, methods)
-    project = _scope(call, user, auth.get("scope"))
-    token = call.cloud.issue_token(user, project, tuple(methods))
+    if methods == ["application_credential"]:
+        token = _with_application_credential(call, identity, auth.get("scope"))
+    else:
+        user = _authenticate(call, identity, methods)
+        project = _scope(call, user, auth.get("scope"))
+        token = call.cloud.realm.issue_token(user, project, tuple(methods))
     headers = {"X-Subject-Token": token.id.reveal(), "Vary": "X-Auth-Token"}
-    return Reply({"token": token_view(call.cloud, call.base, token)}, 201, headers)
+    return Reply({"token": token_view(call.cloud, call.origin, token)}, 201, headers)
+
+
+def _with_application_credential(call: Call, identity: Json, scope: Any) -> Token:
+    """Scoped to the credential's project, and to nothing else."""
+    credential = by_application_credential(call, identity.get("application_credential"))
+    if credential is None or scope is not None:
+        raise unauthorized(call.base)
+    return call.cloud.realm.issue_token(
+        credential.user, credential.project, ("application_credential",), credential
+    )
 
 
 def _authenticate(call: Call, identity: Json, methods: list[str]) -> User:
@@ -54,7 +68,7 @@ def _by_password(call: Call, given: Any) -> User | None:
 
 
 def _by_token(call: Call, given: Any) -> User | None:
-    token = call.cloud.find_token(str(given.get("id"))) if isinstance(given, dict) else None
+    token = call.cloud.realm.find_token(str(given.get("id"))) if isinstance(given, dict) else None
     return token.user if token else None
 
 
@@ -90,7 +104,7 @@ def find_project(cloud: Cloud, wanted: Json) -> Project | None:
     return next((p for p in cloud.projects.values() if p.name == wanted.get("name")), None)
 
 
-def token_view(cloud: Cloud, base: str, token: Token) -> Json:
+def token_view(cloud: Cloud, origin: str, token: Token) -> Json:
     view: Json = {
         "methods": list(token.methods),
         "user": {"domain": DOMAIN, "id": token.user.id, "name": token.user.name, "password_expires_at": None},
@@ -98,16 +112,19 @@ def token_view(cloud: Cloud, base: str, token: Token) -> Json:
         "expires_at": f"{micros(token.expires)}Z",
         "issued_at": f"{micros(token.issued)}Z",
     }
+    if credential := token.application_credential:
+        named = {"id": credential.id, "name": credential.name, "restricted": True}
+        view["application_credential"] = named
     if token.project:
         view["project"] = {"domain": DOMAIN, "id": token.project.id, "name": token.project.name}
         view["is_domain"] = False
         view["roles"] = [{"id": role.rjust(32, "0"), "name": role} for role in token.roles]
-        view["catalog"] = catalog(cloud, base, token.project)
+        view["catalog"] = catalog(cloud, origin, token.project)
     return view
 
 
 def _subject(call: Call) -> Token:
-    token = call.cloud.find_token(call.subject_header or "")
+    token = call.cloud.realm.find_token(call.subject_header or "")
     if token is None and call.is_admin:
         raise ApiError(404, "This is not a recognized Fernet token")
     if token is None or (token.user is not call.token.user and not call.is_admin):
@@ -120,18 +137,18 @@ def _subject(call: Call) -> Token:
 def _show(call: Call) -> Reply:
     token = _subject(call)
     headers = {"X-Subject-Token": token.id.reveal(), "Vary": "X-Auth-Token"}
-    return Reply({"token": token_view(call.cloud, call.base, token)}, 200, headers)
+    return Reply({"token": token_view(call.cloud, call.origin, token)}, 200, headers)
 
 
 def _revoke(call: Call) -> Reply:
-    call.cloud.revoke_token(_subject(call).id.reveal())
+    call.cloud.realm.revoke_token(_subject(call).id.reveal())
     return Reply(None, 204)
 
 
 def _catalog(call: Call) -> Reply:
     return Reply(
         {
-            "catalog": catalog(call.cloud, call.base, call.token.project),
+            "catalog": catalog(call.cloud, call.origin, call.token.project),
             "links": {"self": call.base + call.path},
         }
     )

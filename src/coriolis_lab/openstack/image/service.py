@@ -1,6 +1,9 @@
-"""Glance v2: images to read, their properties to change, their files to fetch."""
+"""Glance v2 and, of older releases, v1: images to read, their properties to change, their files to fetch."""
 
-from coriolis_lab.openstack.image import images, schemas
+from dataclasses import replace
+
+from coriolis_lab.openstack.image import images, schemas, v1
+from coriolis_lab.openstack.releases import Release
 from coriolis_lab.openstack.web import ApiError, Call, Reply, Route, Service, html_page
 
 _UNAUTHORIZED = (
@@ -10,6 +13,12 @@ _UNAUTHORIZED = (
 )
 
 
+_NUMBERS = {
+    1: ("1.1", "1.0"),
+    2: ("2.15", "2.9", "2.7", "2.6", "2.5", "2.4", "2.3", "2.2", "2.1", "2.0"),
+}
+
+
 def _render(error: ApiError) -> str:
     """Glance answers in webob's HTML."""
     if error.status == 401:
@@ -17,12 +26,20 @@ def _render(error: ApiError) -> str:
     return html_page(error.status, error.message)
 
 
+def _has_v2(release: Release) -> bool:
+    return 2 in release.image
+
+
 def _versions(call: Call) -> Reply:
-    numbers = ("2.15", "2.9", "2.7", "2.6", "2.5", "2.4", "2.3", "2.2", "2.1", "2.0")
-    links = [{"rel": "self", "href": f"{call.base}/image/v2/"}]
+    majors = sorted(call.cloud.release.image, reverse=True)
     versions = [
-        {"id": f"v{number}", "status": "SUPPORTED" if index else "CURRENT", "links": links}
-        for index, number in enumerate(numbers)
+        {
+            "id": f"v{number}",
+            "status": "CURRENT" if number == _NUMBERS[majors[0]][0] else "SUPPORTED",
+            "links": [{"rel": "self", "href": f"{call.base}/image/v{major}/"}],
+        }
+        for major in majors
+        for number in _NUMBERS[major]
     ]
     return Reply({"versions": versions}, 200 if call.path.endswith("versions") else 300)
 
@@ -33,8 +50,8 @@ SERVICE = Service(
         Route("GET", "", _versions, public=True),
         Route("GET", "/", _versions, public=True),
         Route("GET", "/versions", _versions, public=True),
-        *images.ROUTES,
-        *schemas.ROUTES,
+        *v1.ROUTES,
+        *(replace(route, of_release=_has_v2) for route in (*images.ROUTES, *schemas.ROUTES)),
     ],
     render=_render,
 )

@@ -83,6 +83,7 @@ def _create(call: Call) -> Reply:
     check_attributes(given, _SETTABLE)
     with call.cloud.lock:
         network = _external_network(call, required(given, "floating_network_id"))
+        _check_subnet(call, network, given.get("subnet_id"))
         used = sum(fip.project_id == call.project_id for fip in call.cloud.floating_ips.values())
         check_quota(call, call.project_id, "floatingip", used)
         if given.get("floating_ip_address"):
@@ -117,6 +118,15 @@ def _external_network(call: Call, network_id: str) -> Network:
         message = f"Bad floatingip request: Network {network.id} is not a valid external network."
         raise ApiError(400, message, "BadRequest")
     return network
+
+
+def _check_subnet(call: Call, network: Network, subnet_id: Any) -> None:
+    if not subnet_id:
+        return
+    subnet = call.cloud.subnets.get(str(subnet_id))
+    if subnet is None or subnet.network_id != network.id:
+        message = f"Bad floatingip request: Cannot create floating IP on {network.id}: subnet {subnet_id} is not of it."
+        raise ApiError(400, message, "BadRequest")
 
 
 def _associable(call: Call, network: Network, fip: FloatingIp | None, port_id: Any) -> Port:

@@ -129,12 +129,25 @@ def _show(call: Call) -> Reply:
     return show(call, "port", view(call, _find(call)))
 
 
+def _check_owner(call: Call, network: Network, given: Json, action: str) -> None:
+    """By Neutron's default policy addresses are for the network's owner to choose; others may name a subnet."""
+    if call.is_admin or network.project_id == call.project_id:
+        return
+    fixed = given.get("fixed_ips") or ()
+    chosen = ["mac_address"] if given.get("mac_address") else []
+    chosen += ["fixed_ips:ip_address"] if any(entry.get("ip_address") for entry in fixed) else []
+    for name in chosen:
+        message = f"(rule:{action} and rule:{action}:{name}) is disallowed by policy"
+        raise ApiError(403, message, "PolicyNotAuthorized")
+
+
 def _create(call: Call) -> Reply:
     given = call.member("port")
     check_attributes(given, _SETTABLE)
     network = call.cloud.networks.get(required(given, "network_id"))
     if network is None or not network_visible(call, network):
         raise ApiError(404, f"Network {given.get('network_id')} could not be found.", "NetworkNotFound")
+    _check_owner(call, network, given, "create_port")
     used = sum(p.project_id == call.project_id for p in call.cloud.ports.values())
     check_quota(call, call.project_id, "port", used)
     port = new_port(call.cloud, network, call.project_id, given)
@@ -147,6 +160,7 @@ def _update(call: Call) -> Reply:
     given = call.member("port")
     check_attributes(given, _SETTABLE)
     network = call.cloud.networks[port.network_id]
+    _check_owner(call, network, given, "update_port")
     if "mac_address" in given and given["mac_address"] != port.mac:
         if port.device_id:
             message = (

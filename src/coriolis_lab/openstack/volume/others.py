@@ -19,8 +19,8 @@ def _limits(call: Call) -> Reply:
         "totalVolumesUsed": used["volumes"],
         "totalSnapshotsUsed": used["snapshots"],
         "totalGigabytesUsed": used["gigabytes"],
-        "totalBackupsUsed": 0,
-        "totalBackupGigabytesUsed": 0,
+        "totalBackupsUsed": used["backups"],
+        "totalBackupGigabytesUsed": used["backup_gigabytes"],
     }
     return Reply({"limits": {"rate": [], "absolute": absolute}})
 
@@ -93,8 +93,9 @@ def _pools(call: Call) -> Reply:
     )
 
 
-def _zones(_call: Call) -> Reply:
-    return Reply({"availabilityZoneInfo": [{"zoneName": "nova", "zoneState": {"available": True}}]})
+def _zones(call: Call) -> Reply:
+    zones = [{"zoneName": name, "zoneState": {"available": True}} for name in call.cloud.volume_zones]
+    return Reply({"availabilityZoneInfo": zones})
 
 
 def _extensions(_call: Call) -> Reply:

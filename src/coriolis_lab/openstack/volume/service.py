@@ -1,7 +1,7 @@
-"""Cinder v3, microversions 3.0 to 3.70."""
+"""Cinder v3, microversions 3.0 to 3.70 or what the release has."""
 
 from coriolis_lab.openstack.faultshapes import render_fault
-from coriolis_lab.openstack.volume import actions, attachments, others, snapshots, types, volumes
+from coriolis_lab.openstack.volume import actions, attachments, backups, others, snapshots, types, volumes
 from coriolis_lab.openstack.web import Call, Microversions, Reply, Route, Service
 
 VERSIONS = Microversions("volume", (3, 0), (3, 70))
@@ -11,7 +11,7 @@ def _versions(call: Call) -> Reply:
     version = {
         "id": "v3.0",
         "status": "CURRENT",
-        "version": "3.70",
+        "version": "{}.{}".format(*call.cloud.release.volume),
         "min_version": "3.0",
         "updated": "2022-08-31T00:00:00Z",
         "links": [
@@ -36,6 +36,7 @@ SERVICE = Service(
         *volumes.ROUTES,
         *actions.ROUTES,
         *snapshots.ROUTES,
+        *backups.ROUTES,
         *types.ROUTES,
         *attachments.ROUTES,
         *others.ROUTES,

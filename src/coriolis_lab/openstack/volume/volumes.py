@@ -183,9 +183,6 @@ def _show(call: Call) -> Reply:
 def _create(call: Call) -> Reply:
     given = call.member("volume")
     check_fields("volume", given, _CREATE_FIELDS)
-    zone = given.get("availability_zone") or "nova"
-    if zone != "nova":
-        raise ApiError(400, f"Availability zone '{zone}' is invalid.", "InvalidAvailabilityZone")
     volume = new_volume(
         call,
         name=text(given, "name") or text(given, "display_name") or "",
@@ -195,11 +192,27 @@ def _create(call: Call) -> Reply:
         snapshot_id=given.get("snapshot_id"),
         source_volume_id=given.get("source_volid"),
     )
+    volume.availability_zone = _zone(call, given, volume)
     volume.description = text(given, "description")
     volume.metadata = metadata(given)
     fault = refuse_by_fault(call, "volume.create", volume.name)
     keep(call, volume, given.get("imageRef") or given.get("image_id"), fault)
     return Reply({"volume": detail(call, volume)}, 202)
+
+
+def _zone(call: Call, given: Json, volume: Volume) -> str:
+    """A clone is where its source is (Cinder's cloned_volume_same_az), and nowhere else."""
+    asked = given.get("availability_zone")
+    if asked and asked not in call.cloud.volume_zones:
+        raise ApiError(400, f"Availability zone '{asked}' is invalid.", "InvalidAvailabilityZone")
+    snapshot = call.cloud.snapshots.get(volume.snapshot_id or "")
+    source = call.cloud.volumes.get(snapshot.volume_id if snapshot else volume.source_volume_id or "")
+    if source is None:
+        return str(asked or call.cloud.volume_zones[0])
+    if asked and asked != source.availability_zone:
+        kind = "snapshot" if snapshot else "source volume"
+        raise invalid(f"Volume must be in the same availability zone as the {kind}")
+    return source.availability_zone
 
 
 def new_volume(
@@ -218,7 +231,7 @@ def new_volume(
     if snapshot_id:
         _from_snapshot(call, volume, str(snapshot_id))
     elif source_volume_id:
-        _from_volume(call, volume, str(source_volume_id))
+        _from_volume(call, volume, str(source_volume_id), volume_type)
     elif image_id:
         _from_image(call, volume, str(image_id))
     if not volume.size:
@@ -265,8 +278,13 @@ def _from_snapshot(call: Call, volume: Volume, snapshot_id: str) -> None:
         volume.volume_type = origin.volume_type
 
 
-def _from_volume(call: Call, volume: Volume, source_id: str) -> None:
+def _from_volume(call: Call, volume: Volume, source_id: str, asked_type: str | None) -> None:
     source = find(call, source_id)
+    if asked_type is not None and volume.volume_type != source.volume_type:
+        raise invalid(
+            f"Invalid volume_type provided: {asked_type} (requested type is not compatible; either match source "
+            "volume, or omit type argument)."
+        )
     if source.status not in {"available", "in-use"}:
         raise invalid_volume("Source volume must be one of 'available' or 'in-use' values")
     volume.size = volume.size or source.size
@@ -276,6 +294,7 @@ def _from_volume(call: Call, volume: Volume, source_id: str) -> None:
             "They must be >= original volume size."
         )
     volume.source_volume_id = source.id
+    volume.volume_type = source.volume_type
     volume.bootable, volume.image_metadata = source.bootable, dict(source.image_metadata)
 
 

@@ -15,6 +15,7 @@ from coriolis_lab.ovirt.attachment_work import (
 from coriolis_lab.ovirt.disk_rules import read_new_disk
 from coriolis_lab.ovirt.disk_work import create_disk, delete_disk, update_disk
 from coriolis_lab.ovirt.document import Node
+from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.launch import BUSES
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference
 from coriolis_lab.ovirt.records import Attachment, Template, Vm, VmStatus
@@ -107,7 +108,7 @@ def _add_new(call: Call, disk_node: Node) -> Reply:
             )
         disk = read_new_disk(engine, disk_node)
         attachment = read_attachment(body, disk.id)
-        check_new_attachment(vm, attachment)
+        check_new_attachment(engine, vm, attachment)
         ended = create_disk(engine, disk, call.correlation_id)
         attachment.active = body.boolean("active") is not False
         vm.attachments[disk.id] = attachment
@@ -120,7 +121,7 @@ def update(call: Call) -> Reply:
     with engine.lock:
         vm, attachment = _attachment(call)
         check_steady(vm, "edit")
-        _change_properties(vm, attachment, body)
+        _change_properties(engine, vm, attachment, body)
         disk_node = body.find("disk")
         if disk_node is not None and disk_node.children:
             update_disk(engine, engine.disks[attachment.disk_id], disk_node, call.correlation_id)
@@ -135,7 +136,7 @@ def update(call: Call) -> Reply:
         return found(render(vm, attachment))
 
 
-def _change_properties(vm: Vm, attachment: Attachment, body: Node) -> None:
+def _change_properties(engine: Engine, vm: Vm, attachment: Attachment, body: Node) -> None:
     """Bus, boot flag and so on: not under the feet of a guest that uses the disk."""
     interface = body.choice("interface", tuple(BUSES)) or attachment.interface
     bootable = body.boolean("bootable")
@@ -150,7 +151,9 @@ def _change_properties(vm: Vm, attachment: Attachment, body: Node) -> None:
     if changed and vm.status != VmStatus.DOWN and attachment.active:
         raise conflict("Cannot edit Virtual Disk. The VM is not down and the disk is plugged to it.")
     if bootable and not attachment.bootable:
-        check_bootable_free(vm, Attachment(attachment.disk_id, interface, attachment.active, bootable))
+        check_bootable_free(
+            engine, vm, Attachment(attachment.disk_id, interface, attachment.active, bootable)
+        )
     attachment.interface, attachment.bootable, attachment.read_only = interface, bootable, read_only
 
 

@@ -2,19 +2,20 @@
 
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
-from coriolis_lab.ovirt.records import DataCenter, StorageDomain
+from coriolis_lab.ovirt.records import MAC_POOL_ID, DataCenter, StorageDomain
 from coriolis_lab.ovirt.refusals import gone
 from coriolis_lab.ovirt.resources import clusters, networks, storage_domains
+from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.search import Keys
-from coriolis_lab.ovirt.web import Call, Reply, found, get
+from coriolis_lab.ovirt.web import Call, Reply, empty_list, found, get
 
-MAC_POOL_ID = "58ca604b-017d-0374-0220-00000000014e"
-LINKS = ("clusters", "networks", "storagedomains")
+EMPTY_LISTS = {"iscsibonds": "iscsi_bonds", "qoss": "qoss"}
+LINKS = ("clusters", "networks", "storagedomains", "permissions", "quotas", *EMPTY_LISTS)
 
 
-def render(data_center: DataCenter) -> Element:
-    version = (leaf("major", 4), leaf("minor", 7))
+def render(engine: Engine, data_center: DataCenter) -> Element:
+    version = (leaf("major", 4), leaf("minor", engine.look.cluster_minor))
     return entity(
         "data_center",
         f"datacenters/{data_center.id}",
@@ -55,7 +56,10 @@ def _keys(engine: Engine) -> Keys[DataCenter]:
 
 def list_all(call: Call) -> Reply:
     with call.engine.lock:
-        return listing(call, "data_centers", call.engine.data_centers.values(), render, _keys(call.engine))
+        engine = call.engine
+        return listing(
+            call, "data_centers", engine.data_centers.values(), lambda one: render(engine, one), _keys(engine)
+        )
 
 
 def _data_center(call: Call) -> DataCenter:
@@ -67,7 +71,7 @@ def _data_center(call: Call) -> DataCenter:
 
 def show(call: Call) -> Reply:
     with call.engine.lock:
-        return found(render(_data_center(call)))
+        return found(render(call.engine, _data_center(call)))
 
 
 def _domains(call: Call) -> list[StorageDomain]:
@@ -102,7 +106,7 @@ def list_clusters(call: Call) -> Reply:
         inside = [
             cluster for cluster in call.engine.clusters.values() if cluster.data_center_id == data_center.id
         ]
-        return listing(call, "clusters", inside, clusters.render)
+        return listing(call, "clusters", inside, lambda one: clusters.render(call.engine, one))
 
 
 def list_networks(call: Call) -> Reply:
@@ -121,4 +125,8 @@ ROUTES = [
     get("datacenters/{data_center}/storagedomains/{domain}", show_storage_domain),
     get("datacenters/{data_center}/clusters", list_clusters),
     get("datacenters/{data_center}/networks", list_networks),
+    get("datacenters/{data_center}/clusters/{cluster}", clusters.show),
+    get("datacenters/{data_center}/networks/{network}", networks.show),
+    get("datacenters/{data_center}/permissions", permissions),
+    *(get(f"datacenters/{{data_center}}/{rel}", empty_list(tag)) for rel, tag in EMPTY_LISTS.items()),
 ]

@@ -1,7 +1,9 @@
-"""POST /disks/{id}/copy. The answer does not name the copy: clients search for the alias they gave."""
+"""Actions on a disk: copy, move, sparsify. The answer to a copy does not name it: clients search for the alias they
+gave.
+"""
 
 from coriolis_lab.ovirt.disk_rules import check_usable
-from coriolis_lab.ovirt.disk_work import copy_disk
+from coriolis_lab.ovirt.disk_work import copy_disk, move_disk, sparsify_disk
 from coriolis_lab.ovirt.refusals import incomplete
 from coriolis_lab.ovirt.web import Call, Reply, action, completed
 
@@ -23,4 +25,26 @@ def copy(call: Call) -> Reply:
         return completed(job)
 
 
-ROUTES = [action("disks/{disk}/copy", copy)]
+def move(call: Call) -> Reply:
+    engine = call.engine
+    with engine.lock:
+        disk = engine.disk(call.ids["disk"])
+        node = call.document.find("storage_domain")
+        if node is None:
+            raise incomplete("Action", "storageDomain.id|name", "move")
+        domain = engine.named_storage_domain(node)
+        check_usable(domain, "move Virtual Disk")
+        return completed(move_disk(engine, disk, domain, call.correlation_id))
+
+
+def sparsify(call: Call) -> Reply:
+    with call.engine.lock:
+        disk = call.engine.disk(call.ids["disk"])
+        return completed(sparsify_disk(call.engine, disk, call.correlation_id))
+
+
+ROUTES = [
+    action("disks/{disk}/copy", copy),
+    action("disks/{disk}/move", move),
+    action("disks/{disk}/sparsify", sparsify),
+]

@@ -4,17 +4,18 @@ from coriolis_lab.ovirt.disk_rules import read_new_disk
 from coriolis_lab.ovirt.disk_work import create_disk, delete_disk, update_disk
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
-from coriolis_lab.ovirt.records import Disk
+from coriolis_lab.ovirt.records import Disk, DiskStatus, StorageDomain
+from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.web import Call, Reply, delete, empty_list, found, get, post, put, removed
 
-ACTIONS = ("reduce", "copy", "export", "move", "refreshlun")
+ACTIONS = ("reduce", "copy", "export", "move", "refreshlun", "sparsify")
 LINKS = ("permissions", "disksnapshots", "statistics")
 
 
-def render(engine: Engine, disk: Disk, *, alone: bool = False) -> Element:
-    """`alone`: a single GET also names the VMs that use the disk."""
+def render(engine: Engine, disk: Disk, *, alone: bool = False, backup_mode: str | None = None) -> Element:
+    """`alone`: a single GET also names the VMs that use the disk. `backup_mode`: below a backup, what to read."""
     domain = engine.storage_domains[disk.storage_domain_id]
     managed = domain.type == "managed_block_storage"
     vms = None
@@ -31,6 +32,7 @@ def render(engine: Engine, disk: Disk, *, alone: bool = False) -> Element:
         ),
         leaf("alias", disk.alias),
         leaf("backup", disk.backup),
+        leaf("backup_mode", backup_mode),
         leaf("content_type", disk.content_type),
         leaf("format", disk_format),
         leaf("image_id", disk.image_id),
@@ -44,6 +46,7 @@ def render(engine: Engine, disk: Disk, *, alone: bool = False) -> Element:
         leaf("total_size", disk.actual_size if disk.sparse else disk.provisioned_size),
         leaf("wipe_after_delete", disk.wipe_after_delete),
         reference("disk_profile", "diskprofiles", domain.disk_profile_id),
+        _quota(domain) if domain.data_center_id else None,
         struct("storage_domains", reference("storage_domain", "storagedomains", disk.storage_domain_id)),
         vms,
         actions=ACTIONS,
@@ -53,9 +56,19 @@ def render(engine: Engine, disk: Disk, *, alone: bool = False) -> Element:
     )
 
 
+def _quota(domain: StorageDomain) -> Element:
+    """The data centre's default one, with its id."""
+    center = domain.data_center_id or ""
+    return reference("quota", f"datacenters/{center}/quotas", center)
+
+
 def search_keys(engine: Engine) -> Keys[Disk]:
     def storage(record: Disk) -> list[str]:
         return [engine.storage_domains[record.storage_domain_id].name]
+
+    def datacenter(record: Disk) -> list[str]:
+        center = engine.storage_domains[record.storage_domain_id].data_center_id
+        return [engine.data_centers[center].name] if center else []
 
     return {
         "name": lambda record: [record.alias],
@@ -68,6 +81,11 @@ def search_keys(engine: Engine) -> Keys[Disk]:
         "vm_names": lambda record: [vm.name for vm in engine.vms_of_disk(record.id)],
         "storage.name": storage,
         "storage": storage,
+        "datacenter": datacenter,
+        "number_of_vms": lambda record: [str(len(engine.vms_of_disk(record.id)))],
+        "shareable": lambda record: [str(record.shareable).lower()],
+        "disk_content_type": lambda record: [record.content_type],
+        "image_id": lambda record: [record.image_id],
         "provisioned_size": lambda record: [str(record.provisioned_size)],
     }
 
@@ -83,7 +101,10 @@ def list_all(call: Call) -> Reply:
 def show(call: Call) -> Reply:
     call.engine.measure(call.ids["disk"])
     with call.engine.lock:
-        return found(render(call.engine, call.engine.disk(call.ids["disk"]), alone=True))
+        disk = call.engine.disk(call.ids["disk"])
+        if call.engine.faults.strike("disk.look", disk.alias):
+            disk.status = DiskStatus.ILLEGAL
+        return found(render(call.engine, disk, alone=True))
 
 
 def add(call: Call) -> Reply:
@@ -116,7 +137,6 @@ ROUTES = [
     get("disks/{disk}", show),
     put("disks/{disk}", update),
     delete("disks/{disk}", remove),
-    get("disks/{disk}/permissions", empty_list("permissions")),
-    get("disks/{disk}/disksnapshots", empty_list("disk_snapshots")),
+    get("disks/{disk}/permissions", permissions),
     get("disks/{disk}/statistics", empty_list("statistics")),
 ]

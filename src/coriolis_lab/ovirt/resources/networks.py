@@ -4,6 +4,7 @@ from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import Element, entity, leaf, leaves, reference, struct
 from coriolis_lab.ovirt.records import Network, VnicProfile
 from coriolis_lab.ovirt.refusals import gone
+from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.web import Call, Reply, empty_list, found, get
@@ -45,6 +46,8 @@ def _keys(engine: Engine) -> Keys[Network]:
         "name": lambda record: [record.name],
         "id": lambda record: [record.id],
         "description": lambda record: [record.description],
+        "datacenter.name": lambda record: [engine.data_centers[record.data_center_id].name],
+        "vmnetwork": lambda _record: ["true"],
         "datacenter": lambda record: [engine.data_centers[record.data_center_id].name],
     }
 
@@ -94,8 +97,8 @@ ROUTES = [
     get("networks/{network}", show),
     get("networks/{network}/vnicprofiles", list_profiles_of_network),
     get("networks/{network}/networklabels", empty_list("network_labels")),
-    get("networks/{network}/permissions", empty_list("permissions")),
+    get("networks/{network}/permissions", permissions),
     get("vnicprofiles", list_profiles),
     get("vnicprofiles/{profile}", show_profile),
-    get("vnicprofiles/{profile}/permissions", empty_list("permissions")),
+    get("vnicprofiles/{profile}/permissions", permissions),
 ]

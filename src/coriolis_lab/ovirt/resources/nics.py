@@ -147,9 +147,7 @@ def _profile_id(engine: Engine, vm: Vm, body: Node) -> str | None:
         return None
     profile = engine.named_vnic_profile(node)
     if engine.networks[profile.network_id].data_center_id != engine.clusters[vm.cluster_id].data_center_id:
-        raise conflict(
-            "Cannot add Interface. The network of the vNIC profile is not in the VM's Data Center."
-        )
+        raise conflict("Cannot add Interface. Network belongs to a different data-center.")
     return profile.id
 
 

@@ -3,7 +3,7 @@ error.
 """
 
 from coriolis_lab.ovirt.markup import Element, entity, leaf
-from coriolis_lab.ovirt.operating_systems import OS_TYPES, OsType, tpm_support
+from coriolis_lab.ovirt.operating_systems import OsType, known_types, tpm_support
 from coriolis_lab.ovirt.refusals import gone
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.web import Call, Reply, found, get
@@ -22,12 +22,14 @@ def render(os_type: OsType) -> Element:
 
 
 def list_all(call: Call) -> Reply:
-    return listing(call, "operation_systems", OS_TYPES, render)
+    return listing(call, "operation_systems", known_types(call.engine.look), render)
 
 
 def show(call: Call) -> Reply:
     number = call.ids["os"]
-    os_type = next((os_type for os_type in OS_TYPES if str(os_type.number) == number), None)
+    os_type = next(
+        (os_type for os_type in known_types(call.engine.look) if str(os_type.number) == number), None
+    )
     if os_type is None:
         raise gone()
     return found(render(os_type))

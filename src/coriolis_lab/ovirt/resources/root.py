@@ -1,12 +1,12 @@
 """GET /api: product information, special objects, summary, links."""
 
+from coriolis_lab.ovirt.look import Look
 from coriolis_lab.ovirt.markup import API_ROOT, Element, leaf, reference, struct
 from coriolis_lab.ovirt.records import BLANK_TEMPLATE_ID, VmStatus, now
 from coriolis_lab.ovirt.web import Call, Reply, found, get
 
 INSTANCE_ID = "5d1f7d40-17a1-4f0c-9a3e-52d6f51b8a10"
 ADMIN_ID = "6b1a3f0c-2f0b-4f6e-8f64-0c6f3f9c2d11"
-FULL_VERSION = "4.5.6-1.el8"
 SEARCHABLE = (
     "clusters",
     "datacenters",
@@ -19,17 +19,17 @@ SEARCHABLE = (
     "vms",
     "disks",
 )
-PLAIN = ("jobs", "vnicprofiles", "diskprofiles", "operatingsystems")
+PLAIN = ("imagetransfers", "jobs", "vnicprofiles", "diskprofiles", "operatingsystems")
 
 
-def product_version() -> Element:
+def product_version(look: Look) -> Element:
     return struct(
         "version",
-        leaf("build", 6),
-        leaf("full_version", FULL_VERSION),
+        leaf("build", look.build),
+        leaf("full_version", look.full_version),
         leaf("major", 4),
-        leaf("minor", 5),
-        leaf("revision", 0),
+        leaf("minor", look.minor),
+        leaf("revision", look.revision),
     )
 
 
@@ -48,7 +48,10 @@ def show(call: Call) -> Reply:
     blank = reference("blank_template", "templates", BLANK_TEMPLATE_ID)
     root_tag = reference("root_tag", "tags", BLANK_TEMPLATE_ID)
     product = struct(
-        "product_info", leaf("instance_id", INSTANCE_ID), leaf("name", "oVirt Engine"), product_version()
+        "product_info",
+        leaf("instance_id", INSTANCE_ID),
+        leaf("name", engine.look.product),
+        product_version(engine.look),
     )
     return found(
         struct(

@@ -1,12 +1,15 @@
 """Snapshots of a VM, with their disks. Floating disks have none."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
+from coriolis_lab.ovirt import preview_work
 from coriolis_lab.ovirt.engine import Engine
-from coriolis_lab.ovirt.markup import API_ROOT, Element, entity, leaf, struct
-from coriolis_lab.ovirt.records import Disk, DiskStatus, Snapshot, SnapshotDisk, Vm, VmStatus
-from coriolis_lab.ovirt.refusals import conflict, gone
+from coriolis_lab.ovirt.markup import API_ROOT, Element, entity, leaf, reference, struct
+from coriolis_lab.ovirt.records import Disk, DiskStatus, Job, Snapshot, SnapshotDisk, Vm, VmStatus
+from coriolis_lab.ovirt.refusals import conflict, gone, incomplete, missing
 from coriolis_lab.ovirt.resources import disks as disk_resource
+from coriolis_lab.ovirt.resources import nics as nic_resource
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.resources.machines import machine_fields, machine_head
 from coriolis_lab.ovirt.snapshot_work import check_idle, remove_snapshot, restore_snapshot, take_snapshot
@@ -50,6 +53,10 @@ def _configuration(vm: Vm, snapshot: Snapshot) -> Element:
         *machine_head(settings),
         leaf("creation_time", vm.creation_time),
         *machine_fields(settings),
+        reference("cluster", "clusters", vm.cluster_id),
+        reference("original_template", "templates", vm.original_template_id),
+        leaf("status", "down"),
+        reference("template", "templates", vm.template_id),
     )
     return struct("vm", *fields, attributes=(("href", f"{API_ROOT}/vms/{vm.id}"), ("id", vm.id)))
 
@@ -90,7 +97,8 @@ def add(call: Call) -> Reply:
         illegal = [disk.alias for disk in chosen if disk.status == DiskStatus.ILLEGAL]
         if illegal:
             raise conflict(
-                f"Cannot create Snapshot. The following disks are in ILLEGAL state: {', '.join(illegal)}."
+                "Cannot create Snapshot. The following attached disks are in ILLEGAL status: "
+                f"{', '.join(illegal)} - please remove them and try again."
             )
         description = body.string("description") or ""
         snapshot, ended = take_snapshot(engine, vm, description, chosen, call.correlation_id)
@@ -119,8 +127,45 @@ def restore(call: Call) -> Reply:
 
 
 def _check_regular(snapshot: Snapshot, verb: str) -> None:
-    if snapshot.type == "active":
+    if snapshot.type != "regular":
         raise conflict(f"Cannot {verb} Snapshot. The Active VM snapshot cannot be used for this.")
+
+
+def preview_snapshot(call: Call) -> Reply:
+    """`<action><snapshot id/></action>` on the VM."""
+    engine = call.engine
+    with engine.lock:
+        vm = engine.vm(call.ids["vm"])
+        node = call.document.find("snapshot")
+        if node is None or not node.id:
+            raise incomplete("Action", "snapshot.id", "preview")
+        snapshot = vm.snapshots.get(node.id)
+        if snapshot is None:
+            raise missing(f"Snapshot: id={node.id}")
+        _check_regular(snapshot, "preview")
+        check_idle(engine, vm, "preview")
+        if vm.status != VmStatus.DOWN:
+            raise conflict("Cannot preview Snapshot. VM must be down.")
+        return completed(preview_work.preview(engine, vm, snapshot, call.correlation_id))
+
+
+def commit_preview(call: Call) -> Reply:
+    return _end_preview(call, "commit", preview_work.commit)
+
+
+def undo_preview(call: Call) -> Reply:
+    return _end_preview(call, "undo", preview_work.undo)
+
+
+def _end_preview(call: Call, verb: str, end: Callable[[Engine, Vm, Snapshot, str | None], Job]) -> Reply:
+    with call.engine.lock:
+        vm = call.engine.vm(call.ids["vm"])
+        kept = preview_work.kept_state(vm)
+        if kept is None:
+            raise conflict(f"Cannot {verb} Snapshot. VM is not previewing a Snapshot.")
+        if vm.status != VmStatus.DOWN:
+            raise conflict(f"Cannot {verb} Snapshot. VM must be down.")
+        return completed(end(call.engine, vm, kept, call.correlation_id))
 
 
 def list_disks(call: Call) -> Reply:
@@ -130,6 +175,23 @@ def list_disks(call: Call) -> Reply:
         _vm, snapshot = _snapshot(call)
         frozen = [_frozen_disk(engine, entry) for entry in snapshot.disks]
         return listing(call, "disks", frozen, lambda disk: disk_resource.render(engine, disk))
+
+
+def show_disk(call: Call) -> Reply:
+    engine = call.engine
+    with engine.lock:
+        _vm, snapshot = _snapshot(call)
+        for entry in snapshot.disks:
+            if entry.disk_id == call.ids["disk"]:
+                return found(disk_resource.render(engine, _frozen_disk(engine, entry)))
+    raise gone()
+
+
+def list_nics(call: Call) -> Reply:
+    """The VM's: the lab's snapshots keep settings and disks, and NICs stay as they are."""
+    with call.engine.lock:
+        vm, _taken = _snapshot(call)
+        return listing(call, "nics", vm.nics.values(), lambda nic: nic_resource.render(vm, nic))
 
 
 def _frozen_disk(engine: Engine, entry: SnapshotDisk) -> Disk:
@@ -147,7 +209,11 @@ ROUTES = [
     get("vms/{vm}/snapshots/{snapshot}", show),
     delete("vms/{vm}/snapshots/{snapshot}", remove),
     action("vms/{vm}/snapshots/{snapshot}/restore", restore),
+    action("vms/{vm}/previewsnapshot", preview_snapshot),
+    action("vms/{vm}/commitsnapshot", commit_preview),
+    action("vms/{vm}/undosnapshot", undo_preview),
     get("vms/{vm}/snapshots/{snapshot}/disks", list_disks),
-    get("vms/{vm}/snapshots/{snapshot}/nics", empty_list("nics")),
+    get("vms/{vm}/snapshots/{snapshot}/disks/{disk}", show_disk),
+    get("vms/{vm}/snapshots/{snapshot}/nics", list_nics),
     get("vms/{vm}/snapshots/{snapshot}/cdroms", empty_list("cdroms")),
 ]

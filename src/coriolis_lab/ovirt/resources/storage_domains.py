@@ -1,15 +1,18 @@
 """Storage domains. Their status is told only below the data centre; here an attached one shows none."""
 
+from collections.abc import Iterator
+
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
-from coriolis_lab.ovirt.records import MANAGED_BLOCK_STORAGE, StorageDomain
+from coriolis_lab.ovirt.records import MANAGED_BLOCK_STORAGE, Disk, Snapshot, SnapshotDisk, StorageDomain
 from coriolis_lab.ovirt.refusals import gone
 from coriolis_lab.ovirt.resources import disks
+from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.web import Call, Reply, collection, empty_list, found, get
 
-LINKS = ("diskprofiles", "disks", "permissions", "templates", "vms")
+LINKS = ("diskprofiles", "disks", "disksnapshots", "permissions", "templates", "vms")
 
 
 def render(engine: Engine, domain: StorageDomain) -> Element:
@@ -40,6 +43,7 @@ def _render(
         leaf("address", "storage.lab.example" if storage_type == "nfs" else None),
         leaf("path", f"/exports/{domain.name}" if storage_type == "nfs" else None),
         leaf("type", storage_type),
+        _volume_group(domain) if domain.is_block else None,
     )
     return entity(
         "storage_domain",
@@ -52,7 +56,7 @@ def _render(
         leaf("critical_space_action_blocker", 5),
         leaf("discard_after_delete", False),
         leaf("external_status", "ok"),
-        leaf("master", domain.type == "data"),
+        leaf("master", _is_master(engine, domain)),
         leaf("status", status),
         storage,
         leaf("storage_format", "v5"),
@@ -69,6 +73,39 @@ def _render(
         comment="",
         links=LINKS,
     )
+
+
+def _is_master(engine: Engine, domain: StorageDomain) -> bool:
+    """The first data domain of its data centre."""
+    inside = [
+        other
+        for other in engine.storage_domains.values()
+        if other.type == "data" and other.data_center_id == domain.data_center_id
+    ]
+    return domain.data_center_id is not None and domain in inside[:1]
+
+
+def _volume_group(domain: StorageDomain) -> Element:
+    """One LUN; of iSCSI, with its target."""
+    address = "storage.lab.example" if domain.storage_type == "iscsi" else None
+    group_id = f"lab-{domain.id[:8]}"
+    unit = struct(
+        "logical_unit",
+        leaf("address", address),
+        leaf("discard_max_size", 0),
+        leaf("discard_zeroes_data", False),
+        leaf("lun_mapping", 1),
+        leaf("paths", 0),
+        leaf("port", 3260 if address else None),
+        leaf("product_id", "LUN"),
+        leaf("size", domain.capacity),
+        leaf("storage_domain_id", domain.id),
+        leaf("target", f"iqn.2026-11.example.lab:{domain.name}" if address else None),
+        leaf("vendor_id", "LAB"),
+        leaf("volume_group_id", group_id),
+        attributes=(("id", f"3600{domain.id.replace('-', '')[:28]}"),),
+    )
+    return struct("volume_group", struct("logical_units", unit), attributes=(("id", group_id),))
 
 
 def _keys(engine: Engine) -> Keys[StorageDomain]:
@@ -142,13 +179,92 @@ def list_all_disk_profiles(call: Call) -> Reply:
         return collection("disk_profiles", [_render_profile(domain, "diskprofiles") for domain in domains])
 
 
+def _frozen_images(engine: Engine) -> Iterator[tuple[Disk, SnapshotDisk, Snapshot]]:
+    for vm in engine.vms.values():
+        for snapshot in vm.snapshots.values():
+            for entry in snapshot.disks:
+                if entry.disk_id in engine.disks:
+                    yield engine.disks[entry.disk_id], entry, snapshot
+
+
+def _render_disk_snapshot(disk: Disk, entry: SnapshotDisk, snapshot: Snapshot) -> Element:
+    """Its id is that of the frozen image, by which it is downloaded."""
+    domain_id = disk.storage_domain_id
+    return entity(
+        "disk_snapshot",
+        f"storagedomains/{domain_id}/disksnapshots/{entry.image_id}",
+        entry.image_id,
+        leaf("active", False),
+        leaf("alias", entry.alias),
+        leaf("content_type", disk.content_type),
+        leaf("format", entry.format),
+        leaf("image_id", entry.image_id),
+        leaf("provisioned_size", entry.provisioned_size),
+        leaf("sparse", disk.sparse),
+        leaf("status", disk.status),
+        leaf("storage_type", "image"),
+        reference("disk", "disks", disk.id),
+        struct("snapshot", attributes=(("id", snapshot.id),)),
+        struct("storage_domains", reference("storage_domain", "storagedomains", domain_id)),
+        name=entry.alias,
+        description=snapshot.description,
+    )
+
+
+def list_disk_snapshots(call: Call) -> Reply:
+    with call.engine.lock:
+        domain = _domain(call)
+        inside = [one for one in _frozen_images(call.engine) if one[0].storage_domain_id == domain.id]
+        return collection("disk_snapshots", [_render_disk_snapshot(*one) for one in inside])
+
+
+def list_snapshots_of_disk(call: Call) -> Reply:
+    with call.engine.lock:
+        disk = call.engine.disk(call.ids["disk"])
+        of_disk = [one for one in _frozen_images(call.engine) if one[0] is disk]
+        return collection("disk_snapshots", [_render_disk_snapshot(*one) for one in of_disk])
+
+
+def show_disk_snapshot(call: Call) -> Reply:
+    with call.engine.lock:
+        _domain(call)
+        for one in _frozen_images(call.engine):
+            if one[1].image_id == call.ids["image"]:
+                return found(_render_disk_snapshot(*one))
+    raise gone()
+
+
+def show_disk_profile(call: Call) -> Reply:
+    """Below its domain, or alone."""
+    with call.engine.lock:
+        for domain in call.engine.storage_domains.values():
+            if domain.disk_profile_id == call.ids["profile"]:
+                return found(_render_profile(domain, call.path.rpartition("/")[0]))
+    raise gone()
+
+
+def show_disk(call: Call) -> Reply:
+    with call.engine.lock:
+        disk = call.engine.disk(call.ids["disk"])
+        if disk.storage_domain_id != _domain(call).id:
+            raise gone()
+        return found(disks.render(call.engine, disk, alone=True))
+
+
 ROUTES = [
     get("storagedomains", list_all),
     get("storagedomains/{domain}", show),
     get("storagedomains/{domain}/disks", list_disks),
+    get("storagedomains/{domain}/disksnapshots", list_disk_snapshots),
+    get("storagedomains/{domain}/disksnapshots/{image}", show_disk_snapshot),
+    get("disks/{disk}/disksnapshots", list_snapshots_of_disk),
     get("storagedomains/{domain}/diskprofiles", list_disk_profiles),
-    get("storagedomains/{domain}/permissions", empty_list("permissions")),
+    get("storagedomains/{domain}/permissions", permissions),
     get("storagedomains/{domain}/templates", empty_list("templates")),
     get("storagedomains/{domain}/vms", empty_list("vms")),
+    get("storagedomains/{domain}/disks/{disk}", show_disk),
+    get("storagedomains/{domain}/diskprofiles/{profile}", show_disk_profile),
     get("diskprofiles", list_all_disk_profiles),
+    get("diskprofiles/{profile}", show_disk_profile),
+    get("diskprofiles/{profile}/permissions", permissions),
 ]

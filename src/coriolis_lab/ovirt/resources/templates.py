@@ -10,6 +10,7 @@ from coriolis_lab.ovirt.names import check_vm_name
 from coriolis_lab.ovirt.records import BLANK_TEMPLATE_ID, Template, VmStatus
 from coriolis_lab.ovirt.refusals import conflict, gone, incomplete
 from coriolis_lab.ovirt.resources import attachments, nics
+from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.resources.machines import machine_fields, machine_head
 from coriolis_lab.ovirt.search import Keys
@@ -60,6 +61,9 @@ def _keys(engine: Engine) -> Keys[Template]:
     def storage(record: Template) -> list[str]:
         return [engine.storage_domains[disk.storage_domain_id].name for disk in engine.attached_disks(record)]
 
+    def vms(record: Template) -> list[str]:
+        return [vm.name for vm in engine.vms.values() if vm.template_id == record.id]
+
     return {
         "name": lambda record: [record.name],
         "id": lambda record: [record.id],
@@ -68,6 +72,8 @@ def _keys(engine: Engine) -> Keys[Template]:
         "cluster": lambda record: [engine.clusters[record.cluster_id].name] if record.cluster_id else [],
         "datacenter": data_center,
         "storage.name": storage,
+        "vm.name": vms,
+        "vms.name": vms,
         "version_number": lambda record: [str(record.version_number)],
     }
 
@@ -115,12 +121,12 @@ def add(call: Call) -> Reply:
     with engine.lock:
         name = body.string("name")
         vm_node = body.find("vm")
-        if not name or vm_node is None or not vm_node.id:
-            raise incomplete("Template", "name" if not name else "vm.id", "add")
+        if not name or vm_node is None or not (vm_node.id or vm_node.string("name")):
+            raise incomplete("Template", "name" if not name else "vm.id|name", "add")
         check_vm_name(name, "add Template")
         if any(template.name == name for template in engine.templates.values()):
             raise conflict("Cannot add Template. The template name already exists.")
-        vm = engine.vm(vm_node.id)
+        vm = engine.named_vm(vm_node)
         if vm.status != VmStatus.DOWN:
             raise conflict("Cannot add Template. The VM must be down.")
         domain_node = body.find("storage_domain")
@@ -152,8 +158,7 @@ ROUTES = [
     get("templates/{template}/diskattachments", list_attachments),
     get("templates/{template}/diskattachments/{attachment}", show_attachment),
     get("templates/{template}/nics", list_nics),
-    get("templates/{template}/permissions", empty_list("permissions")),
-    get("templates/{template}/tags", empty_list("tags")),
+    get("templates/{template}/permissions", permissions),
     get("templates/{template}/cdroms", empty_list("cdroms")),
     get("templates/{template}/graphicsconsoles", empty_list("graphics_consoles")),
     get("templates/{template}/watchdogs", empty_list("watchdogs")),

@@ -17,6 +17,8 @@ def start(call: Call) -> Reply:
         vm = engine.vm(call.ids["vm"])
         _check_startable(engine, vm)
         fault = engine.admit("vm.start", vm.name)
+        if body.boolean("use_cloud_init") and body.boolean("use_sysprep"):
+            raise conflict("Cannot run VM. Cloud-Init and Sysprep cannot be used together.")
         vm_node = body.find("vm")
         once = read_initialization(vm_node.find("initialization")) if vm_node is not None else None
         job = engine.journal.open_job(f"Launching VM {vm.name}", call.correlation_id)
@@ -44,15 +46,15 @@ def _check_startable(engine: Engine, vm: Vm) -> None:
             "Please wait for the operation to finish, and try again."
         )
     disks = [engine.disks[item.disk_id] for item in vm.attachments.values() if item.active]
-    locked = [disk.alias for disk in disks if disk.status == DiskStatus.LOCKED]
+    locked = [disk.alias for disk in disks if disk.is_locked]
     if locked:
         raise disks_locked("run", "VM", locked)
     illegal = [disk.alias for disk in disks if disk.status == DiskStatus.ILLEGAL]
     if illegal:
         names = ", ".join(illegal)
         raise conflict(
-            f"Cannot run VM. The following disks are in ILLEGAL state: {names} - "
-            "please remove or deactivate them."
+            f"Cannot run VM. The following attached disks are in ILLEGAL status: {names} - "
+            "please remove them and try again."
         )
     if not disks and vm.settings.boot_devices == ("hd",):
         raise conflict("Cannot run VM without at least one bootable disk.")

@@ -28,10 +28,12 @@ from coriolis_lab.ovirt.records import (
     VmStatus,
 )
 from coriolis_lab.ovirt.refusals import conflict, incomplete, missing
+from coriolis_lab.ovirt.resources.vm_import import add_from_configuration
 from coriolis_lab.ovirt.resources.vms import check_name_free, render
 from coriolis_lab.ovirt.vm_work import (
     NewDisk,
     add_vm,
+    from_running_vm,
     from_snapshot_disk,
     from_template_disk,
     from_vm_disk,
@@ -43,6 +45,9 @@ from coriolis_lab.ovirt.web import Call, Reply, action, completed, post
 def add(call: Call) -> Reply:
     engine, body = call.engine, call.document
     with engine.lock:
+        configuration = body.string("initialization/configuration/data")
+        if configuration:
+            return add_from_configuration(call, configuration)
         name = body.string("name")
         if not name:
             raise incomplete("Vm", "name", "add")
@@ -70,7 +75,7 @@ def _add_from_template(call: Call, name: str, cluster: Cluster, template: Templa
     initialization = read_initialization(body.find("initialization")) or template.initialization
     vm = _checked_vm(call, name, cluster, template.id, base=base, initialization=initialization)
     clone = call.flag("clone")
-    disks = [_template_disk(engine, body, disk, template, clone) for disk in engine.attached_disks(template)]
+    disks = [template_disk(engine, body, disk, template, clone) for disk in engine.attached_disks(template)]
     if clone:
         # a clone keeps nothing of the template: the engine calls it based on Blank
         vm.template_id = BLANK_TEMPLATE_ID
@@ -115,7 +120,7 @@ def _checked_vm(
     """`vm_pool` of the body is ignored, as the engine does."""
     check_vm_name(name)
     check_name_free(call.engine, name, cluster.data_center_id, "add")
-    settings = read_settings(call.document, base)
+    settings = read_settings(call.document, base, call.engine.look)
     if settings.bios_type == "cluster_default":
         settings = replace(settings, bios_type=cluster.bios_type)
     check_settings(settings, "add")
@@ -147,7 +152,7 @@ def _requested_domain(engine: Engine, disk_node: Node | None) -> StorageDomain |
     return domain
 
 
-def _template_disk(engine: Engine, body: Node, source: Disk, template: Template, clone: bool) -> NewDisk:
+def template_disk(engine: Engine, body: Node, source: Disk, template: Template, clone: bool) -> NewDisk:
     """A thin disk is cow on its template's domain; a clone is what and where the request wishes."""
     wish = next(
         (
@@ -215,9 +220,7 @@ def _apply_wish(target: Disk, wish: Node, clone: bool) -> Disk:
 
 
 def clone(call: Call) -> Reply:
-    """POST /vms/{id}/clone: full copies of the disks. A running VM is refused here; newer engines snapshot it
-    first.
-    """
+    """POST /vms/{id}/clone: full copies of the disks; of a running VM, on engines that can, as of one instant."""
     engine = call.engine
     with engine.lock:
         source = engine.vm(call.ids["vm"])
@@ -227,15 +230,18 @@ def clone(call: Call) -> Reply:
         check_vm_name(name, "clone VM")
         cluster = engine.clusters[source.cluster_id]
         check_name_free(engine, name, cluster.data_center_id, "clone")
-        if source.status != VmStatus.DOWN:
+        up = source.status == VmStatus.UP and engine.look.clones_running_vms
+        if source.status != VmStatus.DOWN and not up:
             raise conflict("Cannot clone VM. VM must be down.")
         for disk in engine.attached_disks(source):
             check_unlocked(disk, "clone", "VM")
         settings = replace(source.settings, delete_protected=False)
         vm = new_vm(name, cluster.id, BLANK_TEMPLATE_ID, settings, source.initialization)
-        disks = [
-            from_vm_disk(engine, disk, source.attachments[disk.id]) for disk in engine.attached_disks(source)
-        ]
+        if up:
+            disks = from_running_vm(engine, source)
+        else:
+            attached = engine.attached_disks(source)
+            disks = [from_vm_disk(engine, disk, source.attachments[disk.id]) for disk in attached]
         fault = engine.admit("vm.create", name)
         nics = list(source.nics.values())
         add_vm(engine, vm, disks, nics, correlation_id=call.correlation_id, fault=fault)

@@ -10,13 +10,26 @@ from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.names import check_vm_name
 from coriolis_lab.ovirt.records import Vm, VmStatus
 from coriolis_lab.ovirt.refusals import conflict
+from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.resources.machines import machine_fields, machine_head
+from coriolis_lab.ovirt.running import host_name
 from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.vm_work import check_detach_only, check_removable, remove_vm
 from coriolis_lab.ovirt.web import Call, Reply, delete, empty_list, found, get, put, removed
 
-ACTIONS = ("detach", "shutdown", "start", "stop", "reset", "reboot", "clone")
+ACTIONS = (
+    "detach",
+    "shutdown",
+    "start",
+    "stop",
+    "reset",
+    "reboot",
+    "clone",
+    "previewsnapshot",
+    "commitsnapshot",
+    "undosnapshot",
+)
 LINKS = (
     "graphicsconsoles",
     "cdroms",
@@ -33,18 +46,16 @@ LINKS = (
     "affinitylabels",
     "tags",
     "statistics",
+    "backups",
+    "checkpoints",
 )
 EMPTY_LISTS = {
-    "graphicsconsoles": "graphics_consoles",
-    "cdroms": "cdroms",
     "watchdogs": "watchdogs",
     "applications": "applications",
     "hostdevices": "host_devices",
     "sessions": "sessions",
     "numanodes": "vm_numa_nodes",
-    "permissions": "permissions",
     "affinitylabels": "affinity_labels",
-    "tags": "tags",
     "statistics": "statistics",
 }
 
@@ -64,6 +75,7 @@ def render(engine: Engine, vm: Vm, *, next_run: bool = False) -> Element:
         leaf("creation_time", vm.creation_time),
         *machine_fields(settings, vm.initialization),
         reference("cluster", "clusters", vm.cluster_id),
+        reference("cpu_profile", "cpuprofiles", vm.cluster_id),
         leaf("next_run_configuration_exists", vm.next_run is not None),
         leaf("run_once", vm.run.run_once if vm.run else None),
         leaf("start_time", vm.start_time if vm.is_running else None),
@@ -103,6 +115,16 @@ def _keys(engine: Engine) -> Keys[Vm]:
     def storage(record: Vm) -> list[str]:
         return [engine.storage_domains[disk.storage_domain_id].name for disk in engine.attached_disks(record)]
 
+    def pool(record: Vm) -> list[str]:
+        found = engine.pools.get(record.pool_id or "")
+        return [found.name] if found else []
+
+    def tags(record: Vm) -> list[str]:
+        return [tag.name for tag in engine.tags.values() if record.id in tag.owners]
+
+    def host(record: Vm) -> list[str]:
+        return [host_name(engine, record)] if record.is_running else []
+
     def addresses(record: Vm) -> Iterable[str]:
         return record.run.ssh_addresses.values() if record.run else ()
 
@@ -111,6 +133,7 @@ def _keys(engine: Engine) -> Keys[Vm]:
         "id": lambda record: [record.id],
         "status": lambda record: [record.status.value],
         "description": lambda record: [record.settings.description],
+        "next_run_configuration_exists": lambda record: [str(record.next_run is not None).lower()],
         "comment": lambda record: [record.settings.comment],
         "cluster": cluster,
         "cluster.name": cluster,
@@ -119,8 +142,12 @@ def _keys(engine: Engine) -> Keys[Vm]:
         "template": template,
         "template.name": template,
         "storage.name": storage,
-        "pool": lambda _record: [],
-        "tag": lambda _record: [],
+        "pool": pool,
+        "pool.name": pool,
+        "tag": tags,
+        "host": host,
+        "hosts.name": host,
+        "memory": lambda record: [str(record.settings.memory // 2**20)],
         "ip": addresses,
         "type": lambda record: [record.settings.type],
         "os": lambda record: [record.settings.os_type],
@@ -159,7 +186,7 @@ def check_name_free(
 
 
 def update(call: Call) -> Reply:
-    """A running VM takes name, texts and protection at once and the rest at its next start."""
+    """A running VM takes name, texts and protection at once and the rest when it is down."""
     engine = call.engine
     with engine.lock:
         vm = engine.vm(call.ids["vm"])
@@ -172,7 +199,7 @@ def update(call: Call) -> Reply:
             check_name_free(engine, name, engine.clusters[vm.cluster_id].data_center_id, "edit", vm)
         cluster_node = body.find("cluster")
         cluster = engine.named_cluster(cluster_node) if cluster_node is not None else None
-        settings = read_settings(body, vm.next_run or vm.settings)
+        settings = read_settings(body, vm.next_run or vm.settings, engine.look)
         if settings.bios_type == "cluster_default":
             settings = replace(settings, bios_type=engine.clusters[vm.cluster_id].bios_type)
         check_settings(settings, "edit")
@@ -215,5 +242,6 @@ ROUTES = [
     get("vms/{vm}", show),
     put("vms/{vm}", update),
     delete("vms/{vm}", remove),
+    get("vms/{vm}/permissions", permissions),
     *(get(f"vms/{{vm}}/{rel}", empty_list(tag)) for rel, tag in EMPTY_LISTS.items()),
 ]

@@ -1,0 +1,50 @@
+"""The agent of one image. On stdin: a length (4 bytes, big endian) and the image as JSON, secrets in clear; then frames
+as for every agent."""
+
+import os
+import struct
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from coriolis.agent import fence
+from coriolis.agent.disk import Disk
+from coriolis.agent.fence import Fence
+from coriolis.agent.main import speak
+from coriolis.agent.pipes import StreamClosedError, read_exactly
+from coriolis.images.registry import Opening, open_image
+from coriolis.model.image import ImageDisk, load_image
+
+_LENGTH = struct.Struct("!I")
+
+
+def main() -> int:
+    try:
+        (length,) = _LENGTH.unpack(read_exactly(0, _LENGTH.size))
+        image = load_image(read_exactly(0, length))
+    except StreamClosedError:
+        return 0
+    return speak(lambda role, options: _open(image, role, options))
+
+
+def _open(image: ImageDisk, role: str, options: dict[str, Any]) -> Disk:
+    """Earlier writers of this host are ended here; those of other hosts are the driver's matter."""
+    opening = Opening(role, str(options["scope"]), int(options["token"]))
+    if opening.writing:
+        Fence(opening.scope, str(options["disk"]), opening.token, str(_fences())).take()
+    return open_image(image, opening)
+
+
+def _fences() -> Path:
+    """In memory, and only ours: as root where the agents of workers have theirs."""
+    if os.geteuid() == 0:
+        return Path(fence.DIRECTORY)
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime:
+        return Path(runtime) / "coriolis-writers"
+    return Path(tempfile.gettempdir()) / f"coriolis-writers-{os.geteuid()}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

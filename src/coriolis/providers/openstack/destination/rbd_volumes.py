@@ -1,0 +1,98 @@
+"""Replica volumes as RBD images that the conductor writes itself, in the pool that Cinder keeps them in."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from coriolis.errors import CloudError, CloudUnavailable, InvalidInput, NotSupported
+from coriolis.images import ceph
+from coriolis.images.ceph import CephCluster
+from coriolis.images.rbd import KEY, RbdParameters
+from coriolis.model.image import ImageDisk
+from coriolis.model.replica import ReplicaDisk
+from coriolis.providers.openstack.ceph_options import CephOptions
+from coriolis.providers.openstack.client import OpenStackClient
+
+
+class RbdVolumes:
+    def __init__(self, client: OpenStackClient) -> None:
+        self._client = client
+
+    def check(self) -> None:
+        """Before anything is created: that this conductor can open images in the pool.
+
+        Raises InvalidInput, NotSupported, CloudError.
+        """
+        with self._opened_pool():
+            pass
+
+    def images(self, replicas: Sequence[ReplicaDisk]) -> tuple[ImageDisk, ...]:
+        """Raises InvalidInput for a volume that is not in the pool: its type belongs to another storage."""
+        options = self._options()
+        with self._opened_pool() as pool:
+            rbd = ceph.binding("rbd")
+            present = set(rbd.RBD().list(pool))
+        for replica in replicas:
+            if _image_name(replica) not in present:
+                raise InvalidInput(
+                    message=f"{self._client.cloud}: Ceph pool {options.ceph_pool_name!r} has no image "
+                    f"{_image_name(replica)!r}: volume {replica.volume_name} is on other storage. Use another volume "
+                    "type, or another data_transfer_mechanism."
+                )
+        return tuple(
+            ImageDisk(
+                disk_id=replica.disk_id,
+                size_bytes=replica.size_bytes,
+                kind="rbd",
+                parameters=asdict(
+                    RbdParameters(_cluster(options), options.ceph_pool_name, _image_name(replica))
+                ),
+                secrets={KEY: options.key()},
+            )
+            for replica in replicas
+        )
+
+    def _options(self) -> CephOptions:
+        options = self._client.info.ceph_options
+        if options is None:
+            raise InvalidInput(
+                message=f"{self._client.cloud}: data_transfer_mechanism rbd needs ceph_options in the endpoint's "
+                "connection info."
+            )
+        options.check()
+        return options
+
+    @contextmanager
+    def _opened_pool(self) -> Iterator[Any]:
+        """An I/O context of librados."""
+        options = self._options()
+        missing = ceph.missing_bindings()
+        if missing:
+            raise NotSupported(message=f"{self._client.cloud}: data_transfer_mechanism rbd: {missing}.")
+        rados = ceph.binding("rados")
+        action = f"open Ceph pool {options.ceph_pool_name!r}"
+        try:
+            with (
+                ceph.connected(_cluster(options), options.key()) as connection,
+                connection.open_ioctx(options.ceph_pool_name) as pool,
+            ):
+                yield pool
+        except (rados.TimedOut, rados.InterruptedOrTimeoutError) as error:
+            raise CloudUnavailable(cloud=self._client.cloud, action=action, reason=str(error)) from error
+        except rados.Error as error:
+            raise CloudError(cloud=self._client.cloud, action=action, reason=str(error)) from error
+
+
+def _cluster(options: CephOptions) -> CephCluster:
+    return CephCluster(
+        conf=options.ceph_conf_file,
+        user=options.ceph_username,
+        cluster=options.ceph_cluster_name,
+        timeout=options.ceph_connection_timeout,
+    )
+
+
+def _image_name(replica: ReplicaDisk) -> str:
+    """Cinder's volume_name_template, unless its operator has another."""
+    return f"volume-{replica.volume_id}"

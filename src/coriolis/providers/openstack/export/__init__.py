@@ -1,0 +1,1 @@
+"""How disks are read: one module for each `replica_export_mechanism`."""

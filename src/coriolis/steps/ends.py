@@ -1,0 +1,42 @@
+"""The two ends of a disk's copy, out of what the clouds have made ready."""
+
+from dataclasses import replace
+
+from coriolis.engine.context import StepContext
+from coriolis.errors import EngineError
+from coriolis.model.replica import ReplicaDisk
+from coriolis.providers.base import MorphingResources, Points, SourceResources, TargetResources
+from coriolis.transfer.job import CopyEnd, DiskEnd, ImageEnd
+
+Resources = SourceResources | TargetResources | MorphingResources
+
+
+def ends_of(resources: Resources) -> dict[str, CopyEnd]:
+    """By id of the source disk."""
+    ends: dict[str, CopyEnd] = {}
+    if resources.worker is not None:
+        ends = {disk.disk_id: DiskEnd(resources.worker.login, disk) for disk in resources.worker.disks}
+    if not isinstance(resources, MorphingResources):
+        ends |= {disk.disk_id: ImageEnd(disk) for disk in resources.images}
+    return ends
+
+
+def end_of(resources: Resources, disk_id: str) -> CopyEnd:
+    end = ends_of(resources).get(disk_id)
+    if end is None:
+        raise EngineError(message=f"The cloud made everything ready but disk {disk_id!r}.")
+    return end
+
+
+def destination_end(resources: TargetResources, replica: ReplicaDisk) -> CopyEnd:
+    """Known by its volume: what is on record of a volume is worth nothing for another one."""
+    end = end_of(resources, replica.disk_id)
+    if isinstance(end, DiskEnd):
+        return replace(end, disk=replace(end.disk, disk_id=replica.volume_id))
+    return replace(end, disk=replace(end.disk, disk_id=replica.volume_id))
+
+
+def recorded_points(op: StepContext, transfer_id: str, instance_name: str) -> Points:
+    """Of the replicas as they are now."""
+    replicas = op.database.replicas.disks(transfer_id, instance_name)
+    return {r.disk_id: r.source_point for r in replicas if r.source_point is not None}

@@ -1,0 +1,1 @@
+"""Real clouds on one machine, for tests that no simulation can stand in for."""

@@ -1,0 +1,70 @@
+"""The real cloud as the tests know it: how Coriolis logs in, what is left there, and Ceph's view of the disks."""
+
+from pathlib import Path
+from typing import Any
+
+from demo.source import left_behind, made_by_coriolis
+from testbed.openstack.contents import describe
+from testbed.openstack.registration import Registration, connect
+from testbed.openstack.settings import Testbed
+from testbed.openstack.storage import Storage
+
+
+class RealCloud:
+    """One of the two projects. `connection_info` is what its user would store as an endpoint."""
+
+    def __init__(self, testbed: Testbed, number: int) -> None:
+        self.described = describe(testbed)
+        self.project: dict[str, Any] = self.described["clouds"][number]
+        self.sdk = connect(testbed, self.project["project"])
+        self.storage = Storage(testbed)
+        self.connection_info: dict[str, Any] = {
+            "identity_api_version": 3,
+            "auth_url": self.described["auth_url"],
+            "username": self.project["username"],
+            "password": self.project["password"],
+            "project_name": self.project["project"],
+            "user_domain_name": "Default",
+            "project_domain_name": "Default",
+            "region_name": self.described["region"],
+        }
+
+    def with_ceph(self, pool: str) -> dict[str, Any]:
+        """The connection info of somebody who may read Ceph itself."""
+        ceph = self.described["ceph"]
+        options = {
+            "ceph_conf_file": Path(ceph["conf_file"]).read_text(),
+            "ceph_username": ceph["username"],
+            "ceph_keyring_file": Path(ceph["keyring_file"]).read_text(),
+            "ceph_pool_name": pool,
+        }
+        return {**self.connection_info, "ceph_options": options}
+
+    def left_behind(self) -> list[str]:
+        """Everything that Coriolis made and that is still there, kept on purpose or not."""
+        backups = [b.name for b in self.sdk.block_storage.backups() if made_by_coriolis(b.name or "")]
+        return sorted([*left_behind(self.sdk), *backups])
+
+
+class Operator:
+    """What the owner of the whole cloud does to it, and undoes."""
+
+    def __init__(self, testbed: Testbed) -> None:
+        self._registration = Registration(testbed)
+        self._sdk = connect(testbed)
+        self._password = testbed.password
+
+    def use_backups(self, driver: str) -> None:
+        self._registration.use_backups(driver)
+
+    def revoke_tokens(self, user: str) -> None:
+        """A password that is set anew, be it to the same, ends all tokens of the user."""
+        identity = self._sdk.identity
+        identity.update_user(identity.find_user(user).id, password=self._password)
+
+    def set_volume_quota(self, project: str, **limits: int) -> dict[str, int]:
+        """Returns the limits that were there before."""
+        owner = self._sdk.identity.find_project(project)
+        before = self._sdk.block_storage.get_quota_set(owner)
+        self._sdk.block_storage.update_quota_set(owner, **limits)
+        return {name: before[name] for name in limits}

@@ -1,0 +1,154 @@
+"""One real cloud, one lab oVirt, one Coriolis for all of it. `make test-openstack` brings the real cloud up first.
+
+Nothing here is collected unless its marker is asked for: `pytest -m openstack_real`.
+"""
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from testbed.openstack.balancer import Balancer
+from testbed.openstack.enclosure import Enclosure
+from testbed.openstack.settings import DEFAULT_ROOT, Testbed
+
+from coriolis_lab.settings import LabSettings
+from coriolis_lab.world import World
+from tests.e2e.product import Product
+from tests.openstack_real.clouds import Operator, RealCloud
+from tests.openstack_real.crossing import Crossing, Stage
+from tests.openstack_real.destinations import CloudB, Destination, LabOvirt
+from tests.openstack_real.figures import FigureBook, Meter
+from tests.openstack_real.guests import GuestKind, SourceGuest
+from tests.openstack_real.routes import Route
+
+MARK = "openstack_real"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return None if config.getoption("markexpr") == MARK else True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/openstack_real" in str(item.fspath):
+            item.add_marker(pytest.mark.openstack_real)
+            item.add_marker(pytest.mark.timeout(3600))
+
+
+@pytest.fixture(scope="session")
+def testbed() -> Testbed:
+    found = Testbed(Path(os.environ.get("OPENSTACK_ROOT", DEFAULT_ROOT)))
+    if Enclosure(found).pid() is None:
+        pytest.exit("the real OpenStack is down; bring it up with: make openstack-up", 3)
+    return found
+
+
+@pytest.fixture(scope="session")
+def operator(testbed: Testbed) -> Operator:
+    return Operator(testbed)
+
+
+@pytest.fixture(scope="session")
+def balancer(testbed: Testbed) -> Balancer:
+    return Balancer(testbed.haproxy_socket)
+
+
+@pytest.fixture(scope="session")
+def cloud_a(testbed: Testbed) -> RealCloud:
+    return RealCloud(testbed, 0)
+
+
+@pytest.fixture(scope="session")
+def cloud_b(testbed: Testbed) -> RealCloud:
+    return RealCloud(testbed, 1)
+
+
+@pytest.fixture(scope="session")
+def directory() -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="coriolis-openstack-"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def world(directory: Path) -> Iterator[World]:
+    made = World(LabSettings(root=directory / "lab"), with_openstack=False)
+    made.up()
+    yield made
+    made.down()
+
+
+@pytest.fixture(scope="session")
+def product(directory: Path, world: World) -> Iterator[Product]:
+    state, config = directory / "state", directory / "coriolis.conf"
+    state.mkdir()
+    packages = world.describe()["packages_dir"]
+    config.write_text(f"[osmorphing]\noffline_packages_dir = {packages}\n")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    made = Product(state, config, port)
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def source_guest(cloud_a: RealCloud) -> Iterator[Callable[[GuestKind], SourceGuest]]:
+    """Guests are made when a route first needs them and stay for the other routes. With OPENSTACK_KEEP_GUESTS they
+    stay for the next run too, which spares who writes a scenario their boots."""
+    keep = "OPENSTACK_KEEP_GUESTS" in os.environ
+    made: dict[GuestKind, SourceGuest] = {}
+
+    def make(kind: GuestKind) -> SourceGuest:
+        if kind not in made:
+            made[kind] = SourceGuest(cloud_a.sdk, kind, cloud_a.described)
+            if not (keep and made[kind].adopt()):
+                made[kind].create()
+            made[kind].prepare()
+        made[kind].start()
+        return made[kind]
+
+    yield make
+    for guest in [] if keep else made.values():
+        guest.remove()
+
+
+@pytest.fixture(scope="session")
+def stage(product: Product, cloud_a: RealCloud, balancer: Balancer, testbed: Testbed) -> Stage:
+    file = testbed.root / "figures.jsonl"
+    file.unlink(missing_ok=True)
+    return Stage(product, cloud_a, Meter(cloud_a.storage, balancer), FigureBook(file))
+
+
+@pytest.fixture(scope="session")
+def destinations(world: World, cloud_b: RealCloud) -> dict[str, Destination]:
+    return {"ovirt": LabOvirt(world), "openstack": CloudB(cloud_b), "rbd": CloudB(cloud_b, rbd=True)}
+
+
+@pytest.fixture
+def crossing(
+    request: pytest.FixtureRequest,
+    stage: Stage,
+    destinations: dict[str, Destination],
+    operator: Operator,
+    source_guest: Callable[[GuestKind], SourceGuest],
+) -> Iterator[Crossing]:
+    """Parametrized by a Route. The migrated VM is taken away afterwards, whatever happened."""
+    route: Route = request.param
+    destination = destinations[route.destination]
+    if route.mechanism.backups:
+        operator.use_backups(route.mechanism.backups)
+    guest = source_guest(route.guest)
+    yield Crossing(stage, route, guest, destination)
+    destination.remove(guest.kind.name)
+
+
+def on(*routes: Route) -> Any:
+    """The decorator of a test that runs on each of these routes."""
+    return pytest.mark.parametrize("crossing", routes, ids=str, indirect=True)

@@ -1,0 +1,118 @@
+"""One guest on its way over one route: the steps of every scenario, each with what must hold after it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from demo.guest import Guest
+
+from tests.e2e.product import Product
+from tests.openstack_real.clouds import RealCloud
+from tests.openstack_real.destinations import Destination
+from tests.openstack_real.figures import Figure, FigureBook, Meter
+from tests.openstack_real.guests import LEDGER, SourceGuest
+from tests.openstack_real.routes import Route
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What all crossings share."""
+
+    product: Product
+    source: RealCloud
+    meter: Meter
+    book: FigureBook
+
+
+class Crossing:
+    def __init__(self, stage: Stage, route: Route, guest: SourceGuest, destination: Destination) -> None:
+        self.route = route
+        self.guest = guest
+        self.destination = destination
+        self.product, self.source = stage.product, stage.source
+        self._meter, self._book = stage.meter, stage.book
+        self.transfer = self._make_transfer()
+        guest.write_archive()
+        self.ledger = guest.digest(LEDGER)
+
+    def replicate(self, name: str, *, shutdown: bool = False) -> Figure:
+        """An execution that works. The ledger holds afterwards what is kept, both clouds nothing else of ours; and
+        the disks that stood still are equal to their replicas, byte by byte."""
+        before = self._meter.read()
+        execution = self.product.execute(self.transfer, shutdown=shutdown)
+        done = self.product.wait_execution(self.transfer, execution)
+        after = self._meter.read()
+        figure = self._book.add(str(self.route), name, (after[0] - before[0], after[1] - before[1]), done)
+        print(f"{self.route}: {name}: {figure}", flush=True)
+        self.assert_nothing_left()
+        disks = self.guest.disks() if shutdown else self.guest.disks()[1:]
+        self.assert_equal(disks)
+        return figure
+
+    def assert_equal(self, disks: list[str]) -> None:
+        """Each of these RBD images has a replica with the same content."""
+        replicas = {self.destination.digest(entry): entry["name"] for entry in self.replicas()}
+        for disk in disks:
+            digest = self.source.storage.digest(disk)
+            assert digest in replicas, f"no replica is equal to {disk} ({digest}): {replicas}"
+
+    def replicas(self) -> list[dict[str, Any]]:
+        """The ledger's entries of disks on the destination that are kept for this transfer."""
+        kept = [r for r in self._resources() if r["state"] == "kept"]
+        return [r for r in kept if r["kind"] in ("disk", "volume") and r["endpoint_id"] == self._ids[1]]
+
+    def assert_nothing_left(self) -> None:
+        """On both clouds, besides what the ledger says is kept on purpose."""
+        assert self.product.leftovers() == []
+        kept = {r["name"] for r in self._resources()}
+        there = self.source.left_behind() + self.destination.left_behind()
+        assert [name for name in there if name not in kept] == []
+
+    def deploy(self, **changes: Any) -> Guest:
+        """Deploys the replica and logs in."""
+        body = {"deployment": {"transfer_id": self.transfer, **changes}}
+        deployment = str(self.product.call("POST", "deployments", body)["deployment"]["id"])
+        self.product.wait_deployment(deployment)
+        described = self.source.described
+        guest = self.destination.log_in(self.guest.kind.name, described["image_user"], Path(described["key"]))
+        guest.wait(900)
+        assert guest.digest(LEDGER) == self.ledger
+        return guest
+
+    def change(self, mebibytes: int) -> None:
+        self.guest.change_file(mebibytes)
+        self.ledger = self.guest.digest(LEDGER)
+
+    def forget(self) -> None:
+        """Takes the replica away; nothing of it may stay on either cloud."""
+        path = f"transfers/{self.transfer}/actions"
+        started = self.product.call("POST", path, {"delete-disks": None})["execution"]["id"]
+        self.product.wait_execution(self.transfer, started)
+        assert self.replicas() == []
+        assert self.source.left_behind() == []
+        self.product.call("DELETE", f"transfers/{self.transfer}")
+
+    def _make_transfer(self) -> str:
+        mechanism, product = self.route.mechanism, self.product
+        name = f"{self.route} {id(self)}"
+        self._ids = (
+            product.endpoint(f"from {name}", "openstack", mechanism.connection_info(self.source)),
+            product.endpoint(f"to {name}", self.destination.platform, self.destination.connection_info),
+        )
+        body = {
+            "scenario": "replica",
+            "origin_endpoint_id": self._ids[0],
+            "destination_endpoint_id": self._ids[1],
+            "instances": [self.guest.kind.name],
+            "source_environment": mechanism.source_environment(self.source),
+            "destination_environment": {**self.destination.environment(), **self.route.more_destination},
+            "network_map": self.destination.network_map(self.source.project["network"]),
+            "storage_mappings": {},
+            "user_scripts": {"global": {}, "instances": {}},
+        }
+        return str(product.call("POST", "transfers", {"transfer": body})["transfer"]["id"])
+
+    def _resources(self) -> list[dict[str, Any]]:
+        return list(self.product.call("GET", "resources")["resources"])

@@ -1,0 +1,181 @@
+"""The servers that cross: what they are made of on cloud A, and what their owner does in them."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from demo.guest import Guest
+
+LEDGER, ARCHIVE = "/srv/data/ledger.bin", "/srv/data/archive.bin"
+MIB, GIB = 1 << 20, 1 << 30
+_BOOT_SECONDS = 1800.0  # a busy machine under TCG
+
+
+@dataclass(frozen=True)
+class GuestKind:
+    """`local`: booted from an image, the system on a disk of the hypervisor; else from a volume. All have a
+    data volume."""
+
+    name: str
+    image: str
+    local: bool = False
+
+
+VOLUME_BOOTED = GuestKind("web-volume", "debian-12")
+IMAGE_BOOTED = GuestKind("web-image", "debian-12", local=True)
+UEFI = GuestKind("web-uefi", "debian-12-uefi")
+
+# A file system on the second disk, in fstab as its owner would have it, unmounted but for changes: what is compared
+# with its replica must stand still.
+_PREPARE = f"""
+set -e
+blkid -L data >/dev/null || mkfs.ext4 -q -E lazy_itable_init=0,lazy_journal_init=0 -L data /dev/vdb
+mkdir -p /srv/data
+grep -q LABEL=data /etc/fstab || echo 'LABEL=data /srv/data ext4 defaults,noatime,nofail 0 2' >>/etc/fstab
+mountpoint -q /srv/data || mount /srv/data
+dd if=/dev/urandom of={LEDGER} bs=1M count=48 status=none
+umount /srv/data
+sync
+"""
+
+
+class SourceGuest:
+    """One server on cloud A with two disks, and a shell in it."""
+
+    def __init__(self, cloud: Any, kind: GuestKind, testbed: dict[str, Any]) -> None:
+        self.kind = kind
+        self._cloud = cloud
+        self._testbed = testbed
+        self.server: Any = None
+        self.data: Any = None
+        self.gibibytes = 1  # of the data volume
+        self._boot: Any = None
+        self.guest: Guest | None = None
+
+    def adopt(self) -> bool:
+        """Takes the guest of an earlier run as it is; False when there is none."""
+        server = self._cloud.compute.find_server(self.kind.name)
+        addresses = [ip for ip in self._cloud.network.ips() if ip.description == self.kind.name]
+        if server is None or not addresses:
+            return False
+        volumes = {volume.name: volume for volume in self._cloud.block_storage.volumes()}
+        self.server = self._cloud.compute.get_server(server)
+        self.data, self._boot = (volumes.get(f"{self.kind.name}-{role}") for role in ("data", "boot"))
+        self.gibibytes = self.data.size
+        self.guest = self._shell(str(addresses[0].floating_ip_address))
+        return True
+
+    def create(self) -> None:
+        """Returns when the server runs, which is before its system answers."""
+        cloud, kind = self._cloud, self.kind
+        self.remove()
+        image, flavor = cloud.image.find_image(kind.image), cloud.compute.find_flavor("t.small")
+        network = cloud.network.find_network(self._testbed["clouds"][0]["network"])
+        storage = cloud.block_storage
+        self.data = storage.create_volume(name=f"{kind.name}-data", size=1)
+        volumes = [self.data]
+        wanted: dict[str, Any] = {"image_id": image.id}
+        if not kind.local:
+            self._boot = storage.create_volume(name=f"{kind.name}-boot", size=3, image_id=image.id)
+            volumes.append(self._boot)
+        for volume in volumes:
+            storage.wait_for_status(volume, "available", ["error"], 1, 600)
+        if not kind.local:
+            boot = {
+                "boot_index": 0,
+                "uuid": self._boot.id,
+                "source_type": "volume",
+                "destination_type": "volume",
+            }
+            wanted = {"block_device_mapping": [boot]}
+        server = cloud.compute.create_server(
+            name=kind.name,
+            flavor_id=flavor.id,
+            key_name=self._testbed["key_pair"],
+            networks=[{"uuid": network.id}],
+            **wanted,
+        )
+        self.server = cloud.compute.wait_for_server(server, wait=600)
+        cloud.compute.create_volume_attachment(self.server, volume_id=self.data.id)
+        storage.wait_for_status(self.data, "in-use", ["error"], 1, 300)
+        self.guest = self._shell(self._floating_address())
+
+    def prepare(self) -> None:
+        """Until the guest answers; then its data disk is made."""
+        assert self.guest is not None
+        self.guest.wait(_BOOT_SECONDS)
+        self._root(_PREPARE)
+
+    def change_file(self, mebibytes: int) -> None:
+        self._in_data(f"dd if=/dev/urandom of={LEDGER} bs=1M count={mebibytes} conv=notrunc status=none")
+
+    def write_archive(self) -> None:
+        self._in_data(f"dd if=/dev/urandom of={ARCHIVE} bs=1M count=48 status=none")
+
+    def delete_file(self) -> None:
+        self._in_data(f"rm {ARCHIVE}")
+
+    def grow_data(self, gibibytes: int) -> None:
+        """The volume, while it is attached, and the file system on it."""
+        self.gibibytes = gibibytes
+        storage = self._cloud.block_storage
+        storage.default_microversion = "3.42"  # the first that extends attached volumes
+        storage.extend_volume(self.data.id, gibibytes)
+        deadline = time.monotonic() + 300
+        while storage.get_volume(self.data.id).size != gibibytes:
+            assert time.monotonic() < deadline, "the volume does not grow"
+            time.sleep(1)
+        bytes_wanted = gibibytes * GIB
+        grown = f"[ $(blockdev --getsize64 /dev/vdb) -ge {bytes_wanted} ]"
+        self._root(f"for i in $(seq 60); do {grown} && break; sleep 1; done; {grown}")
+        self._in_data("resize2fs $(findmnt -n -o SOURCE /srv/data) 2>/dev/null")
+
+    def digest(self, path: str) -> str:
+        told = self._in_data(f"sha256sum {path}")
+        return told.split()[0]
+
+    def disks(self) -> list[str]:
+        """RBD images in boot order."""
+        boot = f"vms/{self.server.id}_disk" if self.kind.local else f"volumes/volume-{self._boot.id}"
+        return [boot, f"volumes/volume-{self.data.id}"]
+
+    def start(self) -> None:
+        if self._cloud.compute.get_server(self.server.id).status == "SHUTOFF":
+            self._cloud.compute.start_server(self.server.id)
+            self._cloud.compute.wait_for_server(self.server, wait=300)
+        assert self.guest is not None
+        self.guest.wait(_BOOT_SECONDS)
+
+    def remove(self) -> None:
+        """Everything that bears the guest's name; safe to call again."""
+        cloud = self._cloud
+        for ip in cloud.network.ips():
+            if ip.description == self.kind.name:
+                cloud.network.delete_ip(ip)
+        for server in cloud.compute.servers(name=f"^{self.kind.name}$"):
+            cloud.compute.delete_server(server)
+            cloud.compute.wait_for_delete(server, wait=300)
+        for volume in cloud.block_storage.volumes():
+            if volume.name in (f"{self.kind.name}-boot", f"{self.kind.name}-data"):
+                cloud.block_storage.delete_volume(volume)
+                cloud.block_storage.wait_for_delete(volume, wait=300)
+
+    def _shell(self, address: str) -> Guest:
+        return Guest(address, self._testbed["image_user"], Path(self._testbed["key"]))
+
+    def _in_data(self, script: str) -> str:
+        return self._root(
+            f"set -e\nmountpoint -q /srv/data || mount /srv/data\n{script}\numount /srv/data\nsync"
+        )
+
+    def _root(self, script: str) -> str:
+        assert self.guest is not None
+        return self.guest.run(f"sudo sh -s <<'SCRIPT'\n{script}\nSCRIPT", timeout=600)
+
+    def _floating_address(self) -> str:
+        network = self._cloud.network
+        public = network.find_network(self._testbed["external_network"])
+        port = next(iter(network.ports(device_id=self.server.id)))
+        made = network.create_ip(floating_network_id=public.id, port_id=port.id, description=self.kind.name)
+        return str(made.floating_ip_address)

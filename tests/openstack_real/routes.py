@@ -1,0 +1,74 @@
+"""The table of what crosses how: an export mechanism, a destination, a guest. A new one is a row here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tests.openstack_real.clouds import RealCloud
+from tests.openstack_real.guests import UEFI, VOLUME_BOOTED, GuestKind
+
+
+def _worker_options(cloud: RealCloud) -> dict[str, Any]:
+    return {
+        "coriolis_backups_options": {
+            "export_image": cloud.described["image"],
+            "export_flavor_name": "t.small",
+            "export_network": cloud.project["network"],
+            "export_worker_use_fip": True,
+            "export_fip_pool_name": cloud.described["external_network"],
+        }
+    }
+
+
+def _no_options(_: RealCloud) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    """`pool`: the Ceph pool that is named in ceph_options, if any; `backups`: which backup service it needs;
+    `reads`: the figure that holds what an export reads, where the cloud tells what changed; None: it reads all."""
+
+    name: str
+    options: Callable[[RealCloud], Mapping[str, Any]]
+    pool: str | None = None
+    backups: str | None = None
+    reads: Literal["ceph", "swift"] | None = "ceph"
+
+    def source_environment(self, cloud: RealCloud) -> dict[str, Any]:
+        return {"replica_export_mechanism": self.name, **self.options(cloud)}
+
+    def connection_info(self, cloud: RealCloud) -> dict[str, Any]:
+        return cloud.with_ceph(self.pool) if self.pool else dict(cloud.connection_info)
+
+
+CORIOLIS_BACKUPS = Mechanism("coriolis_backups", _worker_options, reads=None)
+SWIFT_BACKUPS = Mechanism("swift_backups", _no_options, backups="swift", reads="swift")
+CEPH_BACKUPS = Mechanism("ceph_backups", _no_options, pool="backups", backups="ceph")
+CEPH_SNAPSHOTS = Mechanism("ceph_snapshots", _no_options, pool="volumes")
+
+
+@dataclass(frozen=True)
+class Route:
+    """`destination`: "ovirt" (the lab's), "openstack" (cloud B, through worker VMs) or "rbd" (cloud B, into Ceph)."""
+
+    mechanism: Mechanism
+    destination: str
+    guest: GuestKind = VOLUME_BOOTED
+    more_destination: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.mechanism.name}-{self.guest.name}-{self.destination}"
+
+
+ROUTES = (
+    Route(CORIOLIS_BACKUPS, "ovirt"),
+    Route(SWIFT_BACKUPS, "ovirt"),
+    Route(CEPH_BACKUPS, "ovirt"),
+    Route(CEPH_SNAPSHOTS, "ovirt"),
+    Route(CORIOLIS_BACKUPS, "openstack"),
+    Route(SWIFT_BACKUPS, "openstack"),
+    Route(CEPH_BACKUPS, "rbd"),
+    Route(CEPH_SNAPSHOTS, "rbd"),
+    Route(CEPH_SNAPSHOTS, "rbd", UEFI),
+)
