@@ -331,13 +331,15 @@ class OpenStackSection(Section):
         1.0, gt=0, description="Seconds between looks at an object that changes state."
     )
     backup_timeout: float = Field(
-        86400.0, gt=0, description="Seconds that Cinder may take for one backup: it reads the whole volume for it."
+        86400.0,
+        gt=0,
+        description="Seconds that Cinder may take for one backup: it reads the whole volume for it.",
     )
     full_backup_every: int = Field(
         14,
         ge=1,
-        description="After so many Cinder backups on top of each other an export makes a full one, and the old ones can "
-        "be deleted.",
+        description="After so many Cinder backups on top of each other an export makes a full one, and the old ones "
+        "can be deleted.",
     )
     availability_zone: str = Field("", description="Nova's zone of migrated VMs; empty: Nova decides.")
     storage_availability_zone: str = Field(
@@ -450,20 +452,20 @@ class OvirtSection(Section):
     default_disk_clone_mechanism: str = Field(
         "copy",
         pattern="^(copy|snapshot)$",
-        description="How deployments copy replica disks: copy (each by itself), or snapshot (of a temporary VM of the blank "
-        "template).",
+        description="How deployments copy replica disks: copy (each by itself), or snapshot (of a temporary VM of the "
+        "blank template).",
     )
     data_transfer_mechanism: str = Field(
         "auto",
         pattern="(?i)^(auto|ssh|https|imageio)$",
-        description="Way of the bytes to migrated disks: ssh or https (through a worker VM), imageio (the engine's image "
-        "transfer, without one), auto.",
+        description="Way of the bytes to migrated disks: ssh or https (through a worker VM), imageio (the engine's "
+        "image transfer, without one), auto.",
     )
     windows_virtio_zip_url: str = Field("", description="URL of the zip that holds winvirtio.iso.")
     auto_enable_incremental_backups: bool = Field(
         False,
-        description="Of oVirt as a source: let the engine record what changes on the VMs' disks; raw disks get a snapshot "
-        "for that.",
+        description="Of oVirt as a source: let the engine record what changes on the VMs' disks; raw disks get a "
+        "snapshot for that.",
     )
     timeout: float = Field(
         900.0, gt=0, description="Seconds to wait for a disk, VM or snapshot to change state."

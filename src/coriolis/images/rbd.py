@@ -135,7 +135,9 @@ def _keep_others_out(rbd: Any, image: Any, opening: Opening) -> None:
     key = "coriolis.writer." + hashlib.sha256(opening.scope.encode()).hexdigest()[:16]
     _require_no_later(rbd, image, key, opening.token)
     if image.features() & rbd.RBD_FEATURE_EXCLUSIVE_LOCK:
-        for owner in list(image.lock_get_owners()):  # before anything is written, which would take the lock for us
+        for owner in list(
+            image.lock_get_owners()
+        ):  # before anything is written, which would take the lock for us
             image.lock_break(owner["mode"], owner["owner"])
         image.lock_acquire(rbd.RBD_LOCK_MODE_EXCLUSIVE)
         _require_no_later(rbd, image, key, opening.token)

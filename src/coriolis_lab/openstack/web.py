@@ -216,8 +216,8 @@ class Service:
             if self.versions:
                 headers.update(self.versions.headers(version))
             bearer = None if route.public else self._bearer(cloud, request)
-            if bearer and cloud.faults.strike("policy", f"{request.method} {request.url.path}"):
-                raise ApiError(403, "Policy doesn't allow this to be performed.", "PolicyNotAuthorized")
+            if bearer:
+                _obey_policy(cloud, request)
             call = _call(cloud, request, raw, version, bearer, parse=not self.raw_bodies)
             if route.unlocked:
                 return _response(route.handler(call), headers)
@@ -260,6 +260,11 @@ def keystone_error(error: ApiError) -> Json:
 
 def not_found(_call: Call) -> Reply:
     raise ApiError(404, "The resource could not be found.", NO_ROUTE)
+
+
+def _obey_policy(cloud: Cloud, request: Request) -> None:
+    if cloud.faults.strike("policy", f"{request.method} {request.url.path}"):
+        raise ApiError(403, "Policy doesn't allow this to be performed.", "PolicyNotAuthorized")
 
 
 def _call(

@@ -67,7 +67,9 @@ class Images:
 
 def _from_sdk(image: Any) -> Image:
     """The SDK spreads an image's properties over attributes, some under names of its own, and `properties`."""
-    known = {k: v for k, v in image.to_dict(original_names=True).items() if v is not None and k != "properties"}
+    known = {
+        k: v for k, v in image.to_dict(original_names=True).items() if v is not None and k != "properties"
+    }
     properties = {**known, **(image.properties or {})}
     return Image(
         id=str(image.id),
