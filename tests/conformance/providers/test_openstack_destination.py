@@ -415,6 +415,9 @@ def test_a_copy_worker_comes_and_goes_and_the_replicas_stay(
     assert [(v.size, v.volume_type) for v in own] == (
         [(5, "gold")] if "migr_worker_boot_from_volume" in change else []
     )
+    (group,) = sdk.network.security_groups(name=op.name(COPY_ROLE))
+    ranges = {(rule["port_range_min"], rule["port_range_max"]) for rule in group.security_group_rules}
+    assert ranges >= {(22, 22), SETTINGS.transfer.agent_ports}
     assert server.has_config_drive == ("True" if "migr_worker_use_config_drive" in change else "")
     assert server.availability_zone == change.get("availability_zone", "nova")
     destination.delete_target_resources(op, env, replicas)
