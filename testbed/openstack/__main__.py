@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         command(commands, run)
     within = commands.add_parser("inside", help="the same from within the enclosure; the others call it")
     inner = within.add_subparsers(required=True, metavar="COMMAND")
-    for run in (inside.up, inside.down, inside.status):
+    for run in (inside.up, inside.down, inside.status, inside.backups_swift, inside.backups_ceph):
         command(inner, run)
     return parser
 

@@ -43,6 +43,22 @@ def up(testbed: Testbed) -> None:
     daemons.check()
 
 
+def backups_swift(testbed: Testbed) -> None:
+    """let Cinder's backups go to Swift, which is so after `up`"""
+    _use_backups(testbed, "swift")
+
+
+def backups_ceph(testbed: Testbed) -> None:
+    """let Cinder's backups go to Ceph"""
+    _use_backups(testbed, "ceph")
+
+
+def _use_backups(testbed: Testbed, driver: str) -> None:
+    Services(Configuration(testbed), Daemons(testbed)).use_backups(driver)
+    Registration(testbed).wait_for_backups()
+    say(f"backups go to {driver}")
+
+
 def down(testbed: Testbed) -> None:
     """stop guests and services, then what they stand on, so that nothing is cut off in a write"""
     daemons = Daemons(testbed)

@@ -1,6 +1,7 @@
 """Users, projects, catalog, flavors, networks: what an operator registers. Through the APIs, again and again."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import openstack
@@ -90,17 +91,18 @@ class Registration:
         for cloud in CLOUDS:
             self._quotas(cloud)
             self._network(cloud, public)
-        self.use_backups("swift")
         say("flavors, quotas and networks are registered")
 
-    def use_backups(self, driver: str) -> None:
-        """Of the two backup services, "swift" and "ceph", exactly one is enabled."""
+    def wait_for_backups(self) -> None:
+        """Until the backup service is up, whose restart Cinder hears of by its next report."""
         storage = self._cloud.block_storage
-        for service in storage.services(binary="cinder-backup"):
-            if service.host == f"backup-{driver}":
-                storage.enable_service(service)
-            else:
-                storage.disable_service(service)
+        began = datetime.now(UTC).replace(tzinfo=None)
+
+        def reported() -> bool:
+            found = list(storage.services(binary="cinder-backup", host="backup"))
+            return any(s.state == "up" and datetime.fromisoformat(s.updated_at) > began for s in found)
+
+        wait_until("cinder-backup", _quietly(reported))
 
     def networks_without_dhcp(self) -> list[str]:
         """Names of networks whose DHCP port is not in use yet."""
@@ -127,7 +129,7 @@ class Registration:
     def _wait_for_agents(self) -> None:
         cloud = self._cloud
         wait_until("Neutron's agents", _quietly(lambda: sum(a.is_alive for a in cloud.network.agents()) >= 4))
-        wait_until("Cinder's services", _quietly(lambda: _up(cloud) >= 4))
+        wait_until("Cinder's services", _quietly(lambda: _up(cloud) >= 3))
         wait_until("nova-compute", _quietly(lambda: any(_compute_is_up(s) for s in cloud.compute.services())))
         if not list(cloud.compute.hypervisors()):
             run(["runuser", "-u", "nova", "--", "nova-manage", "cell_v2", "discover_hosts"])

@@ -21,9 +21,9 @@ def _agent(name: str, *arguments: str) -> Daemon:
 
 
 def _backup(driver: str) -> Daemon:
-    """Two services, one for each place that backups go to; the tests enable the one they want."""
+    """To one place at a time: Zed's scheduler gives a backup to any service of the zone, disabled ones too."""
     command = ["cinder-backup", *_CINDER, "--config-file", f"/etc/cinder/backup-{driver}.conf"]
-    return Daemon(f"cinder-backup-{driver}", "cinder", command)
+    return Daemon("cinder-backup", "cinder", command)
 
 
 def _plain(name: str, user: str, *arguments: str) -> Daemon:
@@ -40,7 +40,6 @@ _CONTROL = (
     _plain("cinder-scheduler", "cinder"),
     _plain("cinder-volume", "cinder"),
     _backup("swift"),
-    _backup("ceph"),
     *(_plain(f"swift-{kind}-server", "swift", f"/etc/swift/{kind}-server.conf") for kind in STORAGE_PORTS),
     _plain("swift-proxy-server", "swift", "/etc/swift/proxy-server.conf"),
 )
@@ -75,6 +74,11 @@ class Services:
         _make_rings()
         for daemon in _CONTROL:
             self._daemons.start(daemon)
+
+    def use_backups(self, driver: str) -> None:
+        """`driver`: "swift" or "ceph". Backups that the other one made can only be deleted by that one."""
+        self._daemons.stop(["cinder-backup"])
+        self._daemons.start(_backup(driver))
 
     def start_agents(self) -> None:
         """Returns when all APIs answer through HAProxy."""

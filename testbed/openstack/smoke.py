@@ -10,7 +10,8 @@ from openstack.exceptions import SDKException
 from coriolis.errors import CommandFailed
 from coriolis.runner import run
 from testbed.openstack.contents import IMAGE, KEY_PAIR
-from testbed.openstack.registration import Registration, connect
+from testbed.openstack.enclosure import Enclosure
+from testbed.openstack.registration import connect
 from testbed.openstack.saying import TestbedError, say
 from testbed.openstack.settings import CLOUDS, Testbed
 from testbed.openstack.storage import Storage
@@ -45,7 +46,7 @@ class Smoke:
     def __init__(self, testbed: Testbed) -> None:
         self._testbed = testbed
         self._cloud = connect(testbed, CLOUDS[0].name)
-        self._registration = Registration(testbed)
+        self._enclosure = Enclosure(testbed)
 
     def run_all(self) -> None:
         self.clean()
@@ -117,7 +118,7 @@ class Smoke:
     def _back_up(self, driver: str, address: str, volume: Any) -> None:
         """Full and incremental backup of the attached volume; what is restored must be what was backed up."""
         storage = self._cloud.block_storage
-        self._registration.use_backups(driver)
+        self._enclosure.work(f"backups_{driver}")
         wait_until("the guest's writes", lambda: self._ssh(address, _ADD) is not None)
         with _step(f"full backup to {driver}"):
             full = self._backup(f"{_PREFIX}-{driver}-full", volume, incremental=False)
@@ -141,7 +142,7 @@ class Smoke:
         for backup in (more, full):
             storage.delete_backup(backup.id)
             wait_until("the backup's end", lambda id_=backup.id: not _exists(storage, id_))  # type: ignore[misc]
-        self._registration.use_backups("swift")
+        self._enclosure.work("backups_swift")
 
     def _backup(self, name: str, volume: Any, *, incremental: bool) -> Any:
         storage = self._cloud.block_storage

@@ -5,7 +5,8 @@ from typing import Any
 
 from demo.source import left_behind, made_by_coriolis
 from testbed.openstack.contents import describe
-from testbed.openstack.registration import Registration, connect
+from testbed.openstack.enclosure import Enclosure
+from testbed.openstack.registration import connect
 from testbed.openstack.settings import Testbed
 from testbed.openstack.storage import Storage
 
@@ -50,12 +51,12 @@ class Operator:
     """What the owner of the whole cloud does to it, and undoes."""
 
     def __init__(self, testbed: Testbed) -> None:
-        self._registration = Registration(testbed)
+        self._enclosure = Enclosure(testbed)
         self._sdk = connect(testbed)
         self._password = testbed.password
 
     def use_backups(self, driver: str) -> None:
-        self._registration.use_backups(driver)
+        self._enclosure.work(f"backups_{driver}")
 
     def revoke_tokens(self, user: str) -> None:
         """A password that is set anew, be it to the same, ends all tokens of the user."""

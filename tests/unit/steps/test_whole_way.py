@@ -122,7 +122,7 @@ def test_a_replica_is_kept_up_to_date_and_deployed(world: World) -> None:
     assert next(task.task_type for task in first.tasks) is TaskType.GET_INSTANCE_INFO
     copy = next(task for task in first.tasks if task.task_type is TaskType.REPLICATE_DISKS)
     assert [(p.disk_id, p.done, p.total) for p in copy.progress_updates] == [("vda", 4, 4), ("vdb", 4, 4)]
-    assert "2 disk(s), 8 B: 8 B moved" in copy.events[-1].message
+    assert "2 disk(s), 8 B: 0 B read, 8 B moved" in copy.events[-1].message
     replicas = world.engine.database.replicas.list(world.transfer_id)
     assert [(r.disk_id, r.generation, r.dirty) for r in replicas] == [("vda", 1, False), ("vdb", 1, False)]
     assert world.states() == {ResourceState.REMOVED, ResourceState.KEPT}
