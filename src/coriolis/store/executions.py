@@ -106,6 +106,7 @@ class ExecutionRepository(Repository):
         plans = [self._protect(job.plan) for job in jobs]
         positions = draw_numbers(connection, SUBMISSIONS, len(jobs))
         _know_demands(connection, [job.needs.demand for job in jobs])
+        tokens = _last_tokens(connection, execution_id)
         rows = [
             {
                 "id": job_id,
@@ -116,7 +117,7 @@ class ExecutionRepository(Repository):
                 "plan": plan,
                 "state": JobState.QUEUED,
                 "wish": Wish.NONE,
-                "token": 0,
+                "token": tokens.get(job.instance, 0),
                 "lease_until": 0.0,
                 "priority": job.needs.priority,
                 "position": position,
@@ -151,6 +152,20 @@ def _tasks(execution_id: str, job_id: str, job: NewJob) -> list[dict[str, Any]]:
         }
         for index, task in enumerate(job.tasks)
     ]
+
+
+def _last_tokens(connection: sa.Connection, execution_id: str) -> dict[str, int]:
+    """By instance: the highest token of the earlier runs of the same action. The next run's are higher, since what
+    writers leave behind to keep older ones out may outlive a run: a file on the conductor, a lock in the storage."""
+    this = EXECUTION.alias()
+    query = (
+        sa.select(JOB.c.instance, sa.func.max(JOB.c.token))
+        .join(EXECUTION, EXECUTION.c.id == JOB.c.execution_id)
+        .join(this, this.c.action_id == EXECUTION.c.action_id)
+        .where(this.c.id == execution_id)
+        .group_by(JOB.c.instance)
+    )
+    return {row[0]: int(row[1]) for row in connection.execute(query)}
 
 
 def _know_demands(connection: sa.Connection, demands: Sequence[Demand]) -> None:

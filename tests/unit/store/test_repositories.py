@@ -244,3 +244,21 @@ def test_the_bandwidth_limits_of_a_run_are_those_of_its_transfer_and_endpoints(d
     assert (limits.transfer, limits.endpoints) == ("5 MiB/s", {here: None, there: "7 MiB/s"})
     with pytest.raises(NotFound):
         database.transfers.bandwidth_limits("nothing")
+
+
+def test_the_token_of_a_later_run_is_higher(database: Database) -> None:
+    """What keeps older writers out may outlive a run."""
+    crossing, another = transfer(database), transfer(database)
+    submit(database, crossing.id)
+    last = 0
+    for _ in range(3):
+        fence = claim(database)
+        assert fence.token > last
+        last = fence.token
+        database.queue.release(fence)
+    fence = claim(database)
+    database.jobs.finish(fence, JobState.FAILED)
+    submit(database, crossing.id)
+    assert claim(database).token == fence.token + 1
+    submit(database, another.id)
+    assert claim(database).token == 1
