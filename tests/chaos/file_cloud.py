@@ -200,7 +200,7 @@ class FileCloud:
     def writers(self, volume_id: str) -> list[int]:
         """Processes that have the volume open for writing."""
         path = str(self.volume(volume_id).resolve())
-        return [pid for pid, opened, writes in _open_files() if opened == path and writes]
+        return sorted({pid for pid, opened, writes in _open_files() if opened == path and writes})
 
     def _power_off(self, server_id: str) -> None:
         """What ran in the guest is gone with it."""
