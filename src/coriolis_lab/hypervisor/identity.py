@@ -24,7 +24,7 @@ PIPE = "/run/first-boot"
 READY = "/run/first-boot-ready"
 _RNDADDENTROPY = 0x40085203
 _RNDRESEEDCRNG = 0x5207
-_NIC_SECONDS = 20.0
+_NIC_SECONDS = 90.0  # of a guest that shares two processors with three others
 _SOURCES = ("ConfigDrive", "None")
 
 Main = Callable[[list[str]], object]
