@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
+UNIT_TESTS := $(BIN)/pytest -n 4 --dist worksteal --durations=25 -m "not vm and not e2e"
 STATE_DIR ?= /var/lib/coriolis
 LAB_ROOT ?= /var/lib/coriolis-lab
 
@@ -24,11 +25,11 @@ demo-down: ## stop what `make demo` left running for you to look at
 
 test: setup lint ## lint, unit, conformance and end-to-end tests
 	@$(BIN)/coriolis-lab images
-	@$(BIN)/pytest -n 4 --dist worksteal --durations=25 -m "not vm and not e2e"
+	@$(UNIT_TESTS)
 	@$(BIN)/pytest -m "vm or e2e"
 
 test-fast: setup ## the tests that boot no virtual machine
-	@$(BIN)/pytest -n 4 --dist worksteal --durations=25 -m "not vm and not e2e"
+	@$(UNIT_TESTS)
 
 chaos: setup ## the engine under kill -9, paused processes, dead databases, full disks: the whole matrix
 	@unshare --mount --propagation private -- $(BIN)/python -W ignore -m tests.chaos

@@ -74,9 +74,8 @@ class Scan:
         self._pace = pace or Bucket()
         self._horizon = horizon or Horizon()
         self._marks = marks
-        self.zeros = (
-            Buffer()
-        )  # stands for all that is known to be zeros, so that a visitor can tell it from what was read
+        # stands for all that is known to be zeros, so that a visitor can tell it from what was read
+        self.zeros = Buffer()
         self._geometry = geometry
         self._crew = Crew(threads)
         self._lock = threading.Lock()

@@ -8,7 +8,7 @@ from ovirtsdk4 import types
 
 from coriolis.errors import NotSupported
 from coriolis.model.enums import EventLevel, OsType, ResourceKind
-from coriolis.model.instance import Instance, Network, ProviderOption, StorageBackend
+from coriolis.model.instance import Disk, Instance, Network, ProviderOption, StorageBackend
 from coriolis.model.morphing import MorphingProfile
 from coriolis.model.replica import ClonedDisk, DeployedInstance, DetectedOs, ReplicaDisk
 from coriolis.providers.base import (
@@ -30,6 +30,7 @@ from coriolis.providers.ovirt.options import DestinationEnvironment, destination
 from coriolis.providers.ovirt.snapshot_clones import SnapshotClones
 from coriolis.providers.ovirt.worker_plans import worker_plan
 from coriolis.providers.ovirt.workers import COPY_ROLE, MORPHING_ROLE, Workers
+from coriolis.providers.replica_disks import clone_name, delete_replicas, deploy_replicas, replica_name
 
 _ROUTES = {"ssh": "ssh", "https": "tls"}
 """Through a worker, where the mechanism says it."""
@@ -80,44 +81,39 @@ class OvirtDestination(DestinationCloud):
         environment = self._environment(env)
         with self._client.during(op, "deploy-disks"):
             where = placement(self._client, environment, instance)
-            known = {replica.disk_id: replica for replica in replicas}
-            found: list[ReplicaDisk] = []
-            fresh: list[ReplicaDisk] = []
-            for number, (disk, domain) in enumerate(zip(instance.disks, where.domains, strict=True)):
-                replica = self._present(op, known.get(disk.id))
-                if replica is None:
-                    name = _replica_name(op, number)
-                    thin = environment.use_thin_disk_allocation
-                    disk_id = self._disks.create(op, name, disk.size_bytes, domain, thin=thin)
-                    # dirty: the first run compares it, rather than take it for empty
-                    dirty = not reads_as_zeros(domain, thin=thin)
-                    replica = ReplicaDisk(disk.id, disk_id, name, disk.size_bytes, dirty=dirty)
-                    fresh.append(replica)
-                elif replica.size_bytes < disk.size_bytes:
-                    op.progress(f"Growing replica disk {replica.volume_name}")
-                    self._disks.grow(op, replica.volume_id, disk.size_bytes)
-                    replica = replace(replica, size_bytes=disk.size_bytes)
-                found.append(replica)
-            for number, replica in enumerate(fresh):
-                op.progress("Creating replica disks", number, len(fresh))
-                self._disks.wait_ok(op, replica.volume_id)
-            for replica in fresh:
-                reason = f"replica of disk {replica.disk_id} of instance {instance.name}"
-                op.ledger.keep(ResourceKind.DISK, replica.volume_name, reason)
-        return found
+            thin = environment.use_thin_disk_allocation
+
+            def create(number: int, disk: Disk) -> ReplicaDisk:
+                name, domain = replica_name(op, number), where.domains[number]
+                disk_id = self._disks.create(op, name, disk.size_bytes, domain, thin=thin)
+                # dirty: the first run compares it, rather than take it for empty
+                dirty = not reads_as_zeros(domain, thin=thin)
+                return ReplicaDisk(disk.id, disk_id, name, disk.size_bytes, dirty=dirty)
+
+            def grow(replica: ReplicaDisk, size_bytes: int) -> ReplicaDisk:
+                self._disks.grow(op, replica.volume_id, size_bytes)
+                return replace(replica, size_bytes=size_bytes)
+
+            return deploy_replicas(
+                op,
+                ResourceKind.DISK,
+                instance,
+                replicas,
+                present=partial(self._present, op),
+                create=create,
+                grow=grow,
+                wait=partial(self._disks.wait_ok, op),
+            )
 
     def delete_disks(self, op: Operation, replicas: Sequence[ReplicaDisk]) -> None:
-        """One without id is what a crash left of a create call: then the name finds it."""
-
-        def delete(replica: ReplicaDisk) -> None:
-            if replica.volume_id:
-                self._disks.remove(op, replica.volume_id, replica.volume_name)
-                op.ledger.removed(ResourceKind.DISK, replica.volume_name)
-            else:
-                self._disks.remove_named(op, replica.volume_name)
-
         with self._client.during(op, "delete-disks"):
-            run_all([partial(delete, replica) for replica in replicas])
+            delete_replicas(
+                op,
+                ResourceKind.DISK,
+                replicas,
+                remove=partial(self._disks.remove, op),
+                remove_named=partial(self._disks.remove_named, op),
+            )
 
     # The disk copy worker
 
@@ -170,7 +166,7 @@ class OvirtDestination(DestinationCloud):
                 copies = self._copy_each(op, ordered)
         return [
             ClonedDisk(
-                replica.disk_id, copy, _clone_name(op, number), replica.size_bytes, bootable=number == 0
+                replica.disk_id, copy, clone_name(op, number), replica.size_bytes, bootable=number == 0
             )
             for number, (replica, copy) in enumerate(zip(ordered, copies, strict=True))
         ]
@@ -179,7 +175,7 @@ class OvirtDestination(DestinationCloud):
         copies = []
         for number, replica in enumerate(replicas):
             op.progress("Copying replica disks", number, len(replicas))
-            copies.append(self._disks.copy(op, replica.volume_id, _clone_name(op, number)))
+            copies.append(self._disks.copy(op, replica.volume_id, clone_name(op, number)))
         for replica, copy in zip(replicas, copies, strict=True):
             self._disks.wait_ok(op, copy)
             self._disks.wait_ok(op, replica.volume_id)
@@ -191,7 +187,7 @@ class OvirtDestination(DestinationCloud):
     ) -> list[str]:
         """Goes back to the beginning after a crash, unless all of the copies are there."""
         self._clones.delete(op)
-        names = [_clone_name(op, number) for number in range(len(replicas))]
+        names = [clone_name(op, number) for number in range(len(replicas))]
         rows = [op.ledger.find(ResourceKind.DISK, name) for name in names]
         known = [row.cloud_id for row in rows if row is not None and row.cloud_id]
         if len(known) == len(names) and all(self._disks.get(id_) is not None for id_ in known):
@@ -212,7 +208,7 @@ class OvirtDestination(DestinationCloud):
         with self._client.during(op, "clone-disks"):
             self._clones.delete(op)
             owned = self._final.owned_disks(op)
-            names = [_clone_name(op, number) for number in range(len(instance.disks))]
+            names = [clone_name(op, number) for number in range(len(instance.disks))]
             run_all([partial(self._delete_clone, op, name, owned) for name in names])
 
     def morphing_profile(self, env: Environment, instance: Instance) -> MorphingProfile:
@@ -268,11 +264,9 @@ class OvirtDestination(DestinationCloud):
     def close(self) -> None:
         self._client.close()
 
-    def _present(self, op: Operation, replica: ReplicaDisk | None) -> ReplicaDisk | None:
-        """None too for one that somebody deleted or that the engine declares illegal: it has to be made and
-        filled again."""
-        if replica is None:
-            return None
+    def _present(self, op: Operation, replica: ReplicaDisk) -> ReplicaDisk | None:
+        """None for one that somebody deleted or that the engine declares illegal: it has to be made and filled
+        again."""
         disk = self._disks.settled(op, replica.volume_id)
         if disk is not None and disk.status != types.DiskStatus.ILLEGAL:
             return replica
@@ -297,11 +291,3 @@ class OvirtDestination(DestinationCloud):
 
 def _ids(disks: Sequence[ReplicaDisk] | Sequence[ClonedDisk]) -> set[str]:
     return {disk.volume_id for disk in disks}
-
-
-def _replica_name(op: Operation, number: int) -> str:
-    return op.name("replica", str(number))
-
-
-def _clone_name(op: Operation, number: int) -> str:
-    return op.name("disk", str(number))

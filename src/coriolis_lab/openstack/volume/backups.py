@@ -1,9 +1,7 @@
 """/backups"""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 
-from coriolis_lab.openstack.paging import next_link, page
 from coriolis_lab.openstack.records import Backup, Snapshot, now
 from coriolis_lab.openstack.volume import backup_work, quota
 from coriolis_lab.openstack.volume.bodies import (
@@ -14,6 +12,7 @@ from coriolis_lab.openstack.volume.bodies import (
     metadata,
     text,
 )
+from coriolis_lab.openstack.volume.listings import listing
 from coriolis_lab.openstack.volume.volumes import find as find_volume
 from coriolis_lab.openstack.web import ApiError, Call, Json, Reply, Route, micros, new_id, refuse_by_fault
 
@@ -68,25 +67,16 @@ def _find(call: Call) -> Backup:
     return backup
 
 
-def _listing(call: Call, view: Callable[[Call, Backup], Json]) -> Reply:
-    backups = [b for b in call.cloud.backups.values() if b.project_id == call.project_id]
-    for name in ("name", "status", "volume_id"):
-        if name in call.query:
-            backups = [b for b in backups if getattr(b, name) == call.query[name]]
-    backups.sort(key=lambda backup: backup.created, reverse=True)
-    shown, more = page(call, backups, [b.id for b in backups])
-    body: Json = {"backups": [view(call, backup) for backup in shown]}
-    if more:
-        body["backups_links"] = next_link(call, shown[-1].id)
-    return Reply(body)
+def _seen(call: Call) -> list[Backup]:
+    return [b for b in call.cloud.backups.values() if b.project_id == call.project_id]
 
 
 def _list(call: Call) -> Reply:
-    return _listing(call, _summary)
+    return listing(call, "backups", _seen(call), _summary)
 
 
 def _list_details(call: Call) -> Reply:
-    return _listing(call, _detail)
+    return listing(call, "backups", _seen(call), _detail)
 
 
 def _show(call: Call) -> Reply:

@@ -1,8 +1,5 @@
 """/snapshots"""
 
-from collections.abc import Callable
-
-from coriolis_lab.openstack.paging import next_link, page
 from coriolis_lab.openstack.records import Snapshot, now
 from coriolis_lab.openstack.volume import quota, tasks
 from coriolis_lab.openstack.volume.bodies import (
@@ -14,6 +11,7 @@ from coriolis_lab.openstack.volume.bodies import (
     metadata,
     text,
 )
+from coriolis_lab.openstack.volume.listings import listing
 from coriolis_lab.openstack.volume.volumes import find as find_volume
 from coriolis_lab.openstack.web import ApiError, Call, Json, Reply, Route, micros, new_id, refuse_by_fault
 
@@ -61,26 +59,17 @@ def _find(call: Call) -> Snapshot:
     return snapshot
 
 
-def _listing(call: Call, view: Callable[[Call, Snapshot], Json]) -> Reply:
+def _seen(call: Call) -> list[Snapshot]:
     everyone = call.is_admin and call.flag("all_tenants")
-    snapshots = [s for s in call.cloud.snapshots.values() if everyone or s.project_id == call.project_id]
-    for name in ("name", "status", "volume_id"):
-        if name in call.query:
-            snapshots = [s for s in snapshots if getattr(s, name) == call.query[name]]
-    snapshots.sort(key=lambda snapshot: snapshot.created, reverse=True)
-    shown, more = page(call, snapshots, [s.id for s in snapshots])
-    body: Json = {"snapshots": [view(call, snapshot) for snapshot in shown]}
-    if more:
-        body["snapshots_links"] = next_link(call, shown[-1].id)
-    return Reply(body)
+    return [s for s in call.cloud.snapshots.values() if everyone or s.project_id == call.project_id]
 
 
 def _list(call: Call) -> Reply:
-    return _listing(call, _summary)
+    return listing(call, "snapshots", _seen(call), _summary)
 
 
 def _list_details(call: Call) -> Reply:
-    return _listing(call, _detail)
+    return listing(call, "snapshots", _seen(call), _detail)
 
 
 def _show(call: Call) -> Reply:

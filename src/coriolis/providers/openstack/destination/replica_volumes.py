@@ -13,6 +13,7 @@ from coriolis.providers.lifecycle import run_all
 from coriolis.providers.openstack.block_storage import Volumes, gib
 from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.destination.options import DestinationEnvironment
+from coriolis.providers.replica_disks import clone_name, delete_replicas, deploy_replicas, replica_name
 
 _USABLE = frozenset({"available", "in-use"})
 """In use: an earlier run's worker still has it, and is removed before the next one is made."""
@@ -33,42 +34,37 @@ class ReplicaVolumes:
     ) -> list[ReplicaDisk]:
         """See `DestinationCloud.deploy_disks`. Where new volumes are not known to be zeroed, their replicas begin
         dirty: the first run then compares, and writes zeros too."""
-        known = {replica.disk_id: replica for replica in replicas}
-        found: list[ReplicaDisk] = []
-        fresh: list[ReplicaDisk] = []
-        for number, (disk, volume_type) in enumerate(zip(instance.disks, volume_types, strict=True)):
-            replica = self._present(op, known.get(disk.id))
-            if replica is None:
-                name = _replica_name(op, number)
-                volume_id = self._create(op, environment, name, instance, disk, volume_type)
-                dirty = not environment.volumes_are_zeroed
-                replica = ReplicaDisk(disk.id, volume_id, name, disk.size_bytes, dirty=dirty)
-                fresh.append(replica)
-            elif replica.size_bytes < disk.size_bytes:
-                op.progress(f"Growing replica volume {replica.volume_name}")
-                self._volumes.grow(op, replica.volume_id, gib(disk.size_bytes))
-                dirty = replica.dirty or not environment.volumes_are_zeroed
-                replica = replace(replica, size_bytes=disk.size_bytes, dirty=dirty)
-            found.append(replica)
-        for number, replica in enumerate(fresh):
-            op.progress("Creating replica volumes", number, len(fresh))
-            self._volumes.wait_available(op, replica.volume_id)
-        for replica in fresh:
-            reason = f"replica of disk {replica.disk_id} of instance {instance.name}"
-            op.ledger.keep(ResourceKind.VOLUME, replica.volume_name, reason)
-        return found
+
+        def create(number: int, disk: Disk) -> ReplicaDisk:
+            name = replica_name(op, number)
+            volume_id = self._create(op, environment, name, instance, disk, volume_types[number])
+            dirty = not environment.volumes_are_zeroed
+            return ReplicaDisk(disk.id, volume_id, name, disk.size_bytes, dirty=dirty)
+
+        def grow(replica: ReplicaDisk, size_bytes: int) -> ReplicaDisk:
+            self._volumes.grow(op, replica.volume_id, gib(size_bytes))
+            dirty = replica.dirty or not environment.volumes_are_zeroed
+            return replace(replica, size_bytes=size_bytes, dirty=dirty)
+
+        return deploy_replicas(
+            op,
+            ResourceKind.VOLUME,
+            instance,
+            replicas,
+            present=partial(self._present, op),
+            create=create,
+            grow=grow,
+            wait=partial(self._volumes.wait_available, op),
+        )
 
     def delete(self, op: Operation, replicas: Sequence[ReplicaDisk]) -> None:
-        """One without id is what a crash left of a create call: then the name finds it."""
-
-        def delete(replica: ReplicaDisk) -> None:
-            if replica.volume_id:
-                self._volumes.remove(op, replica.volume_id, replica.volume_name)
-                op.ledger.removed(ResourceKind.VOLUME, replica.volume_name)
-            else:
-                self._volumes.delete_volume(op, replica.volume_name)
-
-        run_all([partial(delete, replica) for replica in replicas])
+        delete_replicas(
+            op,
+            ResourceKind.VOLUME,
+            replicas,
+            remove=partial(self._volumes.remove, op),
+            remove_named=partial(self._volumes.delete_volume, op),
+        )
 
     def clone(self, op: Operation, instance: Instance, replicas: Sequence[ReplicaDisk]) -> list[ClonedDisk]:
         """Volumes from volumes, of the same type and in the same zone: storage that can shares the blocks, and no
@@ -78,7 +74,7 @@ class ReplicaVolumes:
         for number, disk in enumerate(instance.disks):
             op.progress("Copying replica volumes", number, len(instance.disks))
             replica = by_id[disk.id]
-            name = _clone_name(op, number)
+            name = clone_name(op, number)
             size = self._size_gb(replica)
             clone_id = self._volumes.create(op, name, size, source_volume_id=replica.volume_id)
             clones.append(ClonedDisk(disk.id, clone_id, name, replica.size_bytes, bootable=number == 0))
@@ -95,7 +91,7 @@ class ReplicaVolumes:
             if row is not None and row.cloud_id not in owned:
                 self._volumes.delete_volume(op, name)
 
-        names = [_clone_name(op, number) for number in range(len(instance.disks))]
+        names = [clone_name(op, number) for number in range(len(instance.disks))]
         run_all([partial(delete, name) for name in names])
 
     def _create(  # noqa: PLR0917 - all of them make up one volume
@@ -116,10 +112,8 @@ class ReplicaVolumes:
         volume = self._volumes.get(replica.volume_id)
         return max(gib(replica.size_bytes), volume.size if volume is not None else 0)
 
-    def _present(self, op: Operation, replica: ReplicaDisk | None) -> ReplicaDisk | None:
-        """None too for one that somebody deleted or that Cinder gave up: it has to be made and filled again."""
-        if replica is None:
-            return None
+    def _present(self, op: Operation, replica: ReplicaDisk) -> ReplicaDisk | None:
+        """None for one that somebody deleted or that Cinder gave up: it has to be made and filled again."""
         volume = self._volumes.wait_settled(op, replica.volume_id)
         if volume is not None and volume.status in _USABLE:
             return replica
@@ -137,11 +131,3 @@ class ReplicaVolumes:
 def _zone(environment: DestinationEnvironment) -> dict[str, str]:
     zone = environment.storage_availability_zone
     return {"availability_zone": zone} if zone else {}
-
-
-def _replica_name(op: Operation, number: int) -> str:
-    return op.name("replica", str(number))
-
-
-def _clone_name(op: Operation, number: int) -> str:
-    return op.name("disk", str(number))
