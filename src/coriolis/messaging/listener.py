@@ -35,7 +35,8 @@ class _Questions:
 
 class _Hearing:
     """One topic. The library connects again by itself, but its first attempt gives up for good where the broker
-    refuses: users and virtual hosts may come later than we do."""
+    refuses (users and virtual hosts may come later than we do), and cannot be stopped where nobody listens: so
+    it begins when somebody does."""
 
     def __init__(self, transport: Transport, outage: Outage, topic: str, name: str, endpoint: object) -> None:
         self._transport = transport
@@ -65,6 +66,7 @@ class _Hearing:
         while not self._stopping.is_set():
             server = oslo_messaging.get_rpc_server(self._transport.rpc, self._target, [self._endpoint])
             try:
+                self._transport.require_broker()
                 server.start()
             except Exception as error:  # noqa: BLE001 -- of the library's and of two libraries below it
                 self._outage.began(str(error))

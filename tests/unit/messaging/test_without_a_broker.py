@@ -112,17 +112,21 @@ def test_more_letters_than_wait_are_dropped(
 
 
 def test_a_listener_starts_and_stops_without_it(transport: Transport, outage: Outage) -> None:
+    others = set(threading.enumerate())
     listener = Listener(transport, outage, name="h1", look_now=lambda: None, answer=lambda question: question)
     began = time.monotonic()
     listener.serve(frozenset({"r1", "r2"}))
     listener.serve(frozenset({"r2"}))
     listener.stop()
     assert time.monotonic() - began < 60
+    for thread in set(threading.enumerate()) - others:
+        thread.join(10)
+        assert not thread.is_alive(), thread.name
 
 
 def test_an_outage_is_told_once_and_its_end_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    outage = Outage()  # on a logger of its own: threads of other tests may still speak on the library's
+    outage = Outage()  # on a logger of its own: a broker that stopped may still be spoken of on the library's
     library = logging.getLogger("tests.library")
     library.addFilter(outage)
     for _ in range(2):
