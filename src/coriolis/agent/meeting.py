@@ -45,10 +45,10 @@ class Listener:
                 return
             if _is_expected(connection, self._knock, self._answer):
                 self._connection = connection
-                self._arrived.set()
             else:
                 connection.close()
-        self._socket.close()
+        self._socket.close()  # before anybody goes on with the one that came: the port is free then
+        self._arrived.set()
 
     def connection(self) -> socket.socket:
         """Raises RouteError where nobody has come."""

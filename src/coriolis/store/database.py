@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from coriolis.config import Settings
 from coriolis.errors import DatabaseUnavailable, LeaseLost
 from coriolis.model.secret import SecretCodec
-from coriolis.store.connection import database_url, open_engine, writing
+from coriolis.store.connection import database_url, ended, open_engine, writing
 from coriolis.store.deployments import DeploymentRepository
 from coriolis.store.endpoints import EndpointRepository
 from coriolis.store.executions import STATUS_CHANGES, ExecutionRepository, StatusChange
@@ -69,8 +69,10 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        with self.engine.begin() as connection:
-            yield connection
+        with self.engine.connect() as connection:
+            with connection.begin():
+                yield connection
+            ended(connection)
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -81,6 +83,7 @@ class Database:
             connection.info[STATUS_CHANGES] = changes
             yield connection
             commit(transaction)
+            ended(connection)
         for change in changes:
             for listener in self.listeners:
                 listener(change)
