@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 UNIT_TESTS := $(BIN)/pytest -n 4 --dist worksteal --durations=25 -m "not vm and not e2e"
+SECOND_TRY := --reruns 1 --max-suite-reruns 5 --rerun-show-tracebacks
 STATE_DIR ?= /var/lib/coriolis
 LAB_ROOT ?= /var/lib/coriolis-lab
 
@@ -25,8 +26,8 @@ demo-down: ## stop what `make demo` left running for you to look at
 
 test: setup lint ## lint, unit, conformance and end-to-end tests
 	@$(BIN)/coriolis-lab images
-	@$(UNIT_TESTS)
-	@$(BIN)/pytest -m "vm or e2e"
+	@$(UNIT_TESTS) $(SECOND_TRY)
+	@$(BIN)/pytest -m "vm or e2e" $(SECOND_TRY)
 
 test-fast: setup ## the tests that boot no virtual machine
 	@$(UNIT_TESTS)
