@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tenacity
 
 from coriolis.config import Settings
+from coriolis.errors import WorkerUnreachable
 from coriolis.model.enums import Firmware, OsType
 from coriolis.model.instance import Disk, Instance, Nic
 from coriolis.model.worker import WorkerVm
@@ -34,6 +36,13 @@ def op() -> MemoryOperation:
     return MemoryOperation(Settings())
 
 
+# As a step does: cloud-init may restart a stock image's sshd just after it answered for the first time.
+@tenacity.retry(
+    retry=tenacity.retry_if_exception_type(WorkerUnreachable),
+    stop=tenacity.stop_after_attempt(5),
+    wait=tenacity.wait_fixed(3),
+    reraise=True,
+)
 def sizes_by_serial(worker: WorkerVm) -> dict[str, int]:
     """Bytes of each disk that the guest shows, by the first 20 characters of its serial."""
     script = (
