@@ -173,7 +173,13 @@ class Registration:
             name=cloud.network, project_id=project.id
         )
         subnet = network.find_subnet(cloud.network) or network.create_subnet(
-            name=cloud.network, project_id=project.id, network_id=own.id, ip_version=4, cidr=cloud.cidr
+            name=cloud.network,
+            project_id=project.id,
+            network_id=own.id,
+            ip_version=4,
+            cidr=cloud.cidr,
+            # the rest is for who asks for an address: in both clouds nobody else has it
+            allocation_pools=[{"start": cloud.first, "end": cloud.last}],
         )
         if not network.find_router(cloud.name):
             gateway = {"network_id": public.id}
