@@ -1,7 +1,7 @@
-"""OpenStack as a source, through openstacksdk, on the embedded cloud."""
+"""OpenStack as a source, through openstacksdk, on the embedded cloud: what `test_openstack_contract` does not ask of
+every cloud."""
 
 import copy
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -70,12 +70,6 @@ def test_listing_is_paged_and_filtered(openstack: OpenStackLab, server: Any) -> 
     assert not source.list_instances({}, name="nothing")
 
 
-def test_an_unknown_instance(openstack: OpenStackLab) -> None:
-    for name in ("nobody", "00000000-1111-2222-3333-444444444444"):
-        with pytest.raises(errors.InstanceNotFound, match=name):
-            openstack.source().get_instance({}, name)
-
-
 def test_an_ambiguous_name(openstack: OpenStackLab) -> None:
     twins = [openstack.boot("twin", volumes=1) for _ in range(2)]
     with pytest.raises(errors.InstanceAmbiguous, match="2 instances"):
@@ -95,38 +89,6 @@ def test_options_are_offered(openstack: OpenStackLab) -> None:
     assert [o.name for o in only] == ["export_network"]
 
 
-@pytest.mark.parametrize(
-    ("change", "text"),
-    [
-        ({"export_image": "nothing"}, "no image 'nothing'"),
-        ({"export_flavor_name": "huge"}, "no flavor 'huge'"),
-        ({"export_network": "x"}, "no network 'x'"),
-        ({"export_fip_pool_name": "private"}, "not external"),
-        ({"export_image": None}, "export_image is needed"),
-        ({"export_interim_volume_type": "gold"}, "no volume type 'gold'"),
-    ],
-)
-def test_bad_options_are_named_before_anything_is_created(
-    openstack: OpenStackLab, server: Any, change: dict[str, Any], text: str
-) -> None:
-    before = openstack.things()
-    source = openstack.source()
-    instance = source.get_instance({}, "web")
-    with pytest.raises(errors.InvalidInput, match=text):
-        source.validate_source(options(openstack, **change), instance)
-    assert openstack.things() == before
-
-
-def test_quota_is_checked_before_anything_is_created(openstack: OpenStackLab, server: Any) -> None:
-    source = openstack.source()
-    instance = source.get_instance({}, "web")
-    source.validate_source(openstack.env, instance)
-    openstack.front.set_quota(openstack.project, snapshots=1)
-    with pytest.raises(errors.QuotaExceeded, match="2 snapshots needed"):
-        source.validate_source(openstack.env, instance)
-    openstack.front.set_quota(openstack.project, snapshots=10)
-
-
 def test_a_local_disk_is_refused_by_name(openstack: OpenStackLab) -> None:
     sdk = openstack.sdk()
     made = sdk.compute.create_server(
@@ -142,14 +104,6 @@ def test_a_local_disk_is_refused_by_name(openstack: OpenStackLab) -> None:
     with pytest.raises(errors.NotSupported, match=f"ephemeral-{made.id}-root"):
         source.validate_source(openstack.env, instance)
     sdk.compute.delete_server(made.id)
-
-
-def test_a_volume_that_is_gone_is_named(openstack: OpenStackLab, server: Any) -> None:
-    source = openstack.source()
-    instance = source.get_instance({}, "web")
-    lost = replace(instance.disks[1], id="00000000-1111-2222-3333-444444444444")
-    with pytest.raises(errors.InvalidInput, match=lost.id):
-        source.validate_source(openstack.env, replace(instance, disks=(instance.disks[0], lost)))
 
 
 @pytest.mark.parametrize(
@@ -200,19 +154,16 @@ def test_export_resources_come_and_go(
         ResourceKind.FLOATING_IP,
     ],
 )
-@pytest.mark.parametrize("again", [False, True], ids=["revert", "resume"])
-def test_a_crash_after_any_create_call_leaves_nothing(
-    openstack: OpenStackLab, server: Any, op: MemoryOperation, kind: ResourceKind, again: bool
+def test_an_export_goes_on_after_a_crash_behind_any_create_call(
+    openstack: OpenStackLab, server: Any, op: MemoryOperation, kind: ResourceKind
 ) -> None:
     before = openstack.things()
     instance = openstack.source().get_instance({}, "web")
     op.ledger.crash_after = kind
     with pytest.raises(Crash):
         openstack.source().deploy_source_resources(op, openstack.env, instance, {})
-    assert openstack.things() != before
-    if again:
-        resources = openstack.source().deploy_source_resources(op, openstack.env, instance, {})
-        assert len(resources.worker.disks) == 2
+    resources = openstack.source().deploy_source_resources(op, openstack.env, instance, {})
+    assert len(resources.worker.disks) == 2
     openstack.source().delete_source_resources(op, openstack.env, instance, {})
     assert openstack.things() == before
     assert not op.ledger.owed()
