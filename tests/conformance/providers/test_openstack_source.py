@@ -104,6 +104,7 @@ def test_a_local_disk_is_refused_by_name(openstack: OpenStackLab) -> None:
     with pytest.raises(errors.NotSupported, match=f"ephemeral-{made.id}-root"):
         source.validate_source(openstack.env, instance)
     sdk.compute.delete_server(made.id)
+    sdk.compute.wait_for_delete(made, interval=0.05, wait=10)
 
 
 @pytest.mark.parametrize(
