@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ovirtsdk4 import types
@@ -46,6 +47,13 @@ class Nics:
                     f"MAC address {nic.mac_address} is in use on the destination: {nic.name} gets a new one.",
                 )
                 self._add(vm_id, nic, None)
+
+    def remove(self, vm_id: str, name: str) -> None:
+        """Of a VM that is down."""
+        for nic in self.of(vm_id):
+            if nic.name == name:
+                service = self._service(vm_id).nic_service(nic.id)
+                self._client.optional(f"remove {name}", partial(service.remove, query=self._client.query))
 
     def _add(self, vm_id: str, planned: PlannedNic, mac_address: str | None) -> None:
         nic = types.Nic(
