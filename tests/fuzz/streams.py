@@ -22,6 +22,7 @@ with atheris.instrument_imports():
     from coriolis.agent import frames
     from coriolis.agent.block import BlockDisk
     from coriolis.agent.compression import Buffer, Decompressor
+    from coriolis.agent.digests import Method
     from coriolis.agent.frames import DIGEST_BYTES, Geometry, Header, ProtocolError
     from coriolis.agent.pipes import FrameStream, StreamClosedError
     from coriolis.agent.writer import VerificationError, Writer
@@ -50,7 +51,8 @@ def writer(data: bytes) -> None:
     os.pwrite(_DISK, bytes(GEOMETRY.size) + GUARD, 0)
     stream, incoming = _stream(_data_frame(b"x" * LEAF) + data)
     try:
-        Writer(stream, GEOMETRY, "sha256", BlockDisk(f"/proc/self/fd/{_DISK}", writing=True), threads=1).run()
+        disk = BlockDisk(f"/proc/self/fd/{_DISK}", writing=True)
+        Writer(stream, Method(GEOMETRY, "sha256"), disk, threads=1).run()
     except (ProtocolError, StreamClosedError, VerificationError):
         pass
     finally:

@@ -3,10 +3,11 @@
 import threading
 from typing import Optional
 
-from coriolis.agent import digests, frames
+from coriolis.agent import frames
 from coriolis.agent.compression import Buffer, Decompressor
+from coriolis.agent.digests import Method
 from coriolis.agent.disk import Disk, Handle
-from coriolis.agent.frames import DIGEST_BYTES, Geometry, Header, ProtocolError
+from coriolis.agent.frames import DIGEST_BYTES, Header, ProtocolError
 from coriolis.agent.pipes import FrameStream, StreamClosedError
 from coriolis.agent.scan import Crew
 
@@ -28,8 +29,7 @@ class Writer:
     def __init__(
         self,
         stream: FrameStream,
-        geometry: Geometry,
-        algorithm: str,
+        method: Method,
         disk: Disk,
         *,
         threads: int,
@@ -38,8 +38,8 @@ class Writer:
         """Answers go to `stream`; frames come from `connection` if there is one, else from `stream` too."""
         self._stream = stream
         self._frames = connection or stream
-        self._geometry = geometry
-        self._hash = digests.hasher(algorithm)
+        self._geometry = method.geometry
+        self._hash = method.hasher()
         self._disk = disk
         self._crew = Crew(threads)
         self._receiving = threading.Lock()

@@ -46,7 +46,7 @@ def test_hasher(python: str, disk: Path) -> None:
     agent = LocalAgent(python)
     answer = agent.hello("hasher", disk, SIZE)
     assert answer["path"] == str(disk)
-    assert set(answer["rates"]) == {"sha256", "blake2b"}
+    assert set(answer["rates"]) - {"gmac"} == {"sha256", "blake2b"}
     agent.begin()
     leaves = agent.stream.receive_leaves()
     summary = agent.stream.receive_json(frames.EOF)
