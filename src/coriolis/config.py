@@ -335,6 +335,12 @@ class OpenStackSection(Section):
         gt=0,
         description="Seconds that Cinder may take for one backup: it reads the whole volume for it.",
     )
+    image_timeout: float = Field(
+        86400.0,
+        gt=0,
+        description="Seconds that Nova may take to make an image of a local root disk, and Cinder to make a volume of "
+        "it: both copy the whole disk.",
+    )
     full_backup_every: int = Field(
         14,
         ge=1,

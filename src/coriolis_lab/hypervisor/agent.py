@@ -13,6 +13,8 @@ from typing import Any
 
 from coriolis_lab.hypervisor.api import GuestNic, HypervisorError
 
+_FREEZE_SECONDS = 120.0  # the guest writes out all that it holds first
+
 
 class AgentSilentError(HypervisorError):
     """No agent answered in time: not installed, not started yet, or busy."""
@@ -123,6 +125,14 @@ class GuestAgent:
             )
             for nic in answer
         ]
+
+    def freeze_file_systems(self) -> int:
+        """How many: until they are thawed, whatever writes to them waits, and the agent refuses most other commands."""
+        return int(self.call("guest-fsfreeze-freeze", timeout=_FREEZE_SECONDS))
+
+    def thaw_file_systems(self) -> int:
+        """How many; none were frozen: 0."""
+        return int(self.call("guest-fsfreeze-thaw", timeout=_FREEZE_SECONDS))
 
     def _synchronise(self) -> None:
         """0xff makes the agent drop half a command of an earlier client, for which it may answer an error

@@ -223,6 +223,12 @@ class Hypervisor(Protocol):
     def guest_interfaces(self, vm_id: str) -> Sequence[GuestNic] | None:
         """What the guest agent answers; None when no agent answers within a second or two."""
 
+    def freeze_guest(self, vm_id: str) -> None:
+        """The guest's agent writes out and holds its file systems until `thaw_guest`. Raises where none answers."""
+
+    def thaw_guest(self, vm_id: str) -> None:
+        """Does nothing for a VM that is off meanwhile."""
+
     # loopback addresses: 127.x.y.z, unique on the host while held
     def allocate_address(self) -> str: ...
 

@@ -332,6 +332,16 @@ class LocalHypervisor:
     def guest_interfaces(self, vm_id: str) -> Sequence[GuestNic] | None:
         return self._vm(vm_id).interfaces()
 
+    def freeze_guest(self, vm_id: str) -> None:
+        machine = self._vm(vm_id)
+        with machine.lock:
+            machine.freeze_guest()
+
+    def thaw_guest(self, vm_id: str) -> None:
+        machine = self._vm(vm_id)
+        with machine.lock:
+            machine.thaw_guest()
+
     def list_vms(self) -> list[VmSummary]:
         with self._vms_lock:
             machines = list(self._vms.values())

@@ -274,6 +274,23 @@ class VirtualMachine:
             LOG.debug("VM %s: %s", self.spec.name, error)
             return None
 
+    def freeze_guest(self) -> None:
+        """Raises AgentSilentError where no agent answers; the file systems are then as they were."""
+        self._require_running()
+        if not self.spec.guest_agent_channel:
+            raise HypervisorError(f"VM {self.spec.name} has no channel for a guest agent")
+        with GuestAgent(self.paths.agent, _AGENT_SECONDS) as agent:
+            try:
+                agent.freeze_file_systems()
+            except HypervisorError:
+                agent.thaw_file_systems()  # some may be frozen
+                raise
+
+    def thaw_guest(self) -> None:
+        if self.is_running:
+            with GuestAgent(self.paths.agent, _AGENT_SECONDS) as agent:
+                agent.thaw_file_systems()
+
     def write_config_drive(self) -> bool:
         """Whether there is one."""
         if self.spec.config_drive is None:

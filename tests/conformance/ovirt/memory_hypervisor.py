@@ -169,6 +169,13 @@ class MemoryHypervisor:
     def console_log(self, vm_id: str) -> str:
         return ""
 
+    def freeze_guest(self, vm_id: str) -> None:
+        if not self.agents:
+            raise HypervisorError("the guest agent does not answer")
+
+    def thaw_guest(self, vm_id: str) -> None:
+        pass
+
     def guest_interfaces(self, vm_id: str) -> Sequence[GuestNic] | None:
         vm = self.vms.get(vm_id)
         if not self.agents or vm is None or vm.state != VmState.RUNNING:

@@ -89,24 +89,6 @@ def test_options_are_offered(openstack: OpenStackLab) -> None:
     assert [o.name for o in only] == ["export_network"]
 
 
-def test_a_local_disk_is_refused_by_name(openstack: OpenStackLab) -> None:
-    sdk = openstack.sdk()
-    made = sdk.compute.create_server(
-        name="local",
-        image_id=sdk.image.find_image("worker").id,
-        flavor_id=sdk.compute.find_flavor("small").id,
-        networks=[{"uuid": sdk.network.find_network("private").id}],
-    )
-    sdk.compute.wait_for_server(made, interval=0.05, wait=10)
-    source = openstack.source()
-    instance = source.get_instance({}, "local")
-    assert instance.disks[0].size_bytes == 4 * GIB
-    with pytest.raises(errors.NotSupported, match=f"ephemeral-{made.id}-root"):
-        source.validate_source(openstack.env, instance)
-    sdk.compute.delete_server(made.id)
-    sdk.compute.wait_for_delete(made, interval=0.05, wait=10)
-
-
 @pytest.mark.parametrize(
     "change",
     [

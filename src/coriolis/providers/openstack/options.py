@@ -10,6 +10,7 @@ from coriolis.providers.schema import OptionModel
 
 Mechanism = Literal["coriolis_backups", "swift_backups", "ceph_backups", "ceph_snapshots"]
 DEFAULT_MECHANISM: Mechanism = "coriolis_backups"
+Quiesce = Literal["auto", "required", "off"]
 
 
 class CoriolisBackupsOptions(OptionModel):
@@ -89,6 +90,13 @@ class SourceEnvironment(OptionModel):
         default=SwiftBackupsOptions.model_validate({}),
         title="Swift backups options",
         description="Of exports through Swift.",
+    )
+    guest_quiesce: Quiesce = Field(
+        default="auto",
+        title="Quiesce the guest",
+        description="Whether the guest's file systems are frozen by its QEMU guest agent while its volumes are "
+        "snapshotted together: auto (where the image of the instance has hw_qemu_guest_agent=yes), required (or no "
+        "transfer; the image must have os_require_quiesce=yes too), off.",
     )
     custom_os_type_map: dict[str, OsType] = Field(
         default_factory=dict,

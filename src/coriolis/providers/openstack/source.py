@@ -12,6 +12,7 @@ from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.export.backups import Backups
 from coriolis.providers.openstack.export.ceph_backups import CephBackupsExport
 from coriolis.providers.openstack.export.ceph_snapshots import CephSnapshotsExport
+from coriolis.providers.openstack.export.freeze import Freezer
 from coriolis.providers.openstack.export.leftovers import Leftovers
 from coriolis.providers.openstack.export.mechanism import Export
 from coriolis.providers.openstack.export.points import parsed_points
@@ -21,15 +22,14 @@ from coriolis.providers.openstack.inventory import Inventory
 from coriolis.providers.openstack.listing import Listing
 from coriolis.providers.openstack.offers import source_offers
 from coriolis.providers.openstack.options import SourceEnvironment, source_environment
-from coriolis.providers.openstack.volumes import ExportVolumes
-from coriolis.providers.openstack.workers import Workers
 
 
 class OpenStackSource(SourceCloud):
     def __init__(self, client: OpenStackClient, section: OpenStackSection) -> None:
         self._client = client
         self._backups = Backups(client, section.backup_timeout, section.full_backup_every)
-        self._leftovers = Leftovers(Workers(client), ExportVolumes(client), self._backups)
+        self._image_seconds = section.image_timeout
+        self._leftovers = Leftovers(client, self._backups)
 
     def validate_connection(self) -> None:
         """Logs in and asks each service that an export needs, so that a hole in the catalog shows now."""
@@ -137,17 +137,17 @@ class OpenStackSource(SourceCloud):
             wait_until(op, look, self._client.patience, cloud=self._client.cloud, action=action)
 
     def _export(self, env: SourceEnvironment) -> Export:
-        client = self._client
+        client, freezer = self._client, Freezer(self._client, env.guest_quiesce)
         match env.replica_export_mechanism:
             case "coriolis_backups":
-                return WorkerExport(client, env.coriolis_backups_options)
+                return WorkerExport(client, env.coriolis_backups_options, freezer, self._image_seconds)
             case "swift_backups":
                 container = env.swift_backups_options.volume_backups_container
-                return SwiftBackupsExport(client, self._backups, container=container)
+                return SwiftBackupsExport(client, self._backups, freezer, container=container)
             case "ceph_backups":
-                return CephBackupsExport(client, self._backups)
+                return CephBackupsExport(client, self._backups, env.guest_quiesce)
             case "ceph_snapshots":
-                return CephSnapshotsExport(client)
+                return CephSnapshotsExport(client, freezer)
 
     def _inventory(self, env: Environment) -> Inventory:
         return Inventory(self._client, source_environment(env).custom_os_type_map)

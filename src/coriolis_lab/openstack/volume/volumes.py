@@ -302,6 +302,8 @@ def _from_image(call: Call, volume: Volume, image_id: str) -> None:
     image = call.cloud.images.get(image_id)
     if image is None:
         raise ApiError(400, "Invalid image identifier or unable to access requested image.")
+    if image.status != "active":
+        raise invalid(f"Image {image.id} is not active.")
     if not volume.size:
         raise ApiError(400, MALFORMED)
     if volume.size < size_gib(image):
@@ -313,6 +315,7 @@ def _from_image(call: Call, volume: Volume, image_id: str) -> None:
             f"Volume size {volume.size}GB cannot be smaller than the image minDisk size {image.min_disk}GB."
         )
     volume.bootable = True
+    volume.image_id = image.id
     volume.image_metadata = image_metadata(image)
 
 
@@ -323,7 +326,7 @@ def image_metadata(image: Image) -> dict[str, str]:
         "image_id": image.id,
         "image_name": image.name,
         "container_format": "bare",
-        "disk_format": image.disk_format,
+        "disk_format": str(image.disk_format),
         "min_disk": str(image.min_disk),
         "min_ram": str(image.min_ram),
         "size": str(image.size_bytes),
