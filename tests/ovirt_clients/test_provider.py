@@ -57,6 +57,24 @@ def whole_way(lab: Lab, op: MemoryOperation, mechanism: str, data: bytes) -> str
     return clones[0].volume_id
 
 
+def in_place(lab: Lab, op: MemoryOperation) -> None:
+    """The replicas themselves: rolled back with their bytes, and then a VM's."""
+    cloud = lab.destination
+    replicas: list[ReplicaDisk] = list(again(cloud.deploy_disks, op, ENV, INSTANCE, []))
+    before = [lab.hypervisor.disk_digest(replica.volume_id) for replica in replicas]
+    again(cloud.validate_in_place, ENV, INSTANCE, replicas)
+    again(cloud.secure_disks, op, ENV, INSTANCE, replicas)
+    again(cloud.roll_back_disks, op, ENV, INSTANCE)
+    assert [lab.hypervisor.disk_digest(replica.volume_id) for replica in replicas] == before
+    disks = again(cloud.secure_disks, op, ENV, INSTANCE, replicas)
+    again(cloud.finalize_instance, op, ENV, INSTANCE, disks, None)
+    again(cloud.hand_over_disks, op, ENV, INSTANCE, disks)
+    assert [lab.hypervisor.disk_digest(replica.volume_id) for replica in replicas] == before
+    assert not op.ledger.owed()
+    again(cloud.delete_instance, op, ENV, INSTANCE)
+    again(cloud.delete_disks, op, replicas)
+
+
 def clean(lab: Lab, op: MemoryOperation) -> None:
     """Removes the VM that a way left, as a failed deployment would."""
     again(lab.destination.delete_instance, op, ENV, INSTANCE)
@@ -73,6 +91,7 @@ def test_engines_of_each_age(tmp_path: Path, look: str) -> None:
             op = MemoryOperation(SETTINGS, job=mechanism)
             whole_way(lab, op, mechanism, os.urandom(MIB))
             clean(lab, op)
+        in_place(lab, MemoryOperation(SETTINGS, job="in-place"))
         if look == "4.3":
             made = MemoryOperation(SETTINGS, job="source")
             whole_way(lab, made, "copy", b"x" * MIB)
@@ -110,6 +129,7 @@ def test_an_engine_that_keeps_failing_for_a_moment(tmp_path: Path, mechanism: st
     with real_lab(tmp_path) as lab:
         op = MemoryOperation(SETTINGS, job="storm")
         with weather(lab):
+            in_place(lab, MemoryOperation(SETTINGS, job="in-place"))
             whole_way(lab, op, mechanism, os.urandom(MIB))
         clean(lab, op)
 

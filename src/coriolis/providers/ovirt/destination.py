@@ -6,8 +6,7 @@ from functools import partial
 
 from ovirtsdk4 import types
 
-from coriolis.errors import NotSupported
-from coriolis.model.enums import EventLevel, OsType, ResourceKind
+from coriolis.model.enums import EventLevel, ResourceKind
 from coriolis.model.instance import Disk, Instance, Network, ProviderOption, StorageBackend
 from coriolis.model.morphing import MorphingProfile
 from coriolis.model.replica import ClonedDisk, DeployedInstance, DetectedOs, ReplicaDisk
@@ -26,6 +25,7 @@ from coriolis.providers.ovirt.final_vm import FinalVm
 from coriolis.providers.ovirt.image_targets import ImageTargets
 from coriolis.providers.ovirt.in_place import InPlace
 from coriolis.providers.ovirt.inventory import Inventory
+from coriolis.providers.ovirt.nics import Nics
 from coriolis.providers.ovirt.offers import destination_offers
 from coriolis.providers.ovirt.options import DestinationEnvironment, destination_environment
 from coriolis.providers.ovirt.snapshot_clones import SnapshotClones
@@ -46,6 +46,7 @@ class OvirtDestination(InPlaceDestination):
         self._in_place = InPlace(client)
         self._clones = SnapshotClones(client)
         self._images = ImageTargets(client)
+        self._nics = Nics(client)
 
     # What is there
 
@@ -222,14 +223,19 @@ class OvirtDestination(InPlaceDestination):
         environment = self._environment(env)
         kept = [nic for nic in instance.nics if environment.keeps_mac(nic)]
         macs = tuple(nic.mac_address for nic in kept if nic.mac_address)
+        if macs:  # one that is taken will be replaced
+            taken = self._nics.addresses_in_use()
+            macs = tuple(mac for mac in macs if mac.lower() not in taken)
         # with a NIC whose MAC is not known, only DHCP on all of them reaches every one
         return MorphingProfile(mac_addresses=macs if len(macs) == len(instance.nics) else ())
 
     def deploy_os_morphing_resources(
-        self, op: Operation, env: Environment, instance: Instance, disks: Sequence[ClonedDisk]
+        self,
+        op: Operation,
+        env: Environment,
+        instance: Instance,  # noqa: ARG002 - the worker runs Linux whatever the guest: it verifies the disks too
+        disks: Sequence[ClonedDisk],
     ) -> MorphingResources:
-        if instance.os_type == OsType.WINDOWS:
-            raise NotSupported(message="OSMorphing of Windows on oVirt is not there yet: skip it or wait.")
         environment = self._environment(env)
         with self._client.during(op, MORPHING_ROLE):
             if self._in_place.under_way(op):

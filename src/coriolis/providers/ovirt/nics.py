@@ -30,6 +30,13 @@ class Nics:
         found: Sequence[Any] = self._client.call(f"list NICs of VM {vm_id}", self._service(vm_id).list)
         return found
 
+    def addresses_in_use(self) -> set[str]:
+        """MAC addresses of all VMs that the user sees, in lower case. One request, however many VMs."""
+        service = self._client.system.vms_service()
+        listed = self._client.call("list the NICs of all VMs", lambda: service.list(follow="nics"))
+        nics = [nic for vm in listed for nic in vm.nics or ()]
+        return {nic.mac.address.lower() for nic in nics if nic.mac is not None and nic.mac.address}
+
     def add(self, op: Operation, vm_id: str, planned: Sequence[PlannedNic]) -> None:
         """Those that are not there yet, by name. A MAC address that is taken here is replaced, with a warning: what
         hangs on it (a DHCP reservation, a licence) is for a person to settle."""
