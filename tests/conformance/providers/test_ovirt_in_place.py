@@ -88,8 +88,13 @@ def test_the_replica_disks_become_the_vms(web: Deployment) -> None:
     assert [d.serial for d in worker.disks] == [d.volume_id for d in disks]
     assert len(disks_of(web.lab, "web")) == 3  # and the worker's own
     assert web.vm().get().bios.type != types.BiosType.Q35_OVMF  # but what its system was made for
+    (booted,) = web.lab.hypervisor.started
+    assert (
+        len(booted.disks) == 1
+    )  # the guest's come later: their file systems may have the UUIDs of the worker's
     deployed = web.finalize(disks)
     assert deployed.powered_on
+    assert {d.disk_id for d in web.lab.hypervisor.started[-1].disks} == {d.volume_id for d in disks}
     assert deployed.addresses
     assert web.snapshots() == ["coriolis-later-safe-point"]
     for _ in range(2):

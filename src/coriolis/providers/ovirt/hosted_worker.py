@@ -44,10 +44,18 @@ class HostedWorker:
         disk_id = self._take_disk(op, carrier)
         self._workers.delete(op, _CARRIER, ())
         self._vms.update(vm_id, hardware)
+        for _, disk, _ in disks:
+            # plugged once the worker is up: a guest made of the same image has file systems of the same UUIDs, and the
+            # worker could boot into the guest's
+            self._vms.plug(op, vm_id, disk, active=False)
         self._vms.attach(op, vm_id, disk_id, types.DiskInterface.VIRTIO_SCSI, bootable=True)
         self._workers.add_nic(op, vm_id, plan, _NIC)
         name = op.name(MORPHING_ROLE)
         login = self._workers.boot(op, vm_id, name, plan)
+        for number, (_, disk, _) in enumerate(disks):
+            op.progress("Attaching disks to the worker VM", number, len(disks))
+            self._vms.plug(op, vm_id, disk)
+        op.progress("Attaching disks to the worker VM", len(disks), len(disks))
         # the engine gives every disk its id as the drive's serial
         attached = tuple(
             WorkerDisk(disk_id=source, serial=disk, size_bytes=size) for source, disk, size in disks
@@ -55,13 +63,17 @@ class HostedWorker:
         return WorkerVm(vm_id, name, login, attached)
 
     def delete(self, op: Operation, vm_id: str | None) -> None:
-        """The VM (None: it is gone) is down and without the worker's disk and NIC, which are no more."""
+        """The VM (None: it is gone) is down, with all of its own disks plugged and without the worker's disk and NIC,
+        which are no more."""
         if vm_id is not None:
             self._vms.stop(op, vm_id)
             self._nics.remove(vm_id, _NIC)
             row = op.ledger.find(ResourceKind.DISK, op.name(_DISK))
             if row is not None and row.cloud_id:
                 self._vms.detach(op, vm_id, row.cloud_id)
+            for attachment in self._vms.attachments(vm_id):
+                if not attachment.active:
+                    self._vms.plug(op, vm_id, attachment.disk.id)
         self._workers.delete(op, _CARRIER, ())
         self._disks.remove_named(op, op.name(_DISK))
 

@@ -101,6 +101,19 @@ class Vms:
         action = f"attach disk {disk_id} to VM {vm_id}"
         wait_until(op, active, self._client.patience, cloud=self._client.cloud, action=action)
 
+    def plug(self, op: Operation, vm_id: str, disk_id: str, *, active: bool = True) -> None:
+        """An attached disk becomes one that the guest has, or not; of a VM that is down, one that it will have."""
+        service = self.service(vm_id).disk_attachments_service().attachment_service(disk_id)
+        change = types.DiskAttachment(active=active)
+        action = f"{'plug' if active else 'unplug'} disk {disk_id} of VM {vm_id}"
+        self._client.call(action, lambda: service.update(change, query=self._client.query))
+
+        def done() -> bool | None:
+            found = self._attachment(vm_id, disk_id)
+            return True if found is not None and bool(found.active) is active else None
+
+        wait_until(op, done, self._client.patience, cloud=self._client.cloud, action=action)
+
     def make_bootable(self, vm_id: str, disk_id: str) -> None:
         """Of a VM that is down, and boots from no other."""
         service = self.service(vm_id).disk_attachments_service().attachment_service(disk_id)
