@@ -2,12 +2,14 @@
 
 from coriolis_lab.ovirt.machine_settings import HIDDEN_PASSWORD, Initialization, MachineSettings
 from coriolis_lab.ovirt.markup import Element, leaf, leaves, struct
+from coriolis_lab.ovirt.resources import icons
 
 
 def machine_fields(
     settings: MachineSettings, initialization: Initialization | None = None
 ) -> tuple[Element | None, ...]:
     """The alphabetical part, without the creation time (see `machine_head`)."""
+    large_icon, small_icon = icons.references()
     return (
         leaf("delete_protected", settings.delete_protected),
         struct(
@@ -27,6 +29,7 @@ def machine_fields(
         ),
         render_initialization(initialization) if initialization else None,
         struct("io", leaf("threads", 1)),
+        large_icon,
         leaf("memory", settings.memory),
         struct(
             "memory_policy",
@@ -50,6 +53,7 @@ def machine_fields(
         ),
         struct("placement_policy", leaf("affinity", "migratable")),
         struct("sso", struct("methods", struct("method", attributes=(("id", "guest_agent"),)))),
+        small_icon,
         leaf("start_paused", False),
         leaf("stateless", False),
         leaf("storage_error_resume_behaviour", "auto_resume"),

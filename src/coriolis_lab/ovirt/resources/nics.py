@@ -185,10 +185,7 @@ def remove(call: Call) -> Reply:
         vm, nic = _nic(call)
         _check_changeable(vm, nic.plugged, "remove")
         vm.nics.pop(nic.id)
-        job = call.engine.journal.open_job(
-            f"Removing Interface {nic.name} from VM {vm.name}", call.correlation_id
-        )
-        call.engine.journal.close_job(job, "finished")
+        job = call.done(f"Removing Interface {nic.name} from VM {vm.name}")
         _tell(call, NIC_REMOVED, vm, f"Interface {nic.name} was removed from VM {vm.name}.")
         return removed(call, job)
 
@@ -208,11 +205,7 @@ def _set_plugged(call: Call, *, plugged: bool) -> Reply:
             _check_changeable(vm, True, "add" if plugged else "edit")
             nic.plugged = plugged
         verb = "Activating" if plugged else "Deactivating"
-        job = call.engine.journal.open_job(
-            f"{verb} Interface {nic.name} of VM {vm.name}", call.correlation_id
-        )
-        call.engine.journal.close_job(job, "finished")
-        return completed(job)
+        return completed(call.done(f"{verb} Interface {nic.name} of VM {vm.name}"))
 
 
 def _tell(call: Call, kind: EventKind, vm: Vm, text: str) -> None:
@@ -228,5 +221,4 @@ ROUTES = [
     action("vms/{vm}/nics/{nic}/activate", activate),
     action("vms/{vm}/nics/{nic}/deactivate", deactivate),
     get("vms/{vm}/nics/{nic}/networkfilterparameters", empty_list("network_filter_parameters")),
-    get("vms/{vm}/nics/{nic}/statistics", empty_list("statistics")),
 ]

@@ -10,7 +10,6 @@ from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.names import check_vm_name
 from coriolis_lab.ovirt.records import Vm, VmPool, VmStatus
 from coriolis_lab.ovirt.refusals import conflict, gone, incomplete
-from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.resources.vm_creation import template_disk
 from coriolis_lab.ovirt.resources.vms import check_name_free
@@ -177,9 +176,7 @@ def remove(call: Call) -> Reply:
         for vm in vms:
             remove_vm(engine, vm, call.correlation_id, detach_only=False)
         engine.pools.pop(pool.id)
-        job = engine.journal.open_job(f"Removing VM-Pool {pool.name}", call.correlation_id)
-        engine.journal.close_job(job, "finished")
-        return removed(call, job)
+        return removed(call, call.done(f"Removing VM-Pool {pool.name}"))
 
 
 def allocate(call: Call) -> Reply:
@@ -211,6 +208,5 @@ ROUTES = [
     get("vmpools/{pool}", show),
     put("vmpools/{pool}", update),
     delete("vmpools/{pool}", remove),
-    get("vmpools/{pool}/permissions", permissions),
     action("vmpools/{pool}/allocatevm", allocate),
 ]

@@ -82,9 +82,7 @@ def remove(call: Call) -> Reply:
         if tag.id == ROOT_TAG_ID:
             raise conflict("Cannot remove Tag. The root tag cannot be removed.")
         call.engine.tags.pop(tag.id)
-        job = call.engine.journal.open_job(f"Removing Tag {tag.name}", call.correlation_id)
-        call.engine.journal.close_job(job, "finished")
-        return removed(call, job)
+        return removed(call, call.done(f"Removing Tag {tag.name}"))
 
 
 def _owner_id(call: Call) -> str:
@@ -129,9 +127,7 @@ def take_off(call: Call) -> Reply:
         if owner not in tag.owners:
             raise gone()
         tag.owners.discard(owner)
-        job = call.engine.journal.open_job(f"Detaching Tag {tag.name}", call.correlation_id)
-        call.engine.journal.close_job(job, "finished")
-        return completed(job)
+        return completed(call.done(f"Detaching Tag {tag.name}"))
 
 
 ROUTES = [

@@ -10,7 +10,6 @@ from coriolis_lab.ovirt.names import check_vm_name
 from coriolis_lab.ovirt.records import BLANK_TEMPLATE_ID, Template, VmStatus
 from coriolis_lab.ovirt.refusals import conflict, gone, incomplete
 from coriolis_lab.ovirt.resources import attachments, nics
-from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.resources.machines import machine_fields, machine_head
 from coriolis_lab.ovirt.search import Keys
@@ -158,7 +157,6 @@ ROUTES = [
     get("templates/{template}/diskattachments", list_attachments),
     get("templates/{template}/diskattachments/{attachment}", show_attachment),
     get("templates/{template}/nics", list_nics),
-    get("templates/{template}/permissions", permissions),
     get("templates/{template}/cdroms", empty_list("cdroms")),
     get("templates/{template}/graphicsconsoles", empty_list("graphics_consoles")),
     get("templates/{template}/watchdogs", empty_list("watchdogs")),

@@ -36,6 +36,11 @@ def start(call: Call) -> Reply:
 
 
 def _check_startable(engine: Engine, vm: Vm) -> None:
+    if not any(host.cluster_id == vm.cluster_id and host.status == "up" for host in engine.hosts.values()):
+        raise conflict(
+            "Cannot run VM. There is no host that satisfies current scheduling constraints. See below for details:",
+            "There are no hosts to use. Check that the cluster contains at least one host in Up state.",
+        )
     if vm.status == VmStatus.IMAGE_LOCKED:
         raise conflict("Cannot run VM because the VM is in Image Locked status.")
     if vm.is_running:
@@ -56,6 +61,11 @@ def _check_startable(engine: Engine, vm: Vm) -> None:
             f"Cannot run VM. The following attached disks are in ILLEGAL status: {names} - "
             "please remove them and try again."
         )
+    if any(engine.storage_domains[disk.storage_domain_id].status != "active" for disk in disks):
+        raise conflict(
+            "Cannot run VM. The relevant Storage Domain is inaccessible.\n"
+            "-Please handle Storage Domain issues and retry the operation."
+        )
     if not disks and vm.settings.boot_devices == ("hd",):
         raise conflict("Cannot run VM without at least one bootable disk.")
 
@@ -65,7 +75,7 @@ def stop(call: Call) -> Reply:
         vm = call.engine.vm(call.ids["vm"])
         if not vm.is_running:
             raise conflict("Cannot stop VM. VM is not running.")
-        job = _immediate(call, f"Stopping VM {vm.name}")
+        job = call.done(f"Stopping VM {vm.name}")
         running.stop(call.engine, vm, force=True)
         _tell(call.engine, VM_STOPPED, f"VM {vm.name} powered off.", job, vm)
         return completed(job)
@@ -79,7 +89,7 @@ def shutdown(call: Call) -> Reply:
             raise conflict("Cannot shutdown VM. VM is not running.")
         if vm.status == VmStatus.WAIT_FOR_LAUNCH:
             raise conflict("Cannot shutdown VM. VM is in Wait For Launch status.")
-        job = _immediate(call, f"Shutting down VM {vm.name}")
+        job = call.done(f"Shutting down VM {vm.name}")
         running.stop(call.engine, vm, force=False)
         _tell(call.engine, VM_SHUTDOWN_ASKED, f"VM shutdown initiated on VM {vm.name}.", job, vm)
         return completed(job)
@@ -92,7 +102,7 @@ def reboot(call: Call) -> Reply:
         vm = engine.vm(call.ids["vm"])
         if vm.status not in (VmStatus.UP, VmStatus.POWERING_UP):
             raise conflict("Cannot reboot VM. VM is not running.")
-        job = _immediate(call, f"Rebooting VM {vm.name}")
+        job = call.done(f"Rebooting VM {vm.name}")
         vm.status = VmStatus.REBOOTING
         if vm.run is not None:
             vm.run.reported = ()
@@ -112,13 +122,7 @@ def detach(call: Call) -> Reply:
         if vm.is_running:
             raise conflict("Cannot detach VM from VM Pool. VM is running.")
         vm.pool_id = None
-        return completed(_immediate(call, f"Detaching VM {vm.name} from its pool"))
-
-
-def _immediate(call: Call, description: str) -> Job:
-    job = call.engine.journal.open_job(description, call.correlation_id)
-    call.engine.journal.close_job(job, "finished")
-    return job
+        return completed(call.done(f"Detaching VM {vm.name} from its pool"))
 
 
 def _tell(engine: Engine, kind: EventKind, text: str, job: Job, vm: Vm) -> None:

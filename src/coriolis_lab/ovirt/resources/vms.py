@@ -10,7 +10,6 @@ from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.names import check_vm_name
 from coriolis_lab.ovirt.records import Vm, VmStatus
 from coriolis_lab.ovirt.refusals import conflict
-from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.resources.machines import machine_fields, machine_head
 from coriolis_lab.ovirt.running import host_name
@@ -18,18 +17,30 @@ from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.vm_work import check_detach_only, check_removable, remove_vm
 from coriolis_lab.ovirt.web import Call, Reply, delete, empty_list, found, get, put, removed
 
+# in the order of the engine
 ACTIONS = (
     "detach",
+    "export",
+    "commitsnapshot",
+    "clone",
+    "reordermacaddresses",
+    "logon",
+    "maintenance",
+    "previewsnapshot",
+    "ticket",
+    "thawfilesystems",
+    "undosnapshot",
+    "freezefilesystems",
+    "cancelmigration",
+    "reboot",
+    "migrate",
     "shutdown",
     "start",
     "stop",
-    "reset",
-    "reboot",
-    "clone",
-    "previewsnapshot",
-    "commitsnapshot",
-    "undosnapshot",
+    "suspend",
 )
+LATER_ACTIONS = ("reset", "autopincpuandnumanodes")
+LATER_MINOR = 4  # engines from 4.4 on have these
 LINKS = (
     "graphicsconsoles",
     "cdroms",
@@ -42,6 +53,7 @@ LINKS = (
     "sessions",
     "nics",
     "numanodes",
+    "katelloerrata",
     "permissions",
     "affinitylabels",
     "tags",
@@ -50,13 +62,11 @@ LINKS = (
     "checkpoints",
 )
 EMPTY_LISTS = {
-    "watchdogs": "watchdogs",
     "applications": "applications",
     "hostdevices": "host_devices",
     "sessions": "sessions",
     "numanodes": "vm_numa_nodes",
-    "affinitylabels": "affinity_labels",
-    "statistics": "statistics",
+    "katelloerrata": "katello_errata",
 }
 
 
@@ -76,6 +86,7 @@ def render(engine: Engine, vm: Vm, *, next_run: bool = False) -> Element:
         *machine_fields(settings, vm.initialization),
         reference("cluster", "clusters", vm.cluster_id),
         reference("cpu_profile", "cpuprofiles", vm.cluster_id),
+        struct("quota", attributes=(("id", engine.clusters[vm.cluster_id].data_center_id),)),
         leaf("next_run_configuration_exists", vm.next_run is not None),
         leaf("run_once", vm.run.run_once if vm.run else None),
         leaf("start_time", vm.start_time if vm.is_running else None),
@@ -87,7 +98,7 @@ def render(engine: Engine, vm: Vm, *, next_run: bool = False) -> Element:
         reference("original_template", "templates", vm.original_template_id),
         reference("template", "templates", vm.template_id),
         reference("vm_pool", "vmpools", vm.pool_id) if vm.pool_id else None,
-        actions=ACTIONS,
+        actions=(*ACTIONS, *(LATER_ACTIONS if engine.look.minor >= LATER_MINOR else ())),
         name=vm.name,
         description=settings.description,
         comment=settings.comment,
@@ -218,8 +229,7 @@ def update(call: Call) -> Reply:
             vm.settings = at_once
         else:
             vm.settings = settings
-        job = engine.journal.open_job(f"Editing VM {vm.name}", call.correlation_id)
-        engine.journal.close_job(job, "finished")
+        job = call.done(f"Editing VM {vm.name}")
         text = f"VM {vm.name} configuration was updated."
         engine.journal.tell(VM_UPDATED, text, correlation_id=job.correlation_id, vm_id=vm.id)
         return found(render(engine, vm))
@@ -242,6 +252,5 @@ ROUTES = [
     get("vms/{vm}", show),
     put("vms/{vm}", update),
     delete("vms/{vm}", remove),
-    get("vms/{vm}/permissions", permissions),
     *(get(f"vms/{{vm}}/{rel}", empty_list(tag)) for rel, tag in EMPTY_LISTS.items()),
 ]
