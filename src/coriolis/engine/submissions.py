@@ -246,6 +246,7 @@ def _deployment_job(
         refuse_unsynced(instance_name, replicas)
     if not skip:
         refuse_unmorphable(instance)
+    kept = any(replica.source_point is not None for replica in replicas)
     what = deployment_flow.InstanceDeployment(
         transfer_id=transfer.id,
         instance_name=instance_name,
@@ -256,6 +257,7 @@ def _deployment_job(
         skip_os_morphing=skip,
         force=force,
         in_place=in_place,
+        source=(transfer.origin_endpoint_id, transfer.source_environment) if in_place and kept else None,
     )
     steps = deployment_flow.steps(what)
     flow = (deployment_flow.NAME, deployment_flow.VERSION, steps)

@@ -8,6 +8,7 @@ from coriolis.engine.plan import FlowStep
 from coriolis.model.instance import Instance
 from coriolis.steps.clone_transfer_disks import CloneTransferDisks
 from coriolis.steps.delete_os_morphing_resources import DeleteOsMorphingResources
+from coriolis.steps.delete_source_points import DeleteSourcePoints
 from coriolis.steps.deploy_os_morphing_resources import DeployOsMorphingResources
 from coriolis.steps.finalize_in_place import FinalizeInPlace
 from coriolis.steps.finalize_instance import FinalizeInstance
@@ -42,6 +43,8 @@ class InstanceDeployment:
     force: bool = False
     in_place: bool = False
     """Of the replica disks themselves, without copies of them."""
+    source: tuple[str, Mapping[str, Any]] | None = None
+    """Endpoint id and environment, where the source keeps something for the next run of replicas that will be gone."""
 
 
 def steps(what: InstanceDeployment) -> list[FlowStep]:
@@ -80,5 +83,10 @@ def _final_vm(what: InstanceDeployment, after: tuple[str, ...]) -> list[FlowStep
     if not what.in_place:
         return [FlowStep(FINAL_STEP, FinalizeInstance(*cloud, what.instance_name), after)]
     finalize = FinalizeInPlace(*cloud, what.instance_name, what.transfer_id)
-    hand_over = HandOverDisks(*cloud, what.transfer_id, what.instance_name)
-    return [FlowStep(FINAL_STEP, finalize, after), FlowStep("hand_over_disks", hand_over, (FINAL_STEP,))]
+    flow = [FlowStep(FINAL_STEP, finalize, after)]
+    subject = (what.transfer_id, what.instance_name)
+    if what.source is not None:  # before the replicas are forgotten, which know it
+        points = DeleteSourcePoints(*what.source, *subject)
+        flow.append(FlowStep("delete_source_points", points, (FINAL_STEP,)))
+    hand_over = HandOverDisks(*cloud, *subject)
+    return [*flow, FlowStep("hand_over_disks", hand_over, (flow[-1].name,))]

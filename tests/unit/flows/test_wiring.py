@@ -88,6 +88,14 @@ def test_a_deployment_in_place_opens_the_replicas_once_they_are_verified(tmp_pat
     assert waves == [*begin, {"open_replica_disks"}, *morphing, *end]
 
 
+def test_what_a_source_keeps_for_replicas_goes_before_they_are_forgotten(tmp_path: Path) -> None:
+    what = deployment.InstanceDeployment(
+        "t", "vm", INSTANCE, "d", {}, {}, in_place=True, source=("s", {"a": 1})
+    )
+    waves = order(compiled(tmp_path, deployment.steps(what)))
+    assert waves[-3:] == [{"finalize_instance"}, {"delete_source_points"}, {"hand_over_disks"}]
+
+
 def test_a_verification_asks_no_source(tmp_path: Path) -> None:
     waves = order(compiled(tmp_path, verification.steps("t", "vm", INSTANCE, "d", {})))
     recalled = [{"recall_instance"}, {"recall_replicas"}]
