@@ -36,8 +36,18 @@ class UnknownDigestKeyError(Exception):
     """A list's digests cannot be computed any more: its key was made from one that was rotated out."""
 
 
-def choose_method(geometry: Geometry, source: Rates, destination: Rates, keys: SigningKeys = ()) -> Method:
-    """The keyed one where both ends and this machine have it and it takes much less time."""
+def choose_method(
+    geometry: Geometry,
+    source: Rates,
+    destination: Rates,
+    keys: SigningKeys = (),
+    *,
+    wanted: str | None = None,
+) -> Method:
+    """The one that is `wanted`; else the keyed one where both ends and this machine have it and it takes much less
+    time."""
+    if wanted in ALGORITHMS:
+        return Method(geometry, wanted)
     plain = _choose_plain(source, destination)
     if not keys or not SUPPORTED or any(KEYED not in rates for rates in (source, destination)):
         return Method(geometry, plain)

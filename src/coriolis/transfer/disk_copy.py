@@ -12,12 +12,12 @@ from coriolis.agent.hasher import SAMPLE_LEAVES
 from coriolis.errors import VerificationFailed
 from coriolis.model.progress import DiskProgress, DiskResult
 from coriolis.transfer.agent_process import AgentProcess, Assignment, Check
-from coriolis.transfer.algorithm import choose_method
+from coriolis.transfer.algorithm import Rates, choose_method
 from coriolis.transfer.audit import receive_hashes, verify_sample
 from coriolis.transfer.content import Content, DestinationContent, Ranges
 from coriolis.transfer.exchange import RelayTotals
 from coriolis.transfer.introduction import Introduction
-from coriolis.transfer.job import CopyJob, DiskCopy
+from coriolis.transfer.job import CopyJob, DiskCopy, ImageEnd
 from coriolis.transfer.limits import Limiter
 from coriolis.transfer.manifest import Draft, drafting
 from coriolis.transfer.progress import Meter
@@ -67,7 +67,7 @@ class DiskCopier:
             content = destination.known()
             if content is None:
                 content = self._compared(reader.introduction, destination.scratch_list())
-            method = content.method or choose_method(self._geometry, *rates, self._job.signing_keys)
+            method = content.method or self._chosen(*rates)
             journal = destination.journal(content, method)
             route = stack.enter_context(self._route(reader, writer))
             self._begin(route, (reader, writer), method, content, destination.strays(content))
@@ -103,10 +103,14 @@ class DiskCopier:
         """What the destination holds, by hashing it there. The writer waits meanwhile, for its fence."""
         with self._agent("hasher") as hasher:
             target = hasher.introduce(time.monotonic() + self._job.connect_timeout, self._check)
-            method = choose_method(self._geometry, source.rates, target.rates, self._job.signing_keys)
+            method = self._chosen(source.rates, target.rates)
             hasher.begin(**method.orders)
             receive_hashes(hasher, leaves, self._check, lambda _done: self._meter.update(0, 0))
             return Content("list", leaves, method)
+
+    def _chosen(self, source: Rates, destination: Rates) -> Method:
+        wanted = self._disk.source.disk.digest if isinstance(self._disk.source, ImageEnd) else None
+        return choose_method(self._geometry, source, destination, self._job.signing_keys, wanted=wanted)
 
     def _agent(self, role: str) -> AgentProcess:
         end = self._disk.source if role == "reader" else self._disk.destination

@@ -180,3 +180,45 @@ def test_an_instance_is_shut_down_once_and_started_again(
     source.start_instance(op, {}, instance)
     assert source.get_instance({}, made.id).running
     openstack.sdk().compute.delete_server(made.id)
+
+
+def test_volume_types_of_clones_and_of_the_worker(
+    openstack: OpenStackLab, server: Any, op: MemoryOperation
+) -> None:
+    for name in ("interim", "for-workers"):
+        openstack.front.add_volume_type(name)
+    source = openstack.source()
+    instance = source.get_instance({}, "web")
+    env = options(
+        openstack,
+        export_interim_volume_type="interim",
+        export_worker_boot_from_volume=True,
+        export_worker_volume_type="for-workers",
+        export_worker_volume_size=7,
+    )
+    source.validate_source(env, instance)
+    resources = source.deploy_source_resources(op, env, instance, {})
+    sdk = openstack.sdk()
+    clones = [sdk.block_storage.get_volume(disk.serial) for disk in resources.worker.disks]
+    assert {volume.volume_type for volume in clones} == {"interim"}
+    attached = {v["id"] for v in sdk.compute.get_server(resources.worker.id).attached_volumes}
+    (boot,) = (sdk.block_storage.get_volume(i) for i in attached - {volume.id for volume in clones})
+    assert (boot.volume_type, boot.size) == ("for-workers", 7)
+    source.delete_source_resources(op, env, instance, {})
+    assert not op.ledger.owed()
+
+
+def test_a_distribution_of_ones_own_has_the_os_type_that_one_says(
+    openstack: OpenStackLab, server: Any
+) -> None:
+    image = openstack.sdk().image.find_image("debian")
+    volume = openstack.sdk().block_storage.get_volume(openstack.source().get_instance({}, "web").disks[0].id)
+    assert volume.volume_image_metadata["image_id"] == image.id
+    told = openstack.front.cloud.volumes[volume.id].image_metadata
+    before = dict(told)
+    told.update(os_distro="ourdows", os_type="")
+    env = {"custom_os_type_map": {"ourdows": "windows"}}
+    assert openstack.source().get_instance({}, "web").os_type == OsType.LINUX
+    assert openstack.source().get_instance(env, "web").os_type == OsType.WINDOWS
+    assert openstack.source().list_instances(env, name="web")[0].os_type == OsType.WINDOWS
+    told.update(before)

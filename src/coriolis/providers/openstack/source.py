@@ -28,7 +28,7 @@ class OpenStackSource(SourceCloud):
     def __init__(self, client: OpenStackClient, section: OpenStackSection) -> None:
         self._client = client
         self._backups = Backups(client, section.backup_timeout, section.full_backup_every)
-        self._image_seconds = section.image_timeout
+        self._section = section
         self._leftovers = Leftovers(client, self._backups)
 
     def validate_connection(self) -> None:
@@ -140,12 +140,16 @@ class OpenStackSource(SourceCloud):
         client, freezer = self._client, Freezer(self._client, env.guest_quiesce)
         match env.replica_export_mechanism:
             case "coriolis_backups":
-                return WorkerExport(client, env.coriolis_backups_options, freezer, self._image_seconds)
+                return WorkerExport(
+                    client, env.coriolis_backups_options, freezer, self._section.image_timeout
+                )
             case "swift_backups":
                 container = env.swift_backups_options.volume_backups_container
                 return SwiftBackupsExport(client, self._backups, freezer, container=container)
             case "ceph_backups":
-                return CephBackupsExport(client, self._backups, env.guest_quiesce)
+                wanted = self._section.cinder_ceph_backups_diff_hash_algorithm
+                digest = None if wanted == "auto" else wanted
+                return CephBackupsExport(client, self._backups, env.guest_quiesce, digest)
             case "ceph_snapshots":
                 return CephSnapshotsExport(client, freezer)
 

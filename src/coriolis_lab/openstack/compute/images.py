@@ -73,8 +73,7 @@ def _of_root_disk(cloud: Cloud, server: Server, image: Image, fault: str | None)
     if fault == "stuck":
         return
     try:
-        if not _enter(cloud, server, "image_snapshot"):
-            raise HypervisorError("Instance disappeared during snapshot")
+        _enter(cloud, server, "image_snapshot")
         _enter(cloud, server, "image_pending_upload")
         fail_on_error(fault, "this snapshot")
         cloud.hypervisor.snapshot_disks({server.root_disk or "": image.id})
@@ -86,6 +85,8 @@ def _of_root_disk(cloud: Cloud, server: Server, image: Image, fault: str | None)
         LOG.warning("image %s of server %s: %s", image.id, server.id, error)
         with cloud.lock:
             cloud.images.pop(image.id, None)
+        if image.snapshot_id is not None:
+            cloud.hypervisor.delete_snapshot(image.snapshot_id)
     with cloud.lock:
         if server.task_state != "deleting":
             server.task_state = None
@@ -106,13 +107,12 @@ def _upload(cloud: Cloud, server: Server, image: Image) -> None:
     cloud.hypervisor.delete_snapshot(image.id)  # the user has deleted the image meanwhile
 
 
-def _enter(cloud: Cloud, server: Server, task_state: str) -> bool:
-    """False when the server is to be deleted meanwhile."""
+def _enter(cloud: Cloud, server: Server, task_state: str) -> None:
+    """Raises HypervisorError for a server that is to be deleted meanwhile."""
     with cloud.lock:
         if server.task_state == "deleting":
-            return False
+            raise HypervisorError("Instance disappeared during snapshot")
         server.task_state = task_state
-        return True
 
 
 def _of_volumes(call: Call, server: Server, image: Image) -> None:

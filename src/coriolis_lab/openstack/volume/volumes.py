@@ -229,7 +229,7 @@ def new_volume(
     wanted = None if size is None else positive("size", size)
     volume = Volume(new_id(), name, call.project_id, call.user_id, wanted or 0, find_type(call, volume_type))
     if snapshot_id:
-        _from_snapshot(call, volume, str(snapshot_id))
+        _from_snapshot(call, volume, str(snapshot_id), volume_type)
     elif source_volume_id:
         _from_volume(call, volume, str(source_volume_id), volume_type)
     elif image_id:
@@ -255,7 +255,8 @@ def keep(
         tasks.submit_create(call.cloud, volume, image_id, fault)
 
 
-def _from_snapshot(call: Call, volume: Volume, snapshot_id: str) -> None:
+def _from_snapshot(call: Call, volume: Volume, snapshot_id: str, asked_type: str | None) -> None:
+    """Of another type too: all types are of the one backend that there is."""
     snapshot = call.cloud.snapshots.get(snapshot_id)
     if snapshot is None or not call.sees(snapshot.project_id):
         raise ApiError(404, f"Snapshot {snapshot_id} could not be found.", "SnapshotNotFound")
@@ -275,7 +276,7 @@ def _from_snapshot(call: Call, volume: Volume, snapshot_id: str) -> None:
     origin = call.cloud.volumes.get(snapshot.volume_id)
     if origin:
         volume.bootable, volume.image_metadata = origin.bootable, dict(origin.image_metadata)
-        volume.volume_type = origin.volume_type
+        volume.volume_type = volume.volume_type if asked_type else origin.volume_type
 
 
 def _from_volume(call: Call, volume: Volume, source_id: str, asked_type: str | None) -> None:

@@ -27,8 +27,12 @@ MECHANISM = "ceph_backups"
 class CephBackupsExport:
     """Of the volumes themselves, not of snapshots: only so Cinder's driver makes differential backups."""
 
-    def __init__(self, client: OpenStackClient, backups: Backups, quiesce: Quiesce) -> None:
+    def __init__(
+        self, client: OpenStackClient, backups: Backups, quiesce: Quiesce, digest: str | None
+    ) -> None:
+        """`digest`: see `ImageDisk`."""
         self._client = client
+        self._digest = digest
         self._quiesce = quiesce
         self._backups = backups
         self._ceph = CephAccess(client)
@@ -79,6 +83,7 @@ class CephBackupsExport:
             point=str(point),
             base=None if base is None else str(base),
             base_place="" if base is None else base.place,
+            digest=self._digest,
         )
 
     def _place(self, volume_id: str, backup_id: str) -> str:
