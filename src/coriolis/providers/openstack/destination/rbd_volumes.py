@@ -45,13 +45,7 @@ class RbdVolumes:
                 disk_id=replica.disk_id,
                 size_bytes=replica.size_bytes,
                 kind="rbd",
-                parameters=asdict(
-                    RbdParameters(
-                        options.cluster(self._client.ceph_timeout),
-                        options.ceph_pool_name,
-                        _image_name(replica),
-                    )
-                ),
+                parameters=asdict(RbdParameters(cluster, options.ceph_pool_name, _image_name(replica))),
                 secrets={KEY: options.key()},
             )
             for replica in replicas
