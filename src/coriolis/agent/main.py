@@ -4,9 +4,9 @@
    token.
 2. HELLO out: version, path, codecs, rates, cpus, tls. A writer holds the fence by then.
 3. ROUTE in and out, or not: a data connection besides the SSH session (`meeting`).
-4. HELLO in: algorithm, key (hex, of a keyed algorithm), threads (0: choose), route; for a reader also baseline,
-   codecs, compression, read. Its baseline follows. For a hasher perhaps sample: numbers of leaves.
-   For a reader perhaps also since and also: see `reader.Plan`.
+4. HELLO in: algorithm, key (hex, of a keyed algorithm), threads (0: choose), route; for reader and writer seal (hex,
+   `frames`); for a reader also baseline, codecs, compression, read, and perhaps since and also (`reader.Plan`). Its
+   baseline follows. For a hasher perhaps sample: numbers of leaves.
 5. The role's frames. Any failure ends with an ERROR frame.
 """
 
@@ -106,9 +106,11 @@ def _play(stream: FrameStream, options: Dict[str, Any], open_disk: OpenDisk) -> 
 
 def _play_with(stream: FrameStream, role: str, geometry: Geometry, disk: Disk) -> None:
     start, connection = _take_orders(stream, is_reader=role == "reader")
-    stream.geometry = geometry
-    if connection is not None:
-        connection.geometry = geometry
+    seal_key = bytes.fromhex(start.get("seal", ""))
+    if role != "hasher" and len(seal_key) != frames.SEAL_KEY_BYTES:
+        raise ProtocolError(f"a {role} needs a key for seals")
+    for one in (stream,) if connection is None else (stream, connection):
+        one.geometry, one.seal_key = geometry, seal_key
     threads = _threads(start) or disk.threads or scan.default_threads()
     method = Method.ordered(geometry, start)
     if role == "writer":

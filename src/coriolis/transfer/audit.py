@@ -47,7 +47,7 @@ def hash_disk(
     geometry = Geometry(end.disk.size_bytes, leaf_size)
     with AgentProcess(Assignment("hasher", end, end.disk.disk_id, geometry)) as process:
         process.introduce(time.monotonic() + timeout, check)
-        process.begin(algorithm=algorithm)
+        process.begin(Method(geometry, algorithm))
         leaves = bytearray(geometry.list_bytes)
         receive_hashes(process, leaves, check)
     return DiskDigests(*geometry, algorithm, bytes(leaves), root(geometry, algorithm, leaves))
@@ -75,7 +75,7 @@ def verify_disk(
         header, differing = leaves.header, Differences(leaves.header.geometry, leaves.digests)
         with AgentProcess(Assignment("hasher", end, disk_id, header.geometry)) as process:
             process.introduce(time.monotonic() + timeout, check)
-            process.begin(**method.orders)
+            process.begin(method)
             for position, digests in received_pieces(process, check, progress):
                 differing.compare(position, digests)
         differing.raise_if_any(disk_id)
@@ -97,7 +97,7 @@ def verify_content(
     found = Root(geometry, digest.algorithm)
     with AgentProcess(Assignment("hasher", end, end.disk.disk_id, geometry)) as process:
         process.introduce(time.monotonic() + timeout, check)
-        process.begin(**method.orders)
+        process.begin(method)
         for _, digests in received_pieces(process, check, progress):
             found.update(digests)
     if found.hexdigest() != digest.root:
@@ -122,7 +122,7 @@ def verify_sample(
     numbers, geometry = sorted(expected), method.geometry
     with AgentProcess(Assignment("hasher", end, disk_id, geometry)) as process:
         process.introduce(time.monotonic() + timeout, check)
-        process.begin(**method.orders, sample=numbers)
+        process.begin(method, sample=numbers)
         found = b"".join(digests for _, digests in received_pieces(process, check, size=len(numbers)))
     for place, number in enumerate(numbers):
         if found[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES] != expected[number]:

@@ -1,5 +1,6 @@
 """The copy of one disk: agents at both ends, what the destination holds, the relay, the published list."""
 
+import secrets
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -7,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from coriolis.agent.digests import Method
-from coriolis.agent.frames import Geometry
+from coriolis.agent.frames import SEAL_KEY_BYTES, Geometry
 from coriolis.agent.hasher import SAMPLE_LEAVES
 from coriolis.errors import VerificationFailed
 from coriolis.model.progress import DiskProgress, DiskResult
@@ -25,6 +26,11 @@ from coriolis.transfer.route import End, Route, RouteWish, choose_route
 from coriolis.transfer.slots import Slots
 
 Note = Callable[[str], None]
+
+
+def new_seal_key() -> bytes:
+    """Of the frames of one copy of one disk: no frame of another one fits."""
+    return secrets.token_bytes(SEAL_KEY_BYTES)
 
 
 class DiskCopier:
@@ -104,7 +110,7 @@ class DiskCopier:
         with self._agent("hasher") as hasher:
             target = hasher.introduce(time.monotonic() + self._job.connect_timeout, self._check)
             method = self._chosen(source.rates, target.rates)
-            hasher.begin(**method.orders)
+            hasher.begin(method)
             receive_hashes(hasher, leaves, self._check, lambda _done: self._meter.update(0, 0))
             return Content("list", leaves, method)
 
@@ -129,9 +135,11 @@ class DiskCopier:
         reader, writer = ends
         route_kind = "ssh" if route.is_relayed else route.kind
         codecs = [name for name in reader.introduction.codecs if name in writer.introduction.codecs]
-        writer.process.begin(**method.orders, route=route_kind)
+        seal_key = new_seal_key()
+        writer.process.begin(method, seal_key=seal_key, route=route_kind)
         reader.process.begin(
-            **method.orders,
+            method,
+            seal_key=seal_key,
             route=route_kind,
             since=None if strays is None else self._disk.since,
             also=strays or (),

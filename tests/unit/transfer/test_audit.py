@@ -104,7 +104,7 @@ def test_a_sample_that_cannot_be_is_refused(pair: Pair, numbers: object) -> None
     end = pair.end(pair.destination, "v")
     with AgentProcess(Assignment("hasher", end, "d", Geometry(SIZE, LEAF))) as process:
         process.introduce(0, lambda: None)
-        process.begin(algorithm="sha256", sample=numbers)
+        process.begin(Method(Geometry(SIZE, LEAF), "sha256"), sample=numbers)
         with pytest.raises(TransferError, match="sample"):
             process.receive()
 

@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from coriolis.errors import Cancelled, TransferInterrupted, VerificationFailed, WorkerUnreachable
+from coriolis.errors import (
+    Cancelled,
+    TransferError,
+    TransferInterrupted,
+    VerificationFailed,
+    WorkerUnreachable,
+)
 from coriolis.model.progress import DiskProgress
 from coriolis.transfer import wire
 from coriolis.transfer.process import run_copy_job
@@ -140,6 +146,34 @@ def test_a_bit_flipped_in_flight_fails_the_run(
     with pytest.raises(VerificationFailed, match="disk-1"):
         pair.copy(1)
     assert_quiet(pair)
+
+
+def test_an_offset_flipped_in_the_relay_fails_the_run(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A good leaf for another place: the child's writev moves the 50th frame of data by a leaf."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(
+        "import os\n"
+        "real, seen = os.writev, [0]\n"
+        "def writev(descriptor, parts):\n"
+        "    if bytes(parts[0][:5]) == b'DPA1' + bytes([2]):\n"
+        "        seen[0] += 1\n"
+        "        if seen[0] == 50:\n"
+        "            header = bytearray(parts[0])\n"
+        "            header[12 + 5] ^= 1\n"
+        "            parts = [header, *parts[1:]]\n"
+        "    return real(descriptor, parts)\n"
+        "os.writev = writev\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    with pytest.raises(TransferError, match=r"the writer on worker .* changed on its way"):
+        pair.copy(1)
+    assert_quiet(pair)
+    with pair.source.open("rb") as source, pair.destination.open("rb") as destination:
+        while wanted := source.read(65536):
+            assert destination.read(65536) in (wanted, bytes(len(wanted)))
 
 
 def test_no_secret_in_any_argument_or_environment(pair: Pair) -> None:
