@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from coriolis_lab.hypervisor.api import GuestNic
+from coriolis_lab.hypervisor.api import GuestNic, GuestSystem
 from coriolis_lab.ovirt.machine_settings import Initialization, MachineSettings
 
 BLANK_TEMPLATE_ID = "00000000-0000-0000-0000-000000000000"
@@ -36,6 +36,16 @@ class VmStatus(StrEnum):
 RUNNING_STATUSES = frozenset(
     {VmStatus.WAIT_FOR_LAUNCH, VmStatus.POWERING_UP, VmStatus.UP, VmStatus.REBOOTING, VmStatus.POWERING_DOWN}
 )
+# as the engine's texts call them
+STATUS_NAMES = {
+    VmStatus.DOWN: "Down",
+    VmStatus.IMAGE_LOCKED: "Image Locked",
+    VmStatus.WAIT_FOR_LAUNCH: "Wait for Launch",
+    VmStatus.POWERING_UP: "Powering Up",
+    VmStatus.UP: "Up",
+    VmStatus.REBOOTING: "Reboot in Progress",
+    VmStatus.POWERING_DOWN: "Powering Down",
+}
 FILE_STORAGE = ("nfs", "posixfs", "glusterfs", "localfs")
 BLOCK_STORAGE = ("iscsi", "fcp")
 MANAGED_BLOCK_STORAGE = "managed_block_storage"
@@ -252,6 +262,7 @@ class Run:
     stopping: bool = False
     mute: bool = False
     reported: tuple[GuestNic, ...] = ()
+    system: GuestSystem | None = None
 
 
 @dataclass
@@ -280,6 +291,7 @@ class Vm:
     status_detail: str | None = None
     run: Run | None = None
     pool_id: str | None = None
+    instance_type_id: str | None = None
 
     @property
     def is_running(self) -> bool:
@@ -296,6 +308,8 @@ class Vm:
 
 @dataclass
 class Template:
+    """`base_id`: of a version, the template that it is a version of."""
+
     id: str
     name: str
     description: str
@@ -305,6 +319,7 @@ class Template:
     version_name: str
     version_number: int
     status: str = "ok"
+    base_id: str | None = None
     initialization: Initialization | None = None
     attachments: dict[str, Attachment] = field(default_factory=dict)
     nics: dict[str, Nic] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from coriolis_lab.hypervisor.api import (
     DiskBackup,
     DiskInfo,
     GuestNic,
+    GuestSystem,
     HypervisorError,
     VmDisk,
     VmNic,
@@ -186,6 +187,23 @@ class MemoryHypervisor:
             for number, nic in enumerate(vm.spec.nics)
         ]
         return [loopback, *nics]
+
+    def guest_system(self, vm_id: str) -> GuestSystem | None:
+        vm = self.vms.get(vm_id)
+        if not self.agents or vm is None or vm.state != VmState.RUNNING:
+            return None
+        return GuestSystem(
+            host_name=f"{vm.spec.name}.example",
+            system="Debian GNU/Linux",
+            system_id="debian",
+            version="12",
+            kernel="6.1.0-13-amd64",
+            machine="x86_64",
+            time_zone="CET",
+            utc_offset=3600,
+            agent_version="7.2.5",
+            disks={disk_id: f"/dev/sd{letter}" for disk_id, letter in zip(vm.disks, "abcdef", strict=False)},
+        )
 
     def allocate_address(self) -> str:
         address = f"127.77.0.{next(self._numbers)}"

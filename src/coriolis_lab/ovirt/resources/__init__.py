@@ -17,6 +17,7 @@ from coriolis_lab.ovirt.resources import (
     disk_copies,
     disks,
     external_imports,
+    guest_report,
     host_actions,
     host_parts,
     hosts,
@@ -93,6 +94,7 @@ _MODULES = (
     snapshots,
     backups,
     reported_devices,
+    guest_report,
     statistics,
     journal,
 )

@@ -20,13 +20,14 @@ from coriolis_lab.ovirt.launch import BUSES
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference
 from coriolis_lab.ovirt.records import Attachment, Template, Vm, VmStatus
 from coriolis_lab.ovirt.refusals import conflict, gone, incomplete, missing
+from coriolis_lab.ovirt.resources.guest_report import logical_name
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.web import Call, Reply, delete, found, get, post, put, removed
 
 
 def render(vm: Vm, attachment: Attachment) -> Element:
     path = f"vms/{vm.id}/diskattachments/{attachment.disk_id}"
-    return _render(attachment, path, reference("vm", "vms", vm.id))
+    return _render(attachment, path, reference("vm", "vms", vm.id), logical_name(vm, attachment.disk_id))
 
 
 def render_of_template(template: Template, attachment: Attachment) -> Element:
@@ -34,7 +35,7 @@ def render_of_template(template: Template, attachment: Attachment) -> Element:
     return _render(attachment, path, reference("template", "templates", template.id))
 
 
-def _render(attachment: Attachment, path: str, owner: Element) -> Element:
+def _render(attachment: Attachment, path: str, owner: Element, device: str | None = None) -> Element:
     return entity(
         "disk_attachment",
         path,
@@ -42,6 +43,7 @@ def _render(attachment: Attachment, path: str, owner: Element) -> Element:
         leaf("active", attachment.active),
         leaf("bootable", attachment.bootable),
         leaf("interface", attachment.interface),
+        leaf("logical_name", device),
         leaf("pass_discard", attachment.pass_discard),
         leaf("read_only", attachment.read_only),
         leaf("uses_scsi_reservation", attachment.uses_scsi_reservation),

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, replace
 
+from coriolis_lab.ovirt.document import Node
 from coriolis_lab.ovirt.machine_settings import MEBIBYTE, MachineSettings
 from coriolis_lab.ovirt.markup import Element, entity, leaf
 from coriolis_lab.ovirt.records import now
-from coriolis_lab.ovirt.refusals import gone
+from coriolis_lab.ovirt.refusals import gone, missing
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.resources.machines import machine_fields, machine_head
 from coriolis_lab.ovirt.search import Keys
@@ -62,6 +63,17 @@ def render(one: InstanceType) -> Element:
         description=one.description,
         links=LINKS,
     )
+
+
+def chosen_type(body: Node) -> InstanceType | None:
+    """The one that a VM's body names, if any."""
+    node = body.find("instance_type")
+    if node is None or not (node.id or node.string("name")):
+        return None
+    for one in INSTANCE_TYPES:
+        if node.id == one.id or (node.id is None and node.string("name") == one.name):
+            return one
+    raise missing(f"InstanceType: {node.id or node.string('name')}")
 
 
 def list_all(call: Call) -> Reply:

@@ -1,5 +1,6 @@
 """What VMs, templates and snapshots' configurations write alike, in the engine's order."""
 
+from coriolis_lab.ovirt.machine_extras import with_extras
 from coriolis_lab.ovirt.machine_settings import HIDDEN_PASSWORD, Initialization, MachineSettings
 from coriolis_lab.ovirt.markup import Element, leaf, leaves, struct
 from coriolis_lab.ovirt.resources import icons
@@ -10,7 +11,7 @@ def machine_fields(
 ) -> tuple[Element | None, ...]:
     """The alphabetical part, without the creation time (see `machine_head`)."""
     large_icon, small_icon = icons.references()
-    return (
+    defaults = (
         leaf("delete_protected", settings.delete_protected),
         struct(
             "display",
@@ -63,6 +64,7 @@ def machine_fields(
         struct("usb", leaf("enabled", False)),
         leaf("virtio_scsi_multi_queues_enabled", False),
     )
+    return with_extras(defaults, settings.extras)
 
 
 def machine_head(settings: MachineSettings, architecture: str = "x86_64") -> tuple[Element | None, ...]:
@@ -83,7 +85,7 @@ def machine_head(settings: MachineSettings, architecture: str = "x86_64") -> tup
                 leaf("threads", settings.threads),
             ),
         ),
-        leaf("cpu_shares", 0),
+        None if any(one.tag == "cpu_shares" for one in settings.extras) else leaf("cpu_shares", 0),
         struct("custom_properties", *properties) if properties else None,
     )
 

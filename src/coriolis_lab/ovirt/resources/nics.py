@@ -105,15 +105,19 @@ def add(call: Call) -> Reply:
         return Reply(201, render(vm, nic))
 
 
+_PLUGGED = {
+    "add": "Cannot activate Interface. The host does not support hot plug of network interfaces.",
+    "remove": "Cannot remove Interface. The VM Network Interface is plugged to a running VM.",
+    "edit": "Cannot edit Interface. Updating some of the properties is not supported while the interface is plugged "
+    "into a running virtual machine. Please un-plug the interface, update the properties, and then plug it back.",
+}
+
+
 def _check_changeable(vm: Vm, plugged: bool, verb: str) -> None:
     if vm.status == VmStatus.IMAGE_LOCKED:
-        raise conflict(f"Cannot {verb} Interface. VM is locked. Please try again in a few minutes.")
+        raise conflict(f"Cannot {verb} Interface: VM is locked. Please try again in a few minutes.")
     if vm.is_running and plugged:
-        raise conflict(
-            f"Cannot {verb} Interface. The VM Network Interface is plugged to a running VM."
-            if verb != "add"
-            else "Cannot activate Interface. The host does not support hot plug of network interfaces."
-        )
+        raise conflict(_PLUGGED[verb])
 
 
 def _free_name(vm: Vm, name: str) -> str:

@@ -90,10 +90,12 @@ def add(call: Call) -> Reply:
             raise incomplete("VmPool", missing, "add")
         check_vm_name(name.replace(NUMBER, ""), "add VM-Pool")
         if any(pool.name == name for pool in engine.pools.values()):
-            raise conflict("Cannot add VM-Pool. The VM-Pool name is already in use.")
+            raise conflict(
+                "Cannot add VM-Pool. The VM-Pool name is already in use, please choose a unique name and try again."
+            )
         template = engine.named_template(template_node)
         if template.status != "ok":
-            raise conflict("Cannot add VM-Pool. The Template is locked. Please try again in a few minutes.")
+            raise conflict("Template's Image is locked (temporarily).")
         pool = VmPool(
             id=new_id(),
             name=name,
@@ -151,10 +153,12 @@ def update(call: Call) -> Reply:
         pool = _pool(call)
         size = body.integer("size")
         if size is not None and size < len(members(engine, pool)):
-            raise conflict("Cannot edit VM-Pool. Cannot decrease number of VMs in VM-Pool.")
+            raise conflict("Cannot decrease VMs from VM-Pool.")
         name, description = body.string("name"), body.string("description")
         if name and name != pool.name and any(other.name == name for other in engine.pools.values()):
-            raise conflict("Cannot edit VM-Pool. The VM-Pool name is already in use.")
+            raise conflict(
+                "Cannot edit VM-Pool. The VM-Pool name is already in use, please choose a unique name and try again."
+            )
         pool.name = name or pool.name
         pool.description = pool.description if description is None else description
         prestarted = body.integer("prestarted_vms")

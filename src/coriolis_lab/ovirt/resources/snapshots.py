@@ -122,13 +122,13 @@ def restore(call: Call) -> Reply:
         _check_regular(snapshot, "restore")
         check_idle(engine, vm, "restore")
         if vm.status != VmStatus.DOWN:
-            raise conflict("Cannot restore Snapshot. VM must be down.")
+            raise conflict("Cannot revert to Snapshot. At least one of the VMs is not down.")
         return completed(restore_snapshot(engine, vm, snapshot, call.correlation_id))
 
 
 def _check_regular(snapshot: Snapshot, verb: str) -> None:
     if snapshot.type != "regular":
-        raise conflict(f"Cannot {verb} Snapshot. The Active VM snapshot cannot be used for this.")
+        raise conflict(f"Cannot {verb} Snapshot. The operation is only allowed for regular snapshots.")
 
 
 def preview_snapshot(call: Call) -> Reply:
@@ -145,7 +145,7 @@ def preview_snapshot(call: Call) -> Reply:
         _check_regular(snapshot, "preview")
         check_idle(engine, vm, "preview")
         if vm.status != VmStatus.DOWN:
-            raise conflict("Cannot preview Snapshot. VM must be down.")
+            raise conflict("Cannot preview Snapshot. At least one of the VMs is not down.")
         return completed(preview_work.preview(engine, vm, snapshot, call.correlation_id))
 
 
@@ -164,7 +164,7 @@ def _end_preview(call: Call, verb: str, end: Callable[[Engine, Vm, Snapshot, str
         if kept is None:
             raise conflict(f"Cannot {verb} Snapshot. VM is not previewing a Snapshot.")
         if vm.status != VmStatus.DOWN:
-            raise conflict(f"Cannot {verb} Snapshot. VM must be down.")
+            raise conflict(f"Cannot {verb} Snapshot. At least one of the VMs is not down.")
         return completed(end(call.engine, vm, kept, call.correlation_id))
 
 

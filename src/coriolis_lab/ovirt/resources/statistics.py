@@ -20,6 +20,12 @@ HOST_MEMORY = 64 * 1024**3
 BOOT_TIME = 1_760_000_000  # seconds since 1970
 
 
+def java_id(name: str) -> str:
+    """What Java's UUID.nameUUIDFromBytes makes of a name."""
+    digest = hashlib.md5(name.encode(), usedforsecurity=False).digest()
+    return str(uuid.UUID(bytes=digest, version=3))
+
+
 @dataclass(frozen=True)
 class Statistic:
     """`unit` as in the API: bytes, percent, none, bytes_per_second, bits_per_second, seconds, count_per_second."""
@@ -32,8 +38,7 @@ class Statistic:
 
     @property
     def id(self) -> str:
-        digest = hashlib.md5(self.name.encode(), usedforsecurity=False).digest()
-        return str(uuid.UUID(bytes=digest, version=3))
+        return java_id(self.name)
 
     def render(self, path: str, owner: Element) -> Element:
         text = isinstance(self.value, str)

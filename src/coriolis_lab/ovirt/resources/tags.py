@@ -54,7 +54,7 @@ def add(call: Call) -> Reply:
 
 def _check_name_free(engine: Engine, name: str, besides: Tag | None = None) -> None:
     if any(tag.name == name and tag is not besides for tag in engine.tags.values()):
-        raise conflict("Cannot add Tag. The tag name is already in use.")
+        raise conflict("The specified Tag name already exists.")
 
 
 def _named(engine: Engine, identifier: str | None, name: str | None) -> Tag:
@@ -80,7 +80,7 @@ def remove(call: Call) -> Reply:
     with call.engine.lock:
         tag = _tag(call)
         if tag.id == ROOT_TAG_ID:
-            raise conflict("Cannot remove Tag. The root tag cannot be removed.")
+            raise conflict("Cannot edit readonly tag")
         call.engine.tags.pop(tag.id)
         return removed(call, call.done(f"Removing Tag {tag.name}"))
 

@@ -5,7 +5,7 @@ from coriolis_lab.ovirt import running
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.journal import VM_REBOOTED, VM_SHUTDOWN_ASKED, VM_STARTED, VM_STOPPED, EventKind
 from coriolis_lab.ovirt.machine_settings import read_initialization
-from coriolis_lab.ovirt.records import DiskStatus, Job, Vm, VmStatus
+from coriolis_lab.ovirt.records import STATUS_NAMES, DiskStatus, Job, Vm, VmStatus
 from coriolis_lab.ovirt.refusals import conflict, disks_locked, failed
 from coriolis_lab.ovirt.web import Call, Reply, action, completed
 
@@ -88,7 +88,7 @@ def shutdown(call: Call) -> Reply:
         if not vm.is_running:
             raise conflict("Cannot shutdown VM. VM is not running.")
         if vm.status == VmStatus.WAIT_FOR_LAUNCH:
-            raise conflict("Cannot shutdown VM. VM is in Wait For Launch status.")
+            raise conflict("Cannot shutdown VM because the VM is in Wait for Launch status.")
         job = call.done(f"Shutting down VM {vm.name}")
         running.stop(call.engine, vm, force=False)
         _tell(call.engine, VM_SHUTDOWN_ASKED, f"VM shutdown initiated on VM {vm.name}.", job, vm)
@@ -96,16 +96,24 @@ def shutdown(call: Call) -> Reply:
 
 
 def reboot(call: Call) -> Reply:
-    """Also `reset`: the lab has one kind, QEMU's."""
+    return _reboot(call, "restart")
+
+
+def reset(call: Call) -> Reply:
+    """The lab has one kind of both, QEMU's."""
+    return _reboot(call, "reset")
+
+
+def _reboot(call: Call, verb: str) -> Reply:
     engine = call.engine
     with engine.lock:
         vm = engine.vm(call.ids["vm"])
         if vm.status not in (VmStatus.UP, VmStatus.POWERING_UP):
-            raise conflict("Cannot reboot VM. VM is not running.")
+            raise conflict(f"Cannot {verb} VM because the VM is in {STATUS_NAMES[vm.status]} status.")
         job = call.done(f"Rebooting VM {vm.name}")
         vm.status = VmStatus.REBOOTING
         if vm.run is not None:
-            vm.run.reported = ()
+            vm.run.reported, vm.run.system = (), None
         _tell(engine, VM_REBOOTED, f"VM {vm.name} was rebooted.", job, vm)
     try:
         engine.hypervisor.reboot_vm(vm.id)
@@ -118,9 +126,9 @@ def detach(call: Call) -> Reply:
     with call.engine.lock:
         vm = call.engine.vm(call.ids["vm"])
         if vm.pool_id is None:
-            raise conflict("Cannot detach VM from VM Pool. VM is not attached to any VM Pool.")
+            raise conflict("Cannot detach VM from pool. VM is not attached to the VM-Pool.")
         if vm.is_running:
-            raise conflict("Cannot detach VM from VM Pool. VM is running.")
+            raise conflict("Cannot detach VM from VM-Pool. VM is running.")
         vm.pool_id = None
         return completed(call.done(f"Detaching VM {vm.name} from its pool"))
 
@@ -134,6 +142,6 @@ ROUTES = [
     action("vms/{vm}/stop", stop),
     action("vms/{vm}/shutdown", shutdown),
     action("vms/{vm}/reboot", reboot),
-    action("vms/{vm}/reset", reboot),
+    action("vms/{vm}/reset", reset),
     action("vms/{vm}/detach", detach),
 ]

@@ -8,28 +8,19 @@ from typing import NoReturn
 
 from coriolis_lab.hypervisor.api import HypervisorError
 from coriolis_lab.ovirt.markup import leaf, reference, struct
-from coriolis_lab.ovirt.records import Vm, VmStatus
+from coriolis_lab.ovirt.records import STATUS_NAMES, Vm, VmStatus
 from coriolis_lab.ovirt.refusals import conflict, failed, incomplete
 from coriolis_lab.ovirt.running import host_name
 from coriolis_lab.ovirt.web import Call, Reply, action, completed
 
 TICKET_SECONDS = 7200
 PASSWORD_BYTES = 9
-VM_STATUS_NAMES = {
-    VmStatus.DOWN: "Down",
-    VmStatus.IMAGE_LOCKED: "Image Locked",
-    VmStatus.WAIT_FOR_LAUNCH: "Wait for Launch",
-    VmStatus.POWERING_UP: "Powering Up",
-    VmStatus.UP: "Up",
-    VmStatus.REBOOTING: "Reboot in Progress",
-    VmStatus.POWERING_DOWN: "Powering Down",
-}
 
 
 def _vm_that_is_up(call: Call, verb: str) -> Vm:
     vm = call.engine.vm(call.ids["vm"])
     if vm.status != VmStatus.UP:
-        raise conflict(f"Cannot {verb} VM because the VM is in {VM_STATUS_NAMES[vm.status]} status.")
+        raise conflict(f"Cannot {verb} VM because the VM is in {STATUS_NAMES[vm.status]} status.")
     return vm
 
 

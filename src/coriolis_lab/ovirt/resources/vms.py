@@ -10,6 +10,7 @@ from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.names import check_vm_name
 from coriolis_lab.ovirt.records import Vm, VmStatus
 from coriolis_lab.ovirt.refusals import conflict
+from coriolis_lab.ovirt.resources import guest_report
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.resources.machines import machine_fields, machine_head
 from coriolis_lab.ovirt.running import host_name
@@ -62,7 +63,6 @@ LINKS = (
     "checkpoints",
 )
 EMPTY_LISTS = {
-    "applications": "applications",
     "hostdevices": "host_devices",
     "sessions": "sessions",
     "numanodes": "vm_numa_nodes",
@@ -87,6 +87,7 @@ def render(engine: Engine, vm: Vm, *, next_run: bool = False) -> Element:
         reference("cluster", "clusters", vm.cluster_id),
         reference("cpu_profile", "cpuprofiles", vm.cluster_id),
         struct("quota", attributes=(("id", engine.clusters[vm.cluster_id].data_center_id),)),
+        *guest_report.fields(vm),
         leaf("next_run_configuration_exists", vm.next_run is not None),
         leaf("run_once", vm.run.run_once if vm.run else None),
         leaf("start_time", vm.start_time if vm.is_running else None),
@@ -95,6 +96,7 @@ def render(engine: Engine, vm: Vm, *, next_run: bool = False) -> Element:
         leaf("stop_reason", vm.stop_reason if vm.status == VmStatus.DOWN else None),
         leaf("stop_time", vm.stop_time),
         host,
+        reference("instance_type", "instancetypes", vm.instance_type_id) if vm.instance_type_id else None,
         reference("original_template", "templates", vm.original_template_id),
         reference("template", "templates", vm.template_id),
         reference("vm_pool", "vmpools", vm.pool_id) if vm.pool_id else None,
@@ -139,6 +141,9 @@ def _keys(engine: Engine) -> Keys[Vm]:
     def addresses(record: Vm) -> Iterable[str]:
         return record.run.ssh_addresses.values() if record.run else ()
 
+    def fqdn(record: Vm) -> list[str]:
+        return [record.run.system.host_name] if record.run and record.run.system else []
+
     return {
         "name": lambda record: [record.name],
         "id": lambda record: [record.id],
@@ -160,6 +165,7 @@ def _keys(engine: Engine) -> Keys[Vm]:
         "hosts.name": host,
         "memory": lambda record: [str(record.settings.memory // 2**20)],
         "ip": addresses,
+        "fqdn": fqdn,
         "type": lambda record: [record.settings.type],
         "os": lambda record: [record.settings.os_type],
     }
@@ -203,7 +209,7 @@ def update(call: Call) -> Reply:
         vm = engine.vm(call.ids["vm"])
         body = call.document
         if vm.status == VmStatus.IMAGE_LOCKED:
-            raise conflict("Cannot edit VM. VM is locked.")
+            raise conflict("Cannot edit VM: VM is locked. Please try again in a few minutes.")
         name = body.string("name")
         if name and name != vm.name:
             check_vm_name(name, "edit VM")
