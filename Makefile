@@ -76,7 +76,7 @@ openstack-smoke: openstack-up ## boot a guest on it, write, back up to Swift and
 openstack-purge: ## stop it and forget everything that is on it
 	@$(OPENSTACK) purge
 
-test-ovirt: setup ## the lab's oVirt under clients nobody here wrote: Ansible's ovirt.ovirt, ovirt-img, backups
+test-ovirt: setup ## the lab's oVirt under clients nobody here wrote, and guests that cross to it and back (half an hour and more)
 	@scripts/ovirt-clients
 	@$(BIN)/pytest -n 3 tests/conformance/ovirt
 	@$(BIN)/pytest -m ovirt_clients tests/ovirt_clients
