@@ -35,6 +35,7 @@ class Crossing:
         self.product, self.source = stage.product, stage.source
         self._meter, self._book = stage.meter, stage.book
         self._figures: list[Figure] = []
+        self.events: list[str] = []  # of the last execution
         guest.renew_data()
         self.ledger = guest.digest(LEDGER)
         self.transfer = self._make_transfer()
@@ -45,6 +46,7 @@ class Crossing:
         before = self._meter.read()
         execution = self.product.execute(self.transfer, shutdown=shutdown)
         done = self.product.wait_execution(self.transfer, execution)
+        self.events = [event["message"] for task in done["tasks"] for event in task["events"]]
         after = self._meter.read()
         figure = figure_of(str(self.route), name, (after[0] - before[0], after[1] - before[1]), done)
         self._figures.append(figure)
@@ -115,7 +117,7 @@ class Crossing:
             "origin_endpoint_id": self._ids[0],
             "destination_endpoint_id": self._ids[1],
             "instances": [self.guest.kind.name],
-            "source_environment": mechanism.source_environment(self.source),
+            "source_environment": {**mechanism.source_environment(self.source), **self.route.more_source},
             "destination_environment": {**self.destination.environment(), **self.route.more_destination},
             "network_map": self.destination.network_map(self.source.project["network"]),
             "storage_mappings": {},

@@ -55,6 +55,7 @@ class Route:
     mechanism: Mechanism
     destination: str
     guest: GuestKind = VOLUME_BOOTED
+    more_source: Mapping[str, Any] = field(default_factory=dict)
     more_destination: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:

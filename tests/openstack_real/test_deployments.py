@@ -45,10 +45,12 @@ def test_addresses_flavor_and_security_groups(
     crossing.forget()
 
 
-@on(Route(CEPH_SNAPSHOTS, "rbd", UEFI))
-def test_uefi(crossing: Crossing) -> None:
-    """A server with UEFI firmware stays one."""
-    crossing.replicate("full", shutdown=True)
+@on(Route(CEPH_SNAPSHOTS, "rbd", UEFI, more_source={"guest_quiesce": "required"}))
+def test_uefi_and_a_quiesced_guest(crossing: Crossing) -> None:
+    """A guest with an agent is quiesced while it runs; a server with UEFI firmware stays one."""
+    crossing.replicate("full")
+    assert any("the guest was quiesced by its agent" in event for event in crossing.events), crossing.events
+    crossing.replicate("source shut down", shutdown=True)
     guest = crossing.deploy()
     assert guest.run("test -d /sys/firmware/efi && echo UEFI") == "UEFI"
     crossing.forget()
