@@ -200,6 +200,33 @@ def test_an_unreachable_worker(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> N
         run_copy_job(job, report=lambda progress: None, check=lambda: None)
 
 
+class KillFirstSsh:
+    """As soon as there is one: before its agent has introduced itself."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+        self.killed = 0
+
+    def watch(self) -> None:
+        end = time.monotonic() + 60
+        while not self.killed and time.monotonic() < end:
+            for pid in children(f"-p\0{self.pair.sshd.port}\0")[:1]:
+                os.kill(pid, signal.SIGKILL)
+                self.killed = pid
+            time.sleep(0.001)
+
+
+def test_an_ssh_that_is_killed_while_it_connects_is_replaced(sshd: PrivateSshd, tmp_path: Path) -> None:
+    pair = Pair(sshd, tmp_path, MIB)
+    killer = KillFirstSsh(pair)
+    thread = threading.Thread(target=killer.watch)
+    thread.start()
+    pair.copy(1)
+    thread.join()
+    assert killer.killed
+    assert pair.identical()
+
+
 class EndAgainAndAgain(Disturbance):
     """As when the parent's death, the end of stdin and an impatient parent all tell it."""
 
