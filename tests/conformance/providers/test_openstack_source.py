@@ -222,3 +222,12 @@ def test_a_distribution_of_ones_own_has_the_os_type_that_one_says(
     assert openstack.source().get_instance(env, "web").os_type == OsType.WINDOWS
     assert openstack.source().list_instances(env, name="web")[0].os_type == OsType.WINDOWS
     told.update(before)
+
+
+def test_what_images_do_not_tell_can_be_said(openstack: OpenStackLab, server: Any) -> None:
+    found = openstack.source().get_instance(
+        {"guest_os_type": "windows", "guest_firmware_type": "BIOS"}, "web"
+    )
+    assert (found.os_type, found.firmware) == (OsType.WINDOWS, Firmware.BIOS)
+    with pytest.raises(errors.InvalidInput, match="guest_firmware_type"):
+        openstack.source().get_instance({"guest_firmware_type": "coreboot"}, "web")

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from coriolis.model.enums import OsType
+from coriolis.model.enums import Firmware, OsType
 from coriolis.providers.base import Environment
 from coriolis.providers.schema import OptionModel
 
@@ -102,6 +102,16 @@ class SourceEnvironment(OptionModel):
         default_factory=dict,
         title="OS type map",
         description="os_distro of images to OS type, for distributions that are not known here.",
+    )
+    guest_os_type: OsType | None = Field(
+        default=None,
+        title="Guest OS type",
+        description="Of the instances of this transfer; empty: what their images tell.",
+    )
+    guest_firmware_type: Firmware | None = Field(
+        default=None,
+        title="Guest firmware",
+        description="BIOS or EFI, for instances whose images do not tell that they boot by UEFI.",
     )
 
 

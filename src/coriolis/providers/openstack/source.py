@@ -1,6 +1,7 @@
 """OpenStack as a source; how disks are read is one of the mechanisms in `export`."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from coriolis.config import OpenStackSection
@@ -39,7 +40,7 @@ class OpenStackSource(SourceCloud):
         return [*validation.remarks(self._client), *versions.remarks(self._client)]
 
     def list_networks(self, env: Environment) -> Sequence[Network]:
-        return self._inventory(env).networks()
+        return Inventory(self._client, source_environment(env).custom_os_type_map).networks()
 
     def list_instances(
         self,
@@ -53,7 +54,13 @@ class OpenStackSource(SourceCloud):
         return listing.page(marker=marker, limit=limit, name=name)
 
     def get_instance(self, env: Environment, name_or_id: str) -> Instance:
-        return self._inventory(env).instance(name_or_id)
+        environment = source_environment(env)
+        found = Inventory(self._client, environment.custom_os_type_map).instance(name_or_id)
+        return replace(
+            found,
+            os_type=environment.guest_os_type or found.os_type,
+            firmware=environment.guest_firmware_type or found.firmware,
+        )
 
     def source_options(self, env: Environment, names: Sequence[str] = ()) -> Sequence[ProviderOption]:
         return source_offers(self._client, source_environment(env), names)
@@ -152,6 +159,3 @@ class OpenStackSource(SourceCloud):
                 return CephBackupsExport(client, self._backups, env.guest_quiesce, digest)
             case "ceph_snapshots":
                 return CephSnapshotsExport(client, freezer)
-
-    def _inventory(self, env: Environment) -> Inventory:
-        return Inventory(self._client, source_environment(env).custom_os_type_map)
