@@ -41,6 +41,18 @@ class AffinityLabel:
 
 
 @dataclass
+class MacPool:
+    """`ranges`: first and last address of each."""
+
+    id: str
+    name: str
+    description: str = ""
+    allow_duplicates: bool = False
+    is_default: bool = False
+    ranges: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass
 class Bookmark:
     """A search that a user of the web portal kept."""
 

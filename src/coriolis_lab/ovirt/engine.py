@@ -13,6 +13,7 @@ from coriolis_lab.ovirt.administration import (
     AffinityLabel,
     Bookmark,
     Group,
+    MacPool,
     Permission,
     Role,
     User,
@@ -24,6 +25,7 @@ from coriolis_lab.ovirt.look import LOOKS
 from coriolis_lab.ovirt.machine_settings import MachineSettings
 from coriolis_lab.ovirt.records import (
     BLANK_TEMPLATE_ID,
+    MAC_POOL_ID,
     ROOT_TAG_ID,
     Cluster,
     DataCenter,
@@ -82,6 +84,7 @@ class Engine:
         self.tags: dict[str, Tag] = {ROOT_TAG_ID: Tag(ROOT_TAG_ID, "root", "root")}
         self.affinity_groups: dict[str, AffinityGroup] = {}
         self.affinity_labels: dict[str, AffinityLabel] = {}
+        self.mac_pools: dict[str, MacPool] = {MAC_POOL_ID: _default_mac_pool()}
         self.bookmarks: dict[str, Bookmark] = {}
         self.users: dict[str, User] = {ADMIN.id: ADMIN}
         self.groups: dict[str, Group] = {EVERYONE.id: EVERYONE}
@@ -263,6 +266,11 @@ def _resolve(records: Mapping[str, Named], node: Node, kind: str) -> Named:
     if found is None:
         raise missing(f"{kind}: name={name}")
     return found
+
+
+def _default_mac_pool() -> MacPool:
+    whole = ((_mac(0), _mac(0xFFFF)),)
+    return MacPool(MAC_POOL_ID, "Default", "Default MAC pool", is_default=True, ranges=whole)
 
 
 def _blank_template() -> Template:

@@ -1,10 +1,10 @@
-"""What an administrator sets once: scheduling policies, options of the engine, MAC pools, CPU profiles."""
+"""What an administrator sets once: scheduling policies, options of the engine, CPU profiles."""
 
 import uuid
 from dataclasses import dataclass
 
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
-from coriolis_lab.ovirt.records import DEFAULT_POLICY_ID, MAC_POOL_ID, Cluster
+from coriolis_lab.ovirt.records import DEFAULT_POLICY_ID, Cluster
 from coriolis_lab.ovirt.refusals import gone
 from coriolis_lab.ovirt.resources.listing import catalog
 from coriolis_lab.ovirt.web import ApiRoute, Call, Reply, empty_list, found, get
@@ -22,11 +22,6 @@ POLICIES = (
     Policy("5a2b0939-7d46-4b73-a469-e9c2c7fc6a53", "power_saving"),
     Policy("8d5d7bec-68de-4a67-b53e-0ac54686d579", "vm_evenly_distributed"),
 )
-
-
-@dataclass(frozen=True)
-class MacPool:
-    id: str
 
 
 VERSIONS = ("4.2", "4.3", "4.4", "4.5", "4.6", "4.7", "general")
@@ -103,21 +98,6 @@ def show_option(call: Call) -> Reply:
     return found(entity("system_option", f"options/{name}", name, struct("values", *values), name=name))
 
 
-def render_mac_pool(_call: Call, _pool: MacPool) -> Element:
-    mac_range = struct("range", leaf("from", "56:6f:1a:1a:00:00"), leaf("to", "56:6f:1a:1a:ff:ff"))
-    return entity(
-        "mac_pool",
-        f"macpools/{MAC_POOL_ID}",
-        MAC_POOL_ID,
-        leaf("allow_duplicates", False),
-        leaf("default_pool", True),
-        struct("ranges", mac_range),
-        name="Default",
-        description="Default MAC pool",
-        links=("permissions",),
-    )
-
-
 def render_cpu_profile(_call: Call, cluster: Cluster) -> Element:
     """One for each cluster, with the cluster's id."""
     return entity(
@@ -143,7 +123,6 @@ ROUTES: list[ApiRoute] = [
     ),
     *catalog("schedulingpolicyunits", "scheduling_policy_units", lambda _call: UNITS, render_unit),
     get("options/{option}", show_option),
-    *catalog("macpools", "mac_pools", lambda _call: [MacPool(MAC_POOL_ID)], render_mac_pool),
     *catalog("cpuprofiles", "cpu_profiles", cpu_profiles, render_cpu_profile),
     *catalog("clusters/{cluster}/cpuprofiles", "cpu_profiles", cpu_profiles, render_cpu_profile),
     get("openstackimageproviders", empty_list("openstack_image_providers")),
