@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from coriolis import errors
+from coriolis.images.ceph import missing_bindings
 from coriolis.model.enums import EventLevel, ResourceKind
 from coriolis.providers import lifecycle
 from coriolis_lab.faults import Fault
@@ -101,21 +102,38 @@ def test_an_image_that_nova_gives_up_is_told(
         source.delete_source_resources(op, openstack.env, instance, {})
 
 
-@pytest.mark.parametrize("mechanism", ["swift_backups", "ceph_snapshots"])
+CEPH_OPTIONS = {
+    "ceph_conf_file": "[global]\nmon_host = 127.0.0.1",
+    "ceph_username": "admin",
+    "ceph_keyring_file": "[client.admin]\nkey = AQBvbG5nZW5vdWdoQUFBQUFBQUFBQUFBQUFBQUFBQUE=",
+    "ceph_pool_name": "volumes",
+}
+with_ceph = pytest.mark.skipif(bool(missing_bindings()), reason=missing_bindings())
+
+
+@pytest.mark.parametrize(
+    "mechanism",
+    [
+        "swift_backups",
+        pytest.param("ceph_snapshots", marks=with_ceph),
+        pytest.param("ceph_backups", marks=with_ceph),
+    ],
+)
 def test_other_mechanisms_say_that_they_cannot_read_local_disks(
     openstack: OpenStackLab, local: Any, mechanism: str
 ) -> None:
-    keyring = "[client.admin]\nkey = AQBvbG5nZW5vdWdoQUFBQUFBQUFBQUFBQUFBQUFBQUE="
-    options = {
-        "ceph_conf_file": "[global]\nmon_host = 127.0.0.1",
-        "ceph_username": "admin",
-        "ceph_keyring_file": keyring,
-        "ceph_pool_name": "volumes",
-    }
-    source = openstack.source(ceph_options=options)
+    source = openstack.source(ceph_options=CEPH_OPTIONS)
     instance = source.get_instance({}, "local")
     with pytest.raises(errors.NotSupported, match=f"{mechanism} reads .*mechanism=coriolis_backups"):
         source.validate_source({"replica_export_mechanism": mechanism}, instance)
+
+
+@with_ceph
+def test_backups_of_volumes_cannot_be_of_a_quiesced_guest(openstack: OpenStackLab, agent: Any) -> None:
+    source = openstack.source(ceph_options=CEPH_OPTIONS)
+    env = {"replica_export_mechanism": "ceph_backups", "guest_quiesce": "required"}
+    with pytest.raises(errors.NotSupported, match="ceph_backups backs the disks .* up one after the other"):
+        source.validate_source(env, source.get_instance({}, "agent"))
 
 
 def test_an_instance_whose_root_disk_cannot_be_imaged_is_told(openstack: OpenStackLab) -> None:
