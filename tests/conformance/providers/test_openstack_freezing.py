@@ -132,7 +132,7 @@ def test_other_mechanisms_say_that_they_cannot_read_local_disks(
 def test_backups_of_volumes_cannot_be_of_a_quiesced_guest(openstack: OpenStackLab, agent: Any) -> None:
     source = openstack.source(ceph_options=CEPH_OPTIONS)
     env = {"replica_export_mechanism": "ceph_backups", "guest_quiesce": "required"}
-    with pytest.raises(errors.NotSupported, match="ceph_backups backs the disks .* up one after the other"):
+    with pytest.raises(errors.NotSupported, match=r"ceph_backups backs the disks .* up one after the other"):
         source.validate_source(env, source.get_instance({}, "agent"))
 
 
