@@ -58,6 +58,13 @@ class Plan(NamedTuple):
         return self.method.geometry
 
 
+class _Tools(NamedTuple):
+    """Of one thread."""
+
+    compressor: Compressor
+    watch: Stopwatch
+
+
 class Reader:
     """`leaves` is updated in place and ends as the list of what was read: a disk costs one list of memory."""
 
@@ -88,7 +95,7 @@ class Reader:
         self._outlet.end(summary)
 
     def _make_visitor(self) -> Visit:
-        compressor = Compressor()
+        tools = _Tools(Compressor(), Stopwatch())
 
         def visit(offset: int, length: int, buffer: Optional[Buffer]) -> None:
             if buffer is None:
@@ -104,7 +111,7 @@ class Reader:
                 start = position * self._geometry.leaf
                 size = min(start + count * self._geometry.leaf, length) - start
                 if kind == DATA:
-                    self._send_data(offset + start, slice(start, start + size), buffer, compressor)
+                    self._send_data(offset + start, slice(start, start + size), buffer, tools)
                     counted["moved"] += size
                 elif kind == ZERO:
                     self._send_zero(offset + start, size)
@@ -144,9 +151,10 @@ class Reader:
             return SAME
         return ZERO if is_zero else DATA
 
-    def _send_data(self, offset: int, piece: slice, buffer: Buffer, compressor: Compressor) -> None:
+    def _send_data(self, offset: int, piece: slice, buffer: Buffer, tools: _Tools) -> None:
         """Sends `piece` of the buffer, whole leaves, that stands at `offset` of the disk."""
         size = piece.stop - piece.start
+        compressor, watch = tools
         codec = self._policy.codec
         packed = compressor.compress(codec, buffer.address + piece.start, size)
         payload = compressor.out.view[:packed] if packed else buffer.view[piece]
@@ -154,7 +162,7 @@ class Reader:
         count, first = -(-size // self._geometry.leaf), offset // self._geometry.leaf
         header = Header(frames.DATA, used, count, self._number(), offset, size, len(payload))
         vector = bytes(self._leaves[first * DIGEST_BYTES : (first + count) * DIGEST_BYTES])
-        watch = Stopwatch()
+        watch.start()
         self._outlet.data(header, vector, payload)
         self._policy.sent(watch.held_up(), len(payload))
 
