@@ -82,7 +82,7 @@ test-pythons: setup ## what runs on worker VMs, with every Python of this machin
 
 test-ovirt: setup ## the lab's oVirt under clients nobody here wrote, and guests that cross to it and back (half an hour and more)
 	@scripts/ovirt-clients
-	@$(BIN)/pytest -n 3 tests/conformance/ovirt
+	@$(BIN)/pytest -n 3 --dist loadfile tests/conformance/ovirt
 	@$(BIN)/pytest -m ovirt_clients tests/ovirt_clients
 
 test-openstack: openstack-up ## real guests cross from the real OpenStack, faults included; writes the table of figures

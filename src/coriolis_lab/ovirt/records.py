@@ -201,6 +201,15 @@ class Attachment:
     uses_scsi_reservation: bool = False
 
 
+@dataclass(frozen=True)
+class SnapshotAttachment:
+    """A disk's snapshot in another VM. `layer_id`: the hypervisor's disk over the frozen image."""
+
+    attachment: Attachment
+    snapshot_id: str
+    layer_id: str
+
+
 @dataclass
 class Nic:
     """`address` is what the network's DHCP gives the guest; empty without a vNIC profile."""
@@ -277,6 +286,7 @@ class Vm:
     creation_time: datetime
     initialization: Initialization | None = None
     attachments: dict[str, Attachment] = field(default_factory=dict)
+    snapshot_attachments: dict[str, SnapshotAttachment] = field(default_factory=dict)
     nics: dict[str, Nic] = field(default_factory=dict)
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     backups: dict[str, "Backup"] = field(default_factory=dict)

@@ -274,8 +274,12 @@ def remove_vm(
     for disk in doomed:
         disk.status = DiskStatus.LOCKED
 
+    layers = [placed.layer_id for placed in vm.snapshot_attachments.values()]
+
     def work() -> None:
         destroy_disks(engine, doomed)
+        for layer_id in layers:
+            engine.hypervisor.delete_disk(layer_id)
 
     def done() -> None:
         for disk in doomed:

@@ -12,6 +12,7 @@ from coriolis_lab.ovirt.resources import disks as disk_resource
 from coriolis_lab.ovirt.resources import nics as nic_resource
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.resources.machines import machine_fields, machine_head
+from coriolis_lab.ovirt.snapshot_attachment import check_not_attached
 from coriolis_lab.ovirt.snapshot_work import check_idle, remove_snapshot, restore_snapshot, take_snapshot
 from coriolis_lab.ovirt.web import (
     Call,
@@ -111,6 +112,7 @@ def remove(call: Call) -> Reply:
         vm, snapshot = _snapshot(call)
         _check_regular(snapshot, "remove")
         check_idle(engine, vm, "remove")
+        check_not_attached(engine, snapshot)
         job, ended = remove_snapshot(engine, vm, snapshot, call.correlation_id)
         return removed(call, job, ended)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from coriolis_lab.ovirt import ovf_writer
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.journal import VM_UPDATED
 from coriolis_lab.ovirt.machine_settings import check_settings, read_initialization, read_settings
@@ -108,10 +109,15 @@ def render(engine: Engine, vm: Vm, *, next_run: bool = False) -> Element:
     )
 
 
-def with_console(element: Element) -> Element:
-    """`all_content=true` adds what costs the engine another query: the console device."""
-    console = struct("console", leaf("enabled", True))
-    return element.with_children([*element.children, console])
+def _with_all_content(engine: Engine, vm: Vm, element: Element) -> Element:
+    """`all_content=true` adds what costs the engine more queries: the console device, the VM as an OVF document."""
+    configuration = struct("configuration", leaf("data", ovf_writer.write(engine, vm)), leaf("type", "ovf"))
+    known = next(
+        (child for child in element.children if child.tag == "initialization"), struct("initialization")
+    )
+    complete = known.with_children([configuration, *known.children])
+    others = [child for child in element.children if child.tag != "initialization"]
+    return element.with_children([*others, struct("console", leaf("enabled", True)), complete])
 
 
 def _keys(engine: Engine) -> Keys[Vm]:
@@ -177,16 +183,18 @@ def list_all(call: Call) -> Reply:
 
     def shown(vm: Vm) -> Element:
         element = render(engine, vm)
-        return with_console(element) if complete else element
+        return _with_all_content(engine, vm, element) if complete else element
 
     with engine.lock:
         return listing(call, "vms", engine.vms.values(), shown, _keys(engine))
 
 
 def show(call: Call) -> Reply:
-    with call.engine.lock:
-        element = render(call.engine, call.engine.vm(call.ids["vm"]), next_run=call.flag("next_run"))
-    return found(with_console(element) if call.flag("all_content") else element)
+    engine = call.engine
+    with engine.lock:
+        vm = engine.vm(call.ids["vm"])
+        element = render(engine, vm, next_run=call.flag("next_run"))
+        return found(_with_all_content(engine, vm, element) if call.flag("all_content") else element)
 
 
 def check_name_free(
