@@ -10,7 +10,7 @@ LAB_ROOT ?= /var/lib/coriolis-lab
 OPENSTACK_ROOT ?= /var/lib/coriolis-openstack
 OPENSTACK := $(BIN)/python -m testbed.openstack --root $(OPENSTACK_ROOT)
 
-.PHONY: help setup openstack-up openstack-down openstack-status openstack-smoke openstack-purge test-openstack test-ovirt demo demo-down test test-fast chaos bench bench-engine lint fmt serve lab lab-down lock
+.PHONY: help setup openstack-up openstack-down openstack-status openstack-smoke openstack-purge test-openstack test-ovirt test-pythons demo demo-down test test-fast chaos bench bench-engine lint fmt serve lab lab-down lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -77,9 +77,13 @@ openstack-smoke: openstack-up ## boot a guest on it, write, back up to Swift and
 openstack-purge: ## stop it and forget everything that is on it
 	@$(OPENSTACK) purge
 
-test-ovirt: setup ## the lab's oVirt under clients nobody here wrote: Ansible's ovirt.ovirt, ovirt-img, backups
+test-pythons: setup ## what runs on worker VMs, with every Python of this machine and 3.14 from Debian's testing suite
+	@scripts/newer-python
+	@$(BIN)/pytest tests/unit/agent tests/unit/transfer/test_worker_pythons.py
+
+test-ovirt: setup ## the lab's oVirt under clients nobody here wrote, and guests that cross to it and back (half an hour and more)
 	@scripts/ovirt-clients
-	@$(BIN)/pytest -n 3 tests/conformance/ovirt
+	@$(BIN)/pytest -n 3 --dist loadfile tests/conformance/ovirt
 	@$(BIN)/pytest -m ovirt_clients tests/ovirt_clients
 
 test-openstack: openstack-up ## real guests cross from the real OpenStack, faults included; writes the table of figures

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cryptography.fernet import Fernet
 from tests.unit.sshd import PrivateSshd
 
 from bench.data import machine
@@ -21,10 +22,13 @@ from coriolis.model.worker import WorkerDisk
 from coriolis.transfer.job import CopyJob, DiskCopy, DiskEnd
 from coriolis.transfer.limits import Limits
 from coriolis.transfer.process import run_copy_job
+from coriolis.transfer.signing import derive_signing_keys
 from coriolis.workers.ssh import SshSession
 
 _SERVER_SECONDS = 20.0
 ROUTES = ("ssh", "tls", "direct")
+SIGNING_KEYS = derive_signing_keys([Fernet.generate_key().decode()])
+"""An installation has one, and with it keyed digests."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def _copy_job(place: Place, source: Path, destination: Path, previous: Path | No
         previous=previous,
         destination_zeroed=previous is None,
     )
-    return CopyJob((copy,), f"bench-{place.directory}", token=1)
+    return CopyJob((copy,), f"bench-{place.directory}", token=1, signing_keys=SIGNING_KEYS)
 
 
 def _shell(command: str) -> None:

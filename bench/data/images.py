@@ -8,9 +8,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from coriolis.agent.frames import DIGEST_BYTES
-from coriolis.transfer.manifest import LeafList
-
 LEAF = 65536
 MIB = 1 << 20
 CHANGED_SHARE = 0.01
@@ -54,21 +51,6 @@ def image(directory: Path, kind: str, size: int) -> Path:
 
 def changed_leaves(size: int) -> int:
     return max(1, int(size // LEAF * CHANGED_SHARE))
-
-
-def leaves_with_data(manifest: Path) -> int:
-    """Bytes of the leaves that are not zeros only, from a published list."""
-    with LeafList(manifest) as leaves:
-        zero = _zero_digest(leaves)
-        digests = bytes(leaves.digests)
-    places = range(0, len(digests), DIGEST_BYTES)
-    return LEAF * sum(digests[place : place + DIGEST_BYTES] != zero for place in places)
-
-
-def _zero_digest(leaves: LeafList) -> bytes:
-    from coriolis.agent.digests import ZeroDigests
-
-    return ZeroDigests(leaves.header.geometry, leaves.header.algorithm).whole
 
 
 def _write(path: Path, size: int, extents: Iterator[bytes]) -> None:

@@ -335,11 +335,28 @@ class OpenStackSection(Section):
         gt=0,
         description="Seconds that Cinder may take for one backup: it reads the whole volume for it.",
     )
+    image_timeout: float = Field(
+        86400.0,
+        gt=0,
+        description="Seconds that Nova may take to make an image of a local root disk, and Cinder to make a volume of "
+        "it: both copy the whole disk.",
+    )
     full_backup_every: int = Field(
         14,
         ge=1,
         description="After so many Cinder backups on top of each other an export makes a full one, and the old ones "
         "can be deleted.",
+    )
+    cinder_ceph_timeout: int = Field(
+        30,
+        gt=0,
+        description="Seconds to wait for a Ceph cluster, where an endpoint's ceph_options do not say.",
+    )
+    cinder_ceph_backups_diff_hash_algorithm: str = Field(
+        "auto",
+        pattern="^(auto|sha256|blake2b)$",
+        description="What disks read by ceph_backups are hashed with to find what differs: sha256, blake2b, or auto "
+        "(the fastest that both ends have). A replica keeps the one that its first run took.",
     )
     availability_zone: str = Field("", description="Nova's zone of migrated VMs; empty: Nova decides.")
     storage_availability_zone: str = Field(

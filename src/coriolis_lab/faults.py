@@ -17,6 +17,7 @@ class Fault:
     policy: "refuse" (403: the policy forbids what "METHOD /path" asks for);
     any create or change: "error" (ends in the error or illegal state), "stuck" (never leaves the transitional state),
     "refuse" (409);
+    image.create: these three, of an instance's createImage;
     server.start, vm.start: "no_address" (boots without network), "die" (`seconds` after the start QEMU is killed);
     oVirt: disk.look (a disk that turns illegal when it is read), domain.space (a storage domain without room),
     transfer.create, transfer.finalize, backup.create.

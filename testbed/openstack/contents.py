@@ -13,10 +13,16 @@ from testbed.openstack.settings import CLOUDS, KEYSTONE, RBD_POOLS, REGION, Test
 
 IMAGE, UEFI_IMAGE = "debian-12", "debian-12-uefi"
 KEY_PAIR = "testbed"
-# one disk image boots under both firmwares; the property is what a cloud's owner would set
+# one disk image boots under both firmwares, and has the guest agent; the properties are what a cloud's owner would set
 _IMAGES = {
     IMAGE: {"os_distro": "debian"},
-    UEFI_IMAGE: {"os_distro": "debian", "hw_firmware_type": "uefi", "hw_machine_type": "q35"},
+    UEFI_IMAGE: {
+        "os_distro": "debian",
+        "hw_firmware_type": "uefi",
+        "hw_machine_type": "q35",
+        "hw_qemu_guest_agent": "yes",
+        "os_require_quiesce": "yes",
+    },
 }
 _UPLOAD_SECONDS = 1200
 

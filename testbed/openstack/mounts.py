@@ -108,6 +108,8 @@ def _configuration(testbed: Testbed, service: str) -> None:
             own.mkdir()
         else:
             run(["cp", "--archive", shipped, own])
+            for domain in own.glob("qemu/*.xml"):  # guests of this machine's own libvirt
+                domain.unlink()
     _bind(own, shipped)
 
 

@@ -95,14 +95,13 @@ class Registration:
 
     def wait_for_backups(self) -> None:
         """Until the backup service is up, whose restart Cinder hears of by its next report."""
-        storage = self._cloud.block_storage
         began = datetime.now(UTC).replace(tzinfo=None)
 
         def reported() -> bool:
-            found = list(storage.services(binary="cinder-backup", host="backup"))
+            found = list(self._cloud.block_storage.services(binary="cinder-backup", host="backup"))
             return any(s.state == "up" and datetime.fromisoformat(s.updated_at) > began for s in found)
 
-        wait_until("cinder-backup", _quietly(reported))
+        wait_until("cinder-backup", self._quietly(reported))
 
     def networks_without_dhcp(self) -> list[str]:
         """Names of networks whose DHCP port is not in use yet."""
@@ -127,13 +126,26 @@ class Registration:
                 )
 
     def _wait_for_agents(self) -> None:
-        cloud = self._cloud
-        wait_until("Neutron's agents", _quietly(lambda: sum(a.is_alive for a in cloud.network.agents()) >= 4))
-        wait_until("Cinder's services", _quietly(lambda: _up(cloud) >= 3))
-        wait_until("nova-compute", _quietly(lambda: any(_compute_is_up(s) for s in cloud.compute.services())))
-        if not list(cloud.compute.hypervisors()):
+        wait_until("Neutron's agents", self._quietly(lambda: _agents_alive(self._cloud) >= 4))
+        wait_until("Cinder's services", self._quietly(lambda: _up(self._cloud) >= 3))
+        wait_until("nova-compute", self._quietly(lambda: _compute_is_up(self._cloud)))
+        compute = self._cloud.compute
+        if not list(compute.hypervisors()):
             run(["runuser", "-u", "nova", "--", "nova-manage", "cell_v2", "discover_hosts"])
-            wait_until("the hypervisor", lambda: bool(list(cloud.compute.hypervisors())))
+            wait_until("the hypervisor", lambda: bool(list(compute.hypervisors())))
+
+    def _quietly(self, look: Callable[[], bool]) -> Callable[[], bool]:
+        """A service that is only just coming up answers with faults, and the SDK remembers for good what it discovered
+        of one: the next look is through another connection."""
+
+        def looked() -> bool:
+            try:
+                return look()
+            except SDKException:
+                self._cloud = connect(self._testbed)
+                return False
+
+        return looked
 
     def _volume_type(self) -> None:
         storage = self._cloud.block_storage
@@ -173,7 +185,13 @@ class Registration:
             name=cloud.network, project_id=project.id
         )
         subnet = network.find_subnet(cloud.network) or network.create_subnet(
-            name=cloud.network, project_id=project.id, network_id=own.id, ip_version=4, cidr=cloud.cidr
+            name=cloud.network,
+            project_id=project.id,
+            network_id=own.id,
+            ip_version=4,
+            cidr=cloud.cidr,
+            # the rest is for who asks for an address: in both clouds nobody else has it
+            allocation_pools=[{"start": cloud.first, "end": cloud.last}],
         )
         if not network.find_router(cloud.name):
             gateway = {"network_id": public.id}
@@ -196,21 +214,13 @@ class Registration:
                 )
 
 
+def _agents_alive(cloud: Any) -> int:
+    return sum(agent.is_alive for agent in cloud.network.agents())
+
+
 def _up(cloud: Any) -> int:
     return sum(service.state == "up" for service in cloud.block_storage.services())
 
 
-def _compute_is_up(service: Any) -> bool:
-    return bool(service.binary == "nova-compute" and service.state == "up")
-
-
-def _quietly(look: Callable[[], bool]) -> Callable[[], bool]:
-    """A service that is only just coming up answers with faults."""
-
-    def looked() -> bool:
-        try:
-            return look()
-        except SDKException:
-            return False
-
-    return looked
+def _compute_is_up(cloud: Any) -> bool:
+    return any(s.binary == "nova-compute" and s.state == "up" for s in cloud.compute.services())

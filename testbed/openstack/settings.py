@@ -52,10 +52,13 @@ APIS = (
 
 @dataclass(frozen=True)
 class Cloud:
-    """One of the two "clouds": a project with a user of the same name, a network and a router to `public`."""
+    """One of the two "clouds": a project with a user of the same name, a network and a router to `public`.
+    `first` and `last`: addresses that Neutron gives out by itself."""
 
     name: str
     cidr: str
+    first: str
+    last: str
 
     @property
     def network(self) -> str:
@@ -63,7 +66,8 @@ class Cloud:
 
 
 # The same addresses in both, as where a site moves: a migrated VM can keep its own.
-CLOUDS = (Cloud("cloud-a", "10.61.0.0/24"), Cloud("cloud-b", "10.61.0.0/24"))
+_SITE = ("10.61.0.0/24", "10.61.0.10", "10.61.0.199")
+CLOUDS = (Cloud("cloud-a", *_SITE), Cloud("cloud-b", *_SITE))
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,11 @@ class Testbed:
     @property
     def description(self) -> Path:
         return self.root / "testbed.json"
+
+    @property
+    def figures(self) -> Path:
+        """What the scenarios of `make test-openstack` measured."""
+        return self.root / "figures.json"
 
     @cached_property
     def password(self) -> str:

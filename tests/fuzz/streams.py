@@ -22,14 +22,17 @@ with atheris.instrument_imports():
     from coriolis.agent import frames
     from coriolis.agent.block import BlockDisk
     from coriolis.agent.compression import Buffer, Decompressor
+    from coriolis.agent.digests import Method
     from coriolis.agent.frames import DIGEST_BYTES, Geometry, Header, ProtocolError
     from coriolis.agent.pipes import FrameStream, StreamClosedError
     from coriolis.agent.writer import VerificationError, Writer
     from coriolis.transfer.introduction import read_introduction
     from coriolis.transfer.manifest import LeafList, UnusableLeafListError
+    from tests.unit.agent.hostile import resealed
 
 LEAF = 4096
 GEOMETRY = Geometry(5 * LEAF + 512, LEAF)
+SEAL_KEY = bytes(frames.SEAL_KEY_BYTES)
 GUARD = b"\xdd" * LEAF
 _PIPE_BYTES = 60000  # what a pipe takes at once
 _DISK = os.memfd_create("disk")
@@ -41,16 +44,17 @@ def _stream(data: bytes) -> tuple[FrameStream, int]:
     os.write(feed, data[:_PIPE_BYTES])
     os.close(feed)
     stream = FrameStream(incoming, os.open(os.devnull, os.O_WRONLY))
-    stream.geometry = GEOMETRY
+    stream.geometry, stream.seal_key = GEOMETRY, SEAL_KEY
     return stream, incoming
 
 
 def writer(data: bytes) -> None:
     os.ftruncate(_DISK, 0)
     os.pwrite(_DISK, bytes(GEOMETRY.size) + GUARD, 0)
-    stream, incoming = _stream(_data_frame(b"x" * LEAF) + data)
+    stream, incoming = _stream(resealed(_data_frame(b"x" * LEAF) + data, SEAL_KEY))
     try:
-        Writer(stream, GEOMETRY, "sha256", BlockDisk(f"/proc/self/fd/{_DISK}", writing=True), threads=1).run()
+        disk = BlockDisk(f"/proc/self/fd/{_DISK}", writing=True)
+        Writer(stream, Method(GEOMETRY, "sha256"), disk, threads=1).run()
     except (ProtocolError, StreamClosedError, VerificationError):
         pass
     finally:
@@ -69,12 +73,13 @@ def receive(data: bytes) -> None:
     def receive_data(stream: FrameStream) -> None:
         header, buffer = stream.receive_header(), Buffer()
         if header.kind == frames.DATA:
-            stream.receive_data(header, buffer.view)
+            stream.receive_sealed(header)
+            stream.read_into(buffer.view[: header.wire])
             if header.codec != frames.CODEC_NONE:
                 Decompressor().decompress(header.codec, buffer, header.wire, header.raw)
 
     for how in (receive_data, FrameStream.receive_leaves, lambda one: one.receive_json(frames.HELLO)):
-        stream, incoming = _stream(data)
+        stream, incoming = _stream(resealed(data, SEAL_KEY))
         with contextlib.suppress(ProtocolError, StreamClosedError):
             how(stream)
         os.close(incoming)

@@ -43,8 +43,10 @@ class RealCloud:
 
     def left_behind(self) -> list[str]:
         """Everything that Coriolis made and that is still there, kept on purpose or not."""
-        backups = [b.name for b in self.sdk.block_storage.backups() if made_by_coriolis(b.name or "")]
-        return sorted([*left_behind(self.sdk), *backups])
+        names = [backup.name for backup in self.sdk.block_storage.backups()]
+        names += [image.name for image in self.sdk.image.images()]
+        names += [address.description for address in self.sdk.network.ips()]  # they have no names
+        return sorted([*left_behind(self.sdk), *(name for name in names if made_by_coriolis(name or ""))])
 
 
 class Operator:

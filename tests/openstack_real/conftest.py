@@ -7,9 +7,9 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from testbed.openstack.balancer import Balancer
@@ -22,7 +22,7 @@ from tests.e2e.product import Product
 from tests.openstack_real.clouds import Operator, RealCloud
 from tests.openstack_real.crossing import Crossing, Stage
 from tests.openstack_real.destinations import CloudB, Destination, LabOvirt
-from tests.openstack_real.figures import FigureBook, Meter
+from tests.openstack_real.figures import FigureBook, Meter, Outcome
 from tests.openstack_real.guests import GuestKind, SourceGuest
 from tests.openstack_real.routes import Route
 
@@ -46,6 +46,15 @@ def testbed() -> Testbed:
     if Enclosure(found).pid() is None:
         pytest.exit("the real OpenStack is down; bring it up with: make openstack-up", 3)
     return found
+
+
+@pytest.fixture(autouse=True)
+def recorded(request: pytest.FixtureRequest, testbed: Testbed) -> Iterator[None]:
+    """How each scenario ended, for the page in the docs."""
+    began, failures = time.monotonic(), request.session.testsfailed
+    yield
+    seconds, passed = time.monotonic() - began, request.session.testsfailed == failures
+    FigureBook(testbed.figures).record(Outcome.now(request.node.name, seconds, passed=passed))
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +119,6 @@ def source_guest(cloud_a: RealCloud) -> Iterator[Callable[[GuestKind], SourceGue
             made[kind] = SourceGuest(cloud_a.sdk, kind, cloud_a.described)
             if not (keep and made[kind].adopt()):
                 made[kind].create()
-            made[kind].prepare()
         made[kind].start()
         return made[kind]
 
@@ -121,9 +129,7 @@ def source_guest(cloud_a: RealCloud) -> Iterator[Callable[[GuestKind], SourceGue
 
 @pytest.fixture(scope="session")
 def stage(product: Product, cloud_a: RealCloud, balancer: Balancer, testbed: Testbed) -> Stage:
-    file = testbed.root / "figures.jsonl"
-    file.unlink(missing_ok=True)
-    return Stage(product, cloud_a, Meter(cloud_a.storage, balancer), FigureBook(file))
+    return Stage(product, cloud_a, Meter(cloud_a.storage, balancer), FigureBook(testbed.figures))
 
 
 @pytest.fixture(scope="session")
@@ -149,6 +155,6 @@ def crossing(
     destination.remove(guest.kind.name)
 
 
-def on(*routes: Route) -> Any:
+def on(*routes: Route) -> pytest.MarkDecorator:
     """The decorator of a test that runs on each of these routes."""
     return pytest.mark.parametrize("crossing", routes, ids=str, indirect=True)

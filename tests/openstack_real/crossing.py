@@ -1,5 +1,6 @@
 """One guest on its way over one route: the steps of every scenario, each with what must hold after it."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from demo.guest import Guest
 from tests.e2e.product import Product
 from tests.openstack_real.clouds import RealCloud
 from tests.openstack_real.destinations import Destination
-from tests.openstack_real.figures import Figure, FigureBook, Meter
+from tests.openstack_real.figures import Figure, FigureBook, Meter, figure_of
 from tests.openstack_real.guests import LEDGER, SourceGuest
 from tests.openstack_real.routes import Route
 
@@ -33,9 +34,11 @@ class Crossing:
         self.destination = destination
         self.product, self.source = stage.product, stage.source
         self._meter, self._book = stage.meter, stage.book
-        self.transfer = self._make_transfer()
-        guest.write_archive()
+        self._figures: list[Figure] = []
+        self.events: list[str] = []  # of the last execution
+        guest.renew_data()
         self.ledger = guest.digest(LEDGER)
+        self.transfer = self._make_transfer()
 
     def replicate(self, name: str, *, shutdown: bool = False) -> Figure:
         """An execution that works. The ledger holds afterwards what is kept, both clouds nothing else of ours; and
@@ -43,13 +46,18 @@ class Crossing:
         before = self._meter.read()
         execution = self.product.execute(self.transfer, shutdown=shutdown)
         done = self.product.wait_execution(self.transfer, execution)
+        self.events = [event["message"] for task in done["tasks"] for event in task["events"]]
         after = self._meter.read()
-        figure = self._book.add(str(self.route), name, (after[0] - before[0], after[1] - before[1]), done)
+        figure = figure_of(str(self.route), name, (after[0] - before[0], after[1] - before[1]), done)
+        self._figures.append(figure)
         print(f"{self.route}: {name}: {figure}", flush=True)
         self.assert_nothing_left()
-        disks = self.guest.disks() if shutdown else self.guest.disks()[1:]
-        self.assert_equal(disks)
+        self.assert_equal(self.guest.disks() if shutdown else self.guest.disks()[1:])
         return figure
+
+    def publish(self) -> None:
+        """The figures of a route that held in all of its steps."""
+        self._book.put(str(self.route), self._figures)
 
     def assert_equal(self, disks: list[str]) -> None:
         """Each of these RBD images has a replica with the same content."""
@@ -60,8 +68,8 @@ class Crossing:
 
     def replicas(self) -> list[dict[str, Any]]:
         """The ledger's entries of disks on the destination that are kept for this transfer."""
-        kept = [r for r in self._resources() if r["state"] == "kept"]
-        return [r for r in kept if r["kind"] in ("disk", "volume") and r["endpoint_id"] == self._ids[1]]
+        there = [r for r in self._resources() if r["state"] == "kept" and r["endpoint_id"] == self._ids[1]]
+        return [r for r in there if re.search(r"-replica-\d+$", r["name"])]
 
     def assert_nothing_left(self) -> None:
         """On both clouds, besides what the ledger says is kept on purpose."""
@@ -71,13 +79,16 @@ class Crossing:
         assert [name for name in there if name not in kept] == []
 
     def deploy(self, **changes: Any) -> Guest:
-        """Deploys the replica and logs in."""
+        """Deploys the replica and logs in. The source, which an owner would keep off, boots beside it for the next
+        route: in another project its addresses are nobody else's."""
+        self.guest.power_on()
         body = {"deployment": {"transfer_id": self.transfer, **changes}}
         deployment = str(self.product.call("POST", "deployments", body)["deployment"]["id"])
         self.product.wait_deployment(deployment)
         described = self.source.described
         guest = self.destination.log_in(self.guest.kind.name, described["image_user"], Path(described["key"]))
         guest.wait(900)
+        guest.run("sudo mount /srv/data")
         assert guest.digest(LEDGER) == self.ledger
         return guest
 
@@ -106,7 +117,7 @@ class Crossing:
             "origin_endpoint_id": self._ids[0],
             "destination_endpoint_id": self._ids[1],
             "instances": [self.guest.kind.name],
-            "source_environment": mechanism.source_environment(self.source),
+            "source_environment": {**mechanism.source_environment(self.source), **self.route.more_source},
             "destination_environment": {**self.destination.environment(), **self.route.more_destination},
             "network_map": self.destination.network_map(self.source.project["network"]),
             "storage_mappings": {},

@@ -1,8 +1,10 @@
 """Where the replicas go: the lab's oVirt, or the real cloud B. Both look alike to the scenarios."""
 
+import time
 from pathlib import Path
 from typing import Any, Protocol
 
+import ovirtsdk4
 from demo.destination import OvirtSide
 from demo.guest import Guest
 
@@ -35,7 +37,8 @@ class LabOvirt:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._side = OvirtSide(world.describe()["ovirt"])
+        self._described = world.describe()["ovirt"]
+        self._side = OvirtSide(self._described)
         self.connection_info: dict[str, Any] = self._side.connection_info
 
     def environment(self) -> dict[str, Any]:
@@ -55,7 +58,17 @@ class LabOvirt:
         return self._side.left_behind()
 
     def remove(self, name: str) -> None:
-        """Its VMs go with the lab."""
+        login = {key: self._described[key] for key in ("url", "username", "password", "ca_file")}
+        with ovirtsdk4.Connection(**login) as connection:
+            vms = connection.system_service().vms_service()
+            for vm in vms.list(search=f'name="{name}"'):
+                service = vms.vm_service(vm.id)
+                service.stop()
+                deadline = time.monotonic() + 120
+                while service.get().status != ovirtsdk4.types.VmStatus.DOWN:
+                    assert time.monotonic() < deadline, f"{name} does not stop"
+                    time.sleep(1)
+                service.remove()
 
 
 class CloudB:
@@ -103,13 +116,14 @@ class CloudB:
         if server is None:
             return
         attached = [attachment.volume_id for attachment in sdk.compute.volume_attachments(server)]
-        addresses = [
-            ip for port in sdk.network.ports(device_id=server.id) for ip in sdk.network.ips(port_id=port.id)
-        ]
+        ports = list(sdk.network.ports(device_id=server.id))
+        addresses = [ip for port in ports for ip in sdk.network.ips(port_id=port.id)]
         sdk.compute.delete_server(server)
         sdk.compute.wait_for_delete(server, wait=300)
         for address in addresses:
             sdk.network.delete_ip(address)
+        for port in ports:  # Nova leaves those that it did not make
+            sdk.network.delete_port(port)
         for volume in attached:
             if sdk.block_storage.find_volume(volume):
                 sdk.block_storage.delete_volume(volume)

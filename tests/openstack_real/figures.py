@@ -1,9 +1,9 @@
-"""What was read, moved and waited for in each execution, kept for the table in the docs."""
+"""What was read, moved and waited for in each execution, and which scenarios held: kept for the page in the docs."""
 
 import json
 import time
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,20 @@ class Figure:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """Of a scenario's last run: `seconds` with its set-up, the boot of its source guest included."""
+
+    scenario: str
+    passed: bool
+    seconds: float
+    date: str
+
+    @classmethod
+    def now(cls, scenario: str, seconds: float, *, passed: bool) -> "Outcome":
+        return cls(scenario, passed, seconds, str(datetime.now(UTC).date()))
+
+
 class Meter:
     """The cloud's own counters. They hold whatever else reads at the time: the source guest, which is idle."""
 
@@ -45,32 +59,46 @@ class Meter:
 
 
 class FigureBook:
-    """One JSON line a figure."""
+    """One JSON file. What a scenario measured replaces what it did before, so that a single one may be run again."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def add(self, route: str, run: str, read: tuple[int, int], execution: dict[str, Any]) -> Figure:
-        disks = progress(execution)
-        made = Figure(
-            route=route,
-            run=run,
-            size=sum(p["total_bytes"] or 0 for p in disks),
-            ceph=read[0],
-            swift=read[1],
-            moved=moved(execution),
-            copy_seconds=_copy_seconds(execution),
-            seconds=_seconds(execution),
-        )
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        with self._file.open("a") as file:
-            file.write(json.dumps(asdict(made)) + "\n")
-        return made
+    def put(self, route: str, figures: list[Figure]) -> None:
+        others = [figure for figure in self.figures() if figure.route != route]
+        self._write([*others, *figures], self.outcomes())
 
-    def all(self) -> list[Figure]:
-        if not self._file.exists():
-            return []
-        return [Figure(**json.loads(line)) for line in self._file.read_text().splitlines()]
+    def record(self, outcome: Outcome) -> None:
+        others = [known for known in self.outcomes() if known.scenario != outcome.scenario]
+        self._write(self.figures(), [*others, outcome])
+
+    def figures(self) -> list[Figure]:
+        return [Figure(**item) for item in self._read()["figures"]]
+
+    def outcomes(self) -> list[Outcome]:
+        return [Outcome(**item) for item in self._read()["outcomes"]]
+
+    def _read(self) -> dict[str, Any]:
+        empty: dict[str, Any] = {"figures": [], "outcomes": []}
+        return dict(json.loads(self._file.read_text())) if self._file.exists() else empty
+
+    def _write(self, figures: list[Figure], outcomes: list[Outcome]) -> None:
+        told = {"figures": [asdict(f) for f in figures], "outcomes": [asdict(o) for o in outcomes]}
+        self._file.write_text(json.dumps(told, indent=1) + "\n")
+
+
+def figure_of(route: str, run: str, read: tuple[int, int], execution: dict[str, Any]) -> Figure:
+    """`read`: what `Meter.read` grew by."""
+    return Figure(
+        route=route,
+        run=run,
+        size=sum(p["total_bytes"] or 0 for p in progress(execution)),
+        ceph=read[0],
+        swift=read[1],
+        moved=moved(execution),
+        copy_seconds=_copy_seconds(execution),
+        seconds=_seconds(execution),
+    )
 
 
 def table(figures: list[Figure]) -> str:
@@ -82,6 +110,14 @@ def table(figures: list[Figure]) -> str:
     for f in figures:
         sizes = " | ".join(f"{count / MIB:,.0f} MiB" for count in (f.size, f.ceph, f.swift, f.moved))
         lines.append(f"| {f.route} | {f.run} | {sizes} | {f.copy_seconds:.0f} s | {f.seconds:.0f} s |")
+    return "\n".join(lines) + "\n"
+
+
+def outcome_table(outcomes: list[Outcome]) -> str:
+    """Markdown: one row a scenario that held."""
+    held = sorted((o for o in outcomes if o.passed), key=lambda o: o.scenario)
+    lines = ["| scenario | held on | with set-up |", "|---|---|--:|"]
+    lines += [f"| {o.scenario} | {o.date} | {o.seconds:.0f} s |" for o in held]
     return "\n".join(lines) + "\n"
 
 

@@ -15,29 +15,33 @@ _BOOT_SECONDS = 1800.0  # a busy machine under TCG
 @dataclass(frozen=True)
 class GuestKind:
     """`local`: booted from an image, the system on a disk of the hypervisor; else from a volume. All have a
-    data volume."""
+    data volume. `address`: in the network of its project, outside of what Neutron gives out by itself."""
 
     name: str
     image: str
+    address: str
     local: bool = False
 
 
-VOLUME_BOOTED = GuestKind("web-volume", "debian-12")
-IMAGE_BOOTED = GuestKind("web-image", "debian-12", local=True)
-UEFI = GuestKind("web-uefi", "debian-12-uefi")
+VOLUME_BOOTED = GuestKind("web-volume", "debian-12", "10.61.0.231")
+IMAGE_BOOTED = GuestKind("web-image", "debian-12", "10.61.0.232", local=True)
+UEFI = GuestKind("web-uefi", "debian-12-uefi", "10.61.0.233")
 
-# A file system on the second disk, in fstab as its owner would have it, unmounted but for changes: what is compared
-# with its replica must stand still.
+# A file system on the second disk, mounted for changes only: what is compared with its replica must stand still.
 _PREPARE = f"""
 set -e
-blkid -L data >/dev/null || mkfs.ext4 -q -E lazy_itable_init=0,lazy_journal_init=0 -L data /dev/vdb
+for i in $(seq 120); do [ -b /dev/vdb ] && break; sleep 1; done
+mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 -L data /dev/vdb
+udevadm settle
 mkdir -p /srv/data
-grep -q LABEL=data /etc/fstab || echo 'LABEL=data /srv/data ext4 defaults,noatime,nofail 0 2' >>/etc/fstab
-mountpoint -q /srv/data || mount /srv/data
+grep -q LABEL=data /etc/fstab || echo 'LABEL=data /srv/data ext4 defaults,noatime,noauto 0 2' >>/etc/fstab
+mount /srv/data
 dd if=/dev/urandom of={LEDGER} bs=1M count=48 status=none
+dd if=/dev/urandom of={ARCHIVE} bs=1M count=48 status=none
 umount /srv/data
 sync
 """
+_DATA_GIB = 1
 
 
 class SourceGuest:
@@ -49,7 +53,7 @@ class SourceGuest:
         self._testbed = testbed
         self.server: Any = None
         self.data: Any = None
-        self.gibibytes = 1  # of the data volume
+        self.gibibytes = _DATA_GIB  # of the data volume
         self._boot: Any = None
         self.guest: Guest | None = None
 
@@ -62,7 +66,6 @@ class SourceGuest:
         volumes = {volume.name: volume for volume in self._cloud.block_storage.volumes()}
         self.server = self._cloud.compute.get_server(server)
         self.data, self._boot = (volumes.get(f"{self.kind.name}-{role}") for role in ("data", "boot"))
-        self.gibibytes = self.data.size
         self.guest = self._shell(str(addresses[0].floating_ip_address))
         return True
 
@@ -73,15 +76,10 @@ class SourceGuest:
         image, flavor = cloud.image.find_image(kind.image), cloud.compute.find_flavor("t.small")
         network = cloud.network.find_network(self._testbed["clouds"][0]["network"])
         storage = cloud.block_storage
-        self.data = storage.create_volume(name=f"{kind.name}-data", size=1)
-        volumes = [self.data]
         wanted: dict[str, Any] = {"image_id": image.id}
         if not kind.local:
             self._boot = storage.create_volume(name=f"{kind.name}-boot", size=3, image_id=image.id)
-            volumes.append(self._boot)
-        for volume in volumes:
-            storage.wait_for_status(volume, "available", ["error"], 1, 600)
-        if not kind.local:
+            storage.wait_for_status(self._boot, "available", ["error"], 1, 600)
             boot = {
                 "boot_index": 0,
                 "uuid": self._boot.id,
@@ -93,25 +91,28 @@ class SourceGuest:
             name=kind.name,
             flavor_id=flavor.id,
             key_name=self._testbed["key_pair"],
-            networks=[{"uuid": network.id}],
+            networks=[{"uuid": network.id, "fixed_ip": kind.address}],
             **wanted,
         )
         self.server = cloud.compute.wait_for_server(server, wait=600)
-        cloud.compute.create_volume_attachment(self.server, volume_id=self.data.id)
-        storage.wait_for_status(self.data, "in-use", ["error"], 1, 300)
         self.guest = self._shell(self._floating_address())
 
-    def prepare(self) -> None:
-        """Until the guest answers; then its data disk is made."""
-        assert self.guest is not None
-        self.guest.wait(_BOOT_SECONDS)
+    def renew_data(self) -> None:
+        """A new data volume with two new files, so that each route finds the same; needs a guest that answers."""
+        storage, compute = self._cloud.block_storage, self._cloud.compute
+        if self.data is not None:
+            compute.delete_volume_attachment(self.server, self.data.id)
+            storage.wait_for_status(self.data, "available", ["error"], 1, 300)
+            self._delete_volume(self.data)
+        self.gibibytes = _DATA_GIB
+        self.data = storage.create_volume(name=f"{self.kind.name}-data", size=_DATA_GIB)
+        storage.wait_for_status(self.data, "available", ["error"], 1, 300)
+        compute.create_volume_attachment(self.server, volume_id=self.data.id)
+        storage.wait_for_status(self.data, "in-use", ["error"], 1, 300)
         self._root(_PREPARE)
 
     def change_file(self, mebibytes: int) -> None:
         self._in_data(f"dd if=/dev/urandom of={LEDGER} bs=1M count={mebibytes} conv=notrunc status=none")
-
-    def write_archive(self) -> None:
-        self._in_data(f"dd if=/dev/urandom of={ARCHIVE} bs=1M count=48 status=none")
 
     def delete_file(self) -> None:
         self._in_data(f"rm {ARCHIVE}")
@@ -140,10 +141,15 @@ class SourceGuest:
         boot = f"vms/{self.server.id}_disk" if self.kind.local else f"volumes/volume-{self._boot.id}"
         return [boot, f"volumes/volume-{self.data.id}"]
 
-    def start(self) -> None:
+    def power_on(self) -> None:
+        """Returns before its system answers."""
         if self._cloud.compute.get_server(self.server.id).status == "SHUTOFF":
             self._cloud.compute.start_server(self.server.id)
             self._cloud.compute.wait_for_server(self.server, wait=300)
+
+    def start(self) -> None:
+        """Returns when its system answers."""
+        self.power_on()
         assert self.guest is not None
         self.guest.wait(_BOOT_SECONDS)
 
@@ -158,8 +164,21 @@ class SourceGuest:
             cloud.compute.wait_for_delete(server, wait=300)
         for volume in cloud.block_storage.volumes():
             if volume.name in (f"{self.kind.name}-boot", f"{self.kind.name}-data"):
-                cloud.block_storage.delete_volume(volume)
-                cloud.block_storage.wait_for_delete(volume, wait=300)
+                self._delete_volume(volume)
+
+    def _delete_volume(self, volume: Any) -> None:
+        """With what a run that broke off left of it: what was made last goes first, since it may lie on the earlier."""
+        storage = self._cloud.block_storage
+        for listing, delete in (
+            (storage.backups, storage.delete_backup),
+            (storage.snapshots, storage.delete_snapshot),
+        ):
+            made = [item for item in listing(details=True) if item.volume_id == volume.id]
+            for item in sorted(made, key=lambda item: str(item.created_at), reverse=True):
+                delete(item)
+                storage.wait_for_delete(item, wait=300)
+        storage.delete_volume(volume)
+        storage.wait_for_delete(volume, wait=300)
 
     def _shell(self, address: str) -> Guest:
         return Guest(address, self._testbed["image_user"], Path(self._testbed["key"]))

@@ -1,6 +1,6 @@
 """Connection infos and inventories, as tests/conformance/openstack_connection has them on the lab."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from coriolis import errors
 from coriolis.config import Settings
 from coriolis.providers.openstack.plugin import OpenStackProvider
 from tests.openstack_real.clouds import RealCloud
+from tests.openstack_real.guests import VOLUME_BOOTED, GuestKind, SourceGuest
 
 
 def connect(info: dict[str, Any], **change: Any) -> Any:
@@ -68,7 +69,8 @@ def test_an_application_credential(info: dict[str, Any], credential: Any) -> Non
     connect(info, **nobody, **by_id).validate_connection()
 
 
-def test_listing(info: dict[str, Any]) -> None:
+def test_listing(info: dict[str, Any], source_guest: Callable[[GuestKind], SourceGuest]) -> None:
+    source_guest(VOLUME_BOOTED)
     source = connect(info)
     listed = source.list_instances({})
     assert listed

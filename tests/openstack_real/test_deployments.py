@@ -5,12 +5,13 @@ from typing import Any
 from tests.openstack_real.clouds import RealCloud
 from tests.openstack_real.conftest import on
 from tests.openstack_real.crossing import Crossing
-from tests.openstack_real.routes import CORIOLIS_BACKUPS, Route
+from tests.openstack_real.guests import UEFI
+from tests.openstack_real.routes import CEPH_SNAPSHOTS, Route
 
 _SECURITY_GROUP = "web"
 _KEEPS = Route(
-    CORIOLIS_BACKUPS,
-    "openstack",
+    CEPH_SNAPSHOTS,
+    "rbd",
     more_destination={
         "port_reuse_policy": "keep_mac",
         "preserve_fixed_ips": True,
@@ -29,7 +30,7 @@ def test_addresses_flavor_and_security_groups(
     group = network.find_security_group(_SECURITY_GROUP) or network.create_security_group(
         name=_SECURITY_GROUP
     )
-    crossing.replicate("full")
+    crossing.replicate("full", shutdown=True)
     crossing.deploy()
     name = crossing.guest.kind.name
     there = cloud_b.sdk.compute.find_server(name, ignore_missing=False)
@@ -41,6 +42,17 @@ def test_addresses_flavor_and_security_groups(
         there.flavor.name == "t.small"
     )  # the source has 512 MiB and one processor, and no other flavor is as near
     assert there.metadata == {"moved": "yes"}
+    crossing.forget()
+
+
+@on(Route(CEPH_SNAPSHOTS, "rbd", UEFI, more_source={"guest_quiesce": "required"}))
+def test_uefi_and_a_quiesced_guest(crossing: Crossing) -> None:
+    """A guest with an agent is quiesced while it runs; a server with UEFI firmware stays one."""
+    crossing.replicate("full")
+    assert any("the guest was quiesced by its agent" in event for event in crossing.events), crossing.events
+    crossing.replicate("source shut down", shutdown=True)
+    guest = crossing.deploy()
+    assert guest.run("test -d /sys/firmware/efi && echo UEFI") == "UEFI"
     crossing.forget()
 
 

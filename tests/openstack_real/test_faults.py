@@ -9,7 +9,7 @@ from tests.e2e.product import FINISHED, explain
 from tests.openstack_real.clouds import Operator, RealCloud
 from tests.openstack_real.conftest import on
 from tests.openstack_real.crossing import MIB, Crossing
-from tests.openstack_real.routes import CORIOLIS_BACKUPS, Route
+from tests.openstack_real.routes import CEPH_SNAPSHOTS, CORIOLIS_BACKUPS, Route
 
 _ROUTE = Route(CORIOLIS_BACKUPS, "ovirt")
 _SLOW = "4 MiB/s"  # so that a fault finds the copy at work
@@ -68,7 +68,7 @@ def test_apis_answer_503_for_a_minute(crossing: Crossing, balancer: Balancer) ->
     crossing.forget()
 
 
-@on(_ROUTE)
+@on(Route(CEPH_SNAPSHOTS, "rbd"))
 @pytest.mark.usefixtures("slow")
 def test_token_revoked_in_the_copy(crossing: Crossing, cloud_a: RealCloud, operator: Operator) -> None:
     execution = _start(crossing)
@@ -81,17 +81,16 @@ def test_token_revoked_in_the_copy(crossing: Crossing, cloud_a: RealCloud, opera
 
 
 @on(_ROUTE)
-@pytest.mark.parametrize("limit", ["volumes", "snapshots", "gigabytes"])
-def test_quota_exceeded(crossing: Crossing, cloud_a: RealCloud, operator: Operator, limit: str) -> None:
-    project = cloud_a.project["project"]
-    before = operator.set_volume_quota(project, **{limit: 1})
-    try:
-        ended = _finish(crossing, _start(crossing))
-    finally:
-        operator.set_volume_quota(project, **before)
-    assert ended["status"] == "ERROR"
-    told = explain(ended)
-    assert "quota" in told.lower()
-    assert limit in told
-    crossing.assert_nothing_left()
-    assert cloud_a.left_behind() == []
+def test_quota_exceeded(crossing: Crossing, cloud_a: RealCloud, operator: Operator) -> None:
+    for limit in ("volumes", "snapshots", "gigabytes"):
+        before = operator.set_volume_quota(cloud_a.project["project"], **{limit: 1})
+        try:
+            ended = _finish(crossing, _start(crossing))
+        finally:
+            operator.set_volume_quota(cloud_a.project["project"], **before)
+        assert ended["status"] == "ERROR"
+        told = explain(ended)
+        assert "quota" in told.lower()
+        assert limit in told
+        crossing.assert_nothing_left()
+        assert cloud_a.left_behind() == []

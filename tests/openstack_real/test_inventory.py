@@ -43,6 +43,7 @@ def test_an_instance(
     product: Product, endpoint: str, source_guest: Callable[[GuestKind], SourceGuest]
 ) -> None:
     guest = source_guest(VOLUME_BOOTED)
+    guest.renew_data()
     listed = product.call("GET", f"endpoints/{endpoint}/instances")["instances"]
     assert VOLUME_BOOTED.name in [instance["name"] for instance in listed]
     shown = _show(product, endpoint, VOLUME_BOOTED.name)

@@ -57,6 +57,25 @@ def whole_way(lab: Lab, op: MemoryOperation, mechanism: str, data: bytes) -> str
     return clones[0].volume_id
 
 
+def in_place(lab: Lab, domain: str = "files") -> None:
+    """The replicas themselves: rolled back with their bytes, and then a VM's."""
+    op = MemoryOperation(SETTINGS, job=f"in-place-{domain}")
+    cloud, env = lab.destination, {**ENV, "storage_domain": domain}
+    replicas: list[ReplicaDisk] = list(again(cloud.deploy_disks, op, env, INSTANCE, []))
+    before = [lab.hypervisor.disk_digest(replica.volume_id) for replica in replicas]
+    again(cloud.validate_in_place, env, INSTANCE, replicas)
+    again(cloud.secure_disks, op, env, INSTANCE, replicas)
+    again(cloud.roll_back_disks, op, env, INSTANCE)
+    assert [lab.hypervisor.disk_digest(replica.volume_id) for replica in replicas] == before
+    disks = again(cloud.secure_disks, op, env, INSTANCE, replicas)
+    again(cloud.finalize_instance, op, env, INSTANCE, disks, None)
+    again(cloud.hand_over_disks, op, env, INSTANCE, disks)
+    assert [lab.hypervisor.disk_digest(replica.volume_id) for replica in replicas] == before
+    assert not op.ledger.owed()
+    again(cloud.delete_instance, op, env, INSTANCE)
+    again(cloud.delete_disks, op, replicas)
+
+
 def clean(lab: Lab, op: MemoryOperation) -> None:
     """Removes the VM that a way left, as a failed deployment would."""
     again(lab.destination.delete_instance, op, ENV, INSTANCE)
@@ -73,6 +92,8 @@ def test_engines_of_each_age(tmp_path: Path, look: str) -> None:
             op = MemoryOperation(SETTINGS, job=mechanism)
             whole_way(lab, op, mechanism, os.urandom(MIB))
             clean(lab, op)
+        for domain in ("files", "blocks", "managed"):
+            in_place(lab, domain)
         if look == "4.3":
             made = MemoryOperation(SETTINGS, job="source")
             whole_way(lab, made, "copy", b"x" * MIB)
@@ -110,6 +131,7 @@ def test_an_engine_that_keeps_failing_for_a_moment(tmp_path: Path, mechanism: st
     with real_lab(tmp_path) as lab:
         op = MemoryOperation(SETTINGS, job="storm")
         with weather(lab):
+            in_place(lab)
             whole_way(lab, op, mechanism, os.urandom(MIB))
         clean(lab, op)
 

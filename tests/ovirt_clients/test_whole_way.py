@@ -40,9 +40,15 @@ def made(lab: Lab) -> Machine:
 
 
 @pytest.fixture
-def product(tmp_path: Path) -> Iterator[Product]:
+def ovirt_settings() -> str:
+    """More lines of [ovirt_migration_provider]."""
+    return ""
+
+
+@pytest.fixture
+def product(tmp_path: Path, ovirt_settings: str) -> Iterator[Product]:
     conf = tmp_path / "coriolis.conf"
-    conf.write_text(CONFIGURATION.format(state=tmp_path / "state"))
+    conf.write_text(CONFIGURATION.format(state=tmp_path / "state") + ovirt_settings)
     with Product(load_settings(conf)) as product:
         yield product
 
@@ -73,12 +79,14 @@ def transfer(lab: Lab, made: Machine, product: Product) -> str:
     return made_transfer.id
 
 
-def ended(product: Product, execution_id: str) -> Execution:
-    end = time.monotonic() + 240
+def ended(
+    product: Product, execution_id: str, status: ExecutionStatus = ExecutionStatus.COMPLETED
+) -> Execution:
+    end = time.monotonic() + 600
     while not (found := product.database.executions.get(execution_id)).status.finished:
         assert time.monotonic() < end
         time.sleep(0.1)
-    assert found.status is ExecutionStatus.COMPLETED, [task.exception_details for task in found.tasks]
+    assert found.status is status, [task.exception_details for task in found.tasks]
     return found
 
 

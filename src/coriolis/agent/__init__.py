@@ -14,6 +14,7 @@ ORDER = (
     "horizon",
     "outlet",
     "commands",
+    "gmac",
     "digests",
     "compression",
     "disk",

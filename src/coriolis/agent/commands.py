@@ -54,6 +54,7 @@ def _obey_one(outlet: Outlet, pace: Bucket) -> None:
     if header.kind == frames.ACK:
         outlet.horizon.grant(header.offset, header.raw)
     elif header.kind == frames.BARRIER:
+        outlet.control.receive_sealed(header)
         outlet.barrier(header.seq)
     elif header.kind == frames.LIMIT:
         pace.set_rate(read_limit(frames.parse_json(outlet.control.read_exactly(header.wire))))

@@ -5,8 +5,10 @@ zstd level 1 does 320 MB a CPU second on text and notices noise at 3 GB/s; zlib 
 chosen by itself. `Policy` decides when compressing pays: only while the sender is held up by a slow wire.
 """
 
+import contextlib
 import ctypes
 import mmap
+import os
 import threading
 import time
 import zlib
@@ -133,15 +135,35 @@ class Decompressor:
 
 
 class Stopwatch:
-    """How long a thread is held up by others, rather than busy."""
+    """How long a thread is held up by others, rather than busy or waiting for a processor; belongs to the thread that
+    makes it.
+
+    The wait for a processor is the second figure of schedstat (Linux, Documentation/scheduler/sched-stats). Where
+    there is none it counts as being held up.
+    """
 
     def __init__(self) -> None:
-        self._wall = time.monotonic()
-        self._busy = time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID)
+        self._statistics = -1
+        with contextlib.suppress(OSError):
+            self._statistics = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        self.start()
+
+    def start(self) -> None:
+        self._wall, self._own = time.monotonic(), self._own_seconds()
 
     def held_up(self) -> float:
-        busy = time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID) - self._busy
-        return max(0.0, time.monotonic() - self._wall - busy)
+        """Seconds since the start."""
+        return max(0.0, time.monotonic() - self._wall - (self._own_seconds() - self._own))
+
+    def _own_seconds(self) -> float:
+        waited = 0
+        if self._statistics >= 0:
+            waited = int(os.pread(self._statistics, 100, 0).split()[1])
+        return time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID) + waited / 1e9
+
+    def __del__(self) -> None:
+        if self._statistics >= 0:
+            os.close(self._statistics)
 
 
 class Policy:

@@ -1,20 +1,26 @@
 """The frames that reader, relay and writer exchange.
 
-A frame is a header of 28 bytes (big endian), the digests of the leaves it carries (16 bytes each) and a
-payload:
+A frame is a header of 28 bytes (big endian), the digests of the leaves it carries (16 bytes each), in some kinds a
+seal of 16 bytes, and a payload:
 
     magic "DPA1" | kind u8 | codec u8 | leaves u16 | seq u32 | offset u64 | raw u32 | wire u32
 
 `offset` and `raw` are bytes of the disk, `wire` the bytes of payload that follow. Every field is checked
 against hard limits before anything is allocated for it, so a peer that sends garbage costs neither memory nor
 a wrong write.
+
+The seal is a keyed BLAKE2b over header and digests. Reader, conductor and writer have its key from the second HELLO, a
+new one for each copy of a disk. So what was right for one place of one disk is never written to another, whatever
+happens to a header on its way.
 """
 
+import hashlib
+import hmac
 import json
 import struct
 from typing import Any, Dict, NamedTuple
 
-VERSION = 1
+VERSION = 2
 MAGIC = b"DPA1"
 HEADER = struct.Struct("!4sBBHIQII")
 
@@ -22,7 +28,7 @@ HELLO = 1  # JSON payload: the handshake, both ways
 DATA = 2  # leaves and their digests
 ZERO = 3  # a range that reads as zeros; no payload
 BARRIER = 4  # the writer answers ACK with the same seq once all before it is durable
-EOF = 5  # JSON payload: the run is complete; the writer answers EOF after its last flush
+EOF = 5  # JSON payload: the run is complete; a writer says so after its last flush
 ACK = 6
 ERROR = 7  # JSON payload: kind, message, offset, length
 LEAVES = 8  # a piece of a leaf list; `offset` is the position in the list, in bytes
@@ -31,9 +37,11 @@ ROUTE = 10  # JSON payload, both ways, before the second HELLO: a data connectio
 DIGESTS = 11  # header and digests of a DATA frame that goes over the data connection; no payload
 LIMIT = 12  # JSON payload: how fast a reader may read from now on
 EXPECT = 13  # a reader may send any leaf of this range from the ACK with the same range on; no payload
+END = 14  # to a writer: that was all; `seq` is the number of DATA and ZERO frames, modulo 2^32
 
-KINDS = frozenset(range(HELLO, EXPECT + 1))
+KINDS = frozenset(range(HELLO, END + 1))
 JSON_KINDS = frozenset((HELLO, EOF, ERROR, STATUS, ROUTE, LIMIT))
+SEALED_KINDS = frozenset((DATA, ZERO, BARRIER, DIGESTS, END))
 
 CODEC_NONE = 0
 CODEC_ZSTD = 1
@@ -44,6 +52,8 @@ FRAME_BYTES = 1 << 20  # the most a DATA or LEAVES frame carries, raw and on the
 JSON_BYTES = 1 << 16
 DIGEST_BYTES = 16  # of each leaf's digest; 2^64 work for a collision that harms only the guest that made it
 MIN_LEAF_BYTES = 4096
+SEAL_BYTES = 16
+SEAL_KEY_BYTES = 32
 
 
 class ProtocolError(Exception):
@@ -85,6 +95,31 @@ class Header(NamedTuple):
     @property
     def digest_bytes(self) -> int:
         return self.leaves * DIGEST_BYTES
+
+    @property
+    def is_sealed(self) -> bool:
+        return self.kind in SEALED_KINDS
+
+
+def end_of(count: int) -> Header:
+    """END, after so many DATA and ZERO frames."""
+    return Header(END, 0, 0, count & 0xFFFFFFFF, 0, 0, 0)
+
+
+def sealed(header: Header, digests: bytes, key: bytes) -> bytes:
+    """All of a frame of a sealed kind but its payload."""
+    content = header.pack() + digests
+    return content + _seal(content, key)
+
+
+def check_seal(header: Header, digests: bytes, seal: bytes, key: bytes) -> None:
+    """Raises ProtocolError where header and digests are not what was sealed with this key."""
+    if not hmac.compare_digest(_seal(header.pack() + digests, key), seal):
+        raise ProtocolError(f"frame that was changed on its way: {header!r}")
+
+
+def _seal(content: bytes, key: bytes) -> bytes:
+    return hashlib.blake2b(content, key=key, digest_size=SEAL_BYTES).digest()
 
 
 def check_geometry(geometry: Geometry) -> None:

@@ -7,6 +7,7 @@ from typing import Any, List, Optional
 
 from coriolis.agent import digests, frames
 from coriolis.agent.compression import Buffer
+from coriolis.agent.digests import Method
 from coriolis.agent.disk import Disk
 from coriolis.agent.frames import DIGEST_BYTES, Geometry, ProtocolError
 from coriolis.agent.pipes import FrameStream
@@ -16,13 +17,9 @@ from coriolis.agent.scan import Crew, Scan, Visit
 SAMPLE_LEAVES = 4096  # what fits into one message
 
 
-def run(stream: FrameStream, disk: Disk, geometry: Geometry, algorithm: str, threads: int) -> None:
+def run(stream: FrameStream, disk: Disk, method: Method, threads: int) -> None:
     """Sends the whole list, then EOF with its root."""
-    function, zeros, counts = (
-        digests.hasher(algorithm),
-        digests.ZeroDigests(geometry, algorithm),
-        Counts(stream),
-    )
+    geometry, function, zeros, counts = method.geometry, method.hasher(), method.zeros(), Counts(stream)
     leaves = bytearray(geometry.list_bytes)
 
     def visit(offset: int, length: int, buffer: Optional[Buffer]) -> None:
@@ -42,15 +39,13 @@ def run(stream: FrameStream, disk: Disk, geometry: Geometry, algorithm: str, thr
 
     Scan(disk, geometry, threads).run(make_visitor)
     stream.send_leaves(leaves)
-    stream.send_json(frames.EOF, {"root": digests.root(geometry, algorithm, leaves)})
+    stream.send_json(frames.EOF, {"root": method.root(leaves)})
 
 
-def run_sample(
-    stream: FrameStream, disk: Disk, geometry: Geometry, algorithm: str, *, threads: int, numbers: Any
-) -> None:
+def run_sample(stream: FrameStream, disk: Disk, method: Method, *, threads: int, numbers: Any) -> None:
     """Sends the digests of the leaves with these numbers, in their order, as one piece; then EOF."""
-    leaves = _checked(numbers, geometry)
-    function, found = digests.hasher(algorithm), [b""] * len(leaves)
+    geometry, leaves = method.geometry, _checked(numbers, method.geometry)
+    function, found = method.hasher(), [b""] * len(leaves)
     lock, places = threading.Lock(), iter(range(len(leaves)))
     crew = Crew(threads)
 

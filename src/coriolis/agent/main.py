@@ -4,9 +4,9 @@
    token.
 2. HELLO out: version, path, codecs, rates, cpus, tls. A writer holds the fence by then.
 3. ROUTE in and out, or not: a data connection besides the SSH session (`meeting`).
-4. HELLO in: algorithm, threads (0: choose), route; for a reader also baseline, codecs, compression, read. Its
+4. HELLO in: algorithm, key (hex, of a keyed algorithm), threads (0: choose), route; for reader and writer seal (hex,
+   `frames`); for a reader also baseline, codecs, compression, read, and perhaps since and also (`reader.Plan`). Its
    baseline follows. For a hasher perhaps sample: numbers of leaves.
-   For a reader perhaps also since and also: see `reader.Plan`.
 5. The role's frames. Any failure ends with an ERROR frame.
 """
 
@@ -19,6 +19,7 @@ from coriolis.agent import commands, compression, digests, frames, hasher, reade
 from coriolis.agent.block import open_disk
 from coriolis.agent.bucket import Bucket
 from coriolis.agent.commands import EXIT_CLOSED
+from coriolis.agent.digests import Method
 from coriolis.agent.disk import DeviceError, Disk, DiskUnavailableError
 from coriolis.agent.fence import FencedError
 from coriolis.agent.frames import Geometry, ProtocolError
@@ -105,25 +106,26 @@ def _play(stream: FrameStream, options: Dict[str, Any], open_disk: OpenDisk) -> 
 
 def _play_with(stream: FrameStream, role: str, geometry: Geometry, disk: Disk) -> None:
     start, connection = _take_orders(stream, is_reader=role == "reader")
-    stream.geometry = geometry
-    if connection is not None:
-        connection.geometry = geometry
+    seal_key = bytes.fromhex(start.get("seal", ""))
+    if role != "hasher" and len(seal_key) != frames.SEAL_KEY_BYTES:
+        raise ProtocolError(f"a {role} needs a key for seals")
+    for one in (stream,) if connection is None else (stream, connection):
+        one.geometry, one.seal_key = geometry, seal_key
     threads = _threads(start) or disk.threads or scan.default_threads()
-    algorithm = str(start["algorithm"])
+    method = Method.ordered(geometry, start)
     if role == "writer":
         if connection is not None:
             commands.end_with_session(stream)
-        Writer(stream, geometry, algorithm, disk, threads=threads, connection=connection).run()
+        Writer(stream, method, disk, threads=threads, connection=connection).run()
     elif role == "hasher":
         commands.end_with_session(stream)
         if "sample" in start:
-            numbers = start["sample"]
-            hasher.run_sample(stream, disk, geometry, algorithm, threads=threads, numbers=numbers)
+            hasher.run_sample(stream, disk, method, threads=threads, numbers=start["sample"])
         else:
-            hasher.run(stream, disk, geometry, algorithm, threads)
+            hasher.run(stream, disk, method, threads)
     else:
         outlet = Outlet(stream) if connection is None else SplitOutlet(stream, connection)
-        _read(outlet, reader.make_plan(start, geometry, threads), start, disk)
+        _read(outlet, reader.make_plan(start, method, threads), start, disk)
 
 
 def _threads(start: Dict[str, Any]) -> int:
@@ -144,7 +146,7 @@ def _take_orders(stream: FrameStream, *, is_reader: bool) -> Tuple[Dict[str, Any
 
 
 def _read(outlet: Outlet, plan: reader.Plan, start: Dict[str, Any], disk: Disk) -> None:
-    leaves = reader.baseline_leaves(outlet.control, plan.geometry, plan.algorithm, plan.baseline)
+    leaves = reader.baseline_leaves(outlet.control, plan)
     pace = Bucket(commands.read_limit({"read": start.get("read", 0)}))
 
     def fail(error: BaseException) -> None:

@@ -22,10 +22,10 @@ class Outlet:
         self.horizon: Horizon = Horizon()
 
     def data(self, header: Header, digests: bytes, payload: Any) -> None:
-        self.control.send(header.pack() + digests, payload)
+        self.control.send_sealed(header, digests, payload)
 
     def zero(self, header: Header) -> None:
-        self.control.send(header.pack())
+        self.control.send_sealed(header)
 
     def barrier(self, seq: int) -> None:
         raise frames.ProtocolError(f"barrier {seq}: the relay sets its own")
@@ -43,33 +43,37 @@ class SplitOutlet(Outlet):
         self._connection = connection
         self._lock = threading.Lock()
         self._wire = 0
+        self._frames = 0
         self._ended = False
 
     def data(self, header: Header, digests: bytes, payload: Any) -> None:
         notice = header._replace(kind=frames.DIGESTS, wire=0)
         with self._lock:
-            self.control.send(notice.pack() + digests)
-            self._send(header.pack() + digests, payload)
+            self.control.send_sealed(notice, digests)
+            self._send(header, digests, payload)
+            self._frames += 1
 
     def zero(self, header: Header) -> None:
         with self._lock:
-            self.control.send(header.pack())
-            self._send(header.pack())
+            self.control.send_sealed(header)
+            self._send(header)
+            self._frames += 1
 
     def barrier(self, seq: int) -> None:
         """The conductor wants one; it is told where in the order it stands."""
-        header = Header(frames.BARRIER, 0, 0, seq, 0, 0, 0).pack()
+        header = Header(frames.BARRIER, 0, 0, seq, 0, 0, 0)
         with self._lock:
             if not self._ended:
-                self.control.send(header)
+                self.control.send_sealed(header)
                 self._send(header)
 
     def end(self, summary: Dict[str, Any]) -> None:
         with self._lock:
             self._ended = True
-            self._send(Header(frames.EOF, 0, 0, 0, 0, 0, 0).pack())
+            self._send(frames.end_of(self._frames))
         super().end(dict(summary, wire=self._wire))
 
-    def _send(self, *parts: Any) -> None:
-        self._wire += sum(len(part) for part in parts)
-        self._connection.send(*parts)
+    def _send(self, header: Header, digests: bytes = b"", payload: Any = b"") -> None:
+        frame = frames.sealed(header, digests, self._connection.seal_key)
+        self._wire += len(frame) + len(payload)
+        self._connection.send(frame, payload)

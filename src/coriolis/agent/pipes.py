@@ -60,6 +60,7 @@ class FrameStream:
         self.incoming = incoming
         self.outgoing = outgoing
         self.geometry: Geometry = frames.HANDSHAKE
+        self.seal_key = b""  # of the frames after the second HELLO
         self._lock = threading.Lock()
         enlarge(incoming)
         enlarge(outgoing)
@@ -84,6 +85,9 @@ class FrameStream:
     def send(self, *parts: Any) -> None:
         with self._lock:
             self.write(parts)
+
+    def send_sealed(self, header: Header, digests: bytes = b"", payload: Any = b"") -> None:
+        self.send(frames.sealed(header, digests, self.seal_key), payload)
 
     def send_json(self, kind: int, message: Dict[str, Any]) -> None:
         self.send(frames.json_frame(kind, message))
@@ -126,9 +130,9 @@ class FrameStream:
         self.read_into(view[have : have + header.raw])
         return have + header.raw
 
-    def receive_data(self, header: Header, view: memoryview) -> Tuple[bytes, memoryview]:
-        """The digests of a DATA frame and its payload, read into `view` (at least FRAME_BYTES)."""
+    def receive_sealed(self, header: Header) -> Tuple[bytes, bytes]:
+        """The digests of a frame of a sealed kind, and its seal, which fits. What follows is the payload."""
         digests = self.read_exactly(header.digest_bytes)
-        payload = view[: header.wire]
-        self.read_into(payload)
-        return digests, payload
+        seal = self.read_exactly(frames.SEAL_BYTES)
+        frames.check_seal(header, digests, seal, self.seal_key)
+        return digests, seal

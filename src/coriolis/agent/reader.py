@@ -8,6 +8,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 from coriolis.agent import compression, digests, frames
 from coriolis.agent.bucket import Bucket
 from coriolis.agent.compression import Buffer, Compressor, Policy, Stopwatch
+from coriolis.agent.digests import Method
 from coriolis.agent.disk import Disk, Extent
 from coriolis.agent.frames import DIGEST_BYTES, Geometry, Header, ProtocolError
 from coriolis.agent.marks import marks_of
@@ -42,16 +43,26 @@ class Counts:
 
 
 class Plan(NamedTuple):
-    """`baseline`: what the destination holds: "list" (the digests of a leaf list), "zeros" or "unknown". `since`: the
-    point in time whose content a list is of, but for `also`; None: nobody knows.
+    """`method`: of the list. `baseline`: what the destination holds: "list" (the digests of a leaf list), "zeros" or
+    "unknown". `since`: the point in time whose content a list is of, but for `also`; None: nobody knows.
     """
 
-    geometry: Geometry
-    algorithm: str
+    method: Method
     baseline: str
     threads: int
     since: Optional[str] = None
     also: Tuple[Extent, ...] = ()
+
+    @property
+    def geometry(self) -> Geometry:
+        return self.method.geometry
+
+
+class _Tools(NamedTuple):
+    """Of one thread."""
+
+    compressor: Compressor
+    watch: Stopwatch
 
 
 class Reader:
@@ -61,8 +72,8 @@ class Reader:
         self._outlet = outlet
         self._plan = plan
         self._geometry = plan.geometry
-        self._hash = digests.hasher(plan.algorithm)
-        self._zeros = digests.ZeroDigests(plan.geometry, plan.algorithm)
+        self._hash = plan.method.hasher()
+        self._zeros = plan.method.zeros()
         self._leaves = leaves
         self._policy = policy
         self._pace = pace
@@ -80,11 +91,11 @@ class Reader:
         self._known_zeros = scan.zeros
         scan.run(self._make_visitor)
         summary: Dict[str, Any] = dict(self._counts.values)
-        summary["root"] = digests.root(self._geometry, self._plan.algorithm, self._leaves)
+        summary["root"] = plan.method.root(self._leaves)
         self._outlet.end(summary)
 
     def _make_visitor(self) -> Visit:
-        compressor = Compressor()
+        tools = _Tools(Compressor(), Stopwatch())
 
         def visit(offset: int, length: int, buffer: Optional[Buffer]) -> None:
             if buffer is None:
@@ -100,7 +111,7 @@ class Reader:
                 start = position * self._geometry.leaf
                 size = min(start + count * self._geometry.leaf, length) - start
                 if kind == DATA:
-                    self._send_data(offset + start, slice(start, start + size), buffer, compressor)
+                    self._send_data(offset + start, slice(start, start + size), buffer, tools)
                     counted["moved"] += size
                 elif kind == ZERO:
                     self._send_zero(offset + start, size)
@@ -140,9 +151,10 @@ class Reader:
             return SAME
         return ZERO if is_zero else DATA
 
-    def _send_data(self, offset: int, piece: slice, buffer: Buffer, compressor: Compressor) -> None:
+    def _send_data(self, offset: int, piece: slice, buffer: Buffer, tools: _Tools) -> None:
         """Sends `piece` of the buffer, whole leaves, that stands at `offset` of the disk."""
         size = piece.stop - piece.start
+        compressor, watch = tools
         codec = self._policy.codec
         packed = compressor.compress(codec, buffer.address + piece.start, size)
         payload = compressor.out.view[:packed] if packed else buffer.view[piece]
@@ -150,7 +162,7 @@ class Reader:
         count, first = -(-size // self._geometry.leaf), offset // self._geometry.leaf
         header = Header(frames.DATA, used, count, self._number(), offset, size, len(payload))
         vector = bytes(self._leaves[first * DIGEST_BYTES : (first + count) * DIGEST_BYTES])
-        watch = Stopwatch()
+        watch.start()
         self._outlet.data(header, vector, payload)
         self._policy.sent(watch.held_up(), len(payload))
 
@@ -163,21 +175,21 @@ class Reader:
             return self._sequence
 
 
-def baseline_leaves(stream: FrameStream, geometry: Geometry, algorithm: str, baseline: str) -> bytearray:
+def baseline_leaves(stream: FrameStream, plan: Plan) -> bytearray:
     """The leaf list a reader starts from: received for "list", else that of a disk full of zeros."""
-    if baseline == "list":
+    if plan.baseline == "list":
         return stream.receive_leaves()
-    return bytearray(digests.ZeroDigests(geometry, algorithm).of(0, geometry.leaves))
+    return bytearray(plan.method.zeros().of(0, plan.geometry.leaves))
 
 
-def make_plan(start: Dict[str, Any], geometry: Geometry, threads: int) -> Plan:
+def make_plan(start: Dict[str, Any], method: Method, threads: int) -> Plan:
     """From the second HELLO."""
     baseline, since = str(start["baseline"]), start.get("since")
     if since is not None and baseline != "list":
         raise ProtocolError("changes since a point in time are of no use without its list")
     also = tuple(Extent(int(offset), int(length)) for offset, length in start.get("also", ()))
     named = None if since is None else str(since)
-    return Plan(geometry, str(start["algorithm"]), baseline, threads, named, also)
+    return Plan(method, baseline, threads, named, also)
 
 
 def make_policy(start: Dict[str, Any], threads: int) -> Policy:

@@ -1,18 +1,20 @@
 """The writer: frames to disk. Writes a leaf only after its digest fits."""
 
 import threading
-from typing import Optional
+from typing import Optional, Tuple
 
-from coriolis.agent import digests, frames
+from coriolis.agent import frames
 from coriolis.agent.compression import Buffer, Decompressor
+from coriolis.agent.digests import Method
 from coriolis.agent.disk import Disk, Handle
-from coriolis.agent.frames import DIGEST_BYTES, Geometry, Header, ProtocolError
+from coriolis.agent.frames import DIGEST_BYTES, Header, ProtocolError
 from coriolis.agent.pipes import FrameStream, StreamClosedError
 from coriolis.agent.scan import Crew
 
 IDLE_SECONDS = (
     120.0  # a barrier comes every few seconds, so a longer silence means that the conductor is gone
 )
+_WANTED = (frames.DATA, frames.ZERO, frames.BARRIER, frames.END)
 
 
 class VerificationError(Exception):
@@ -28,8 +30,7 @@ class Writer:
     def __init__(
         self,
         stream: FrameStream,
-        geometry: Geometry,
-        algorithm: str,
+        method: Method,
         disk: Disk,
         *,
         threads: int,
@@ -38,17 +39,18 @@ class Writer:
         """Answers go to `stream`; frames come from `connection` if there is one, else from `stream` too."""
         self._stream = stream
         self._frames = connection or stream
-        self._geometry = geometry
-        self._hash = digests.hasher(algorithm)
+        self._geometry = method.geometry
+        self._hash = method.hasher()
         self._disk = disk
         self._crew = Crew(threads)
         self._receiving = threading.Lock()
         self._idle = threading.Condition()
         self._busy = 0
+        self._received = 0  # DATA and ZERO frames
         self._complete = False
 
     def run(self) -> None:
-        """Until the EOF frame; everything is durable when it is answered."""
+        """Until the END frame; everything is durable when it is answered, with EOF."""
         self._crew.run(self._work)
         self._disk.flush()
         self._stream.send_json(frames.EOF, {})
@@ -64,36 +66,42 @@ class Writer:
         buffer, decompressor = Buffer(), Decompressor()
         while True:
             with self._receiving:
-                header = self._next_header()
+                header, vector = self._next_frame()
                 if header is None:
                     return
-                vector = b""
                 if header.kind == frames.DATA:
-                    vector, _ = self._frames.receive_data(header, buffer.view)
+                    self._frames.read_into(buffer.view[: header.wire])
                 self._enter()
             with self._crew.watched():  # a failure must be known before a barrier sees that none is busy
                 self._apply(handle, header, vector, buffer, decompressor)
             self._leave()
 
-    def _next_header(self) -> Optional[Header]:
-        """The next DATA or ZERO header; answers barriers in between. None at the end, or once another
-        failed.
+    def _next_frame(self) -> Tuple[Optional[Header], bytes]:
+        """The next DATA or ZERO frame, header and digests; answers barriers in between. None at the end, or once
+        another failed.
         """
         while not self._complete and self._crew.failure is None:
             if not self._frames.wait(IDLE_SECONDS):
                 raise StreamClosedError(f"nothing came for {IDLE_SECONDS:g} s")
             header = self._frames.receive_header()
-            if header.kind in (frames.DATA, frames.ZERO):
-                return header
+            if header.kind not in _WANTED:
+                raise ProtocolError(f"a writer takes no frame of kind {header.kind}")
+            vector, _ = self._frames.receive_sealed(header)
             if header.kind == frames.BARRIER:
                 self._settle()
                 self._disk.flush()
                 self._stream.send(Header(frames.ACK, 0, 0, header.seq, header.offset, 0, 0).pack())
-            elif header.kind == frames.EOF and not header.wire:
+            elif header.kind == frames.END:
                 self._complete = True
+                self._require_all(header)
             else:
-                raise ProtocolError(f"a writer takes no frame of kind {header.kind}")
-        return None
+                self._received += 1
+                return header, vector
+        return None, b""
+
+    def _require_all(self, end: Header) -> None:
+        if end != frames.end_of(self._received):
+            raise ProtocolError(f"{self._received} frames came, and the last one says {end.seq}")
 
     def _enter(self) -> None:
         with self._idle:

@@ -294,6 +294,7 @@ def instance(record: Instance) -> Json:
     return {
         **instance_summary(record),
         "secure_boot": record.secure_boot,
+        "left_behind": list(record.left_behind),
         "devices": {
             "disks": [_disk(disk) for disk in record.disks],
             "nics": [_nic(nic) for nic in record.nics],

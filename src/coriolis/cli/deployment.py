@@ -64,7 +64,7 @@ class CreateDeployment(ApiShowOne):
             action="store_false",
             default=None,
             dest="clone_disks",
-            help="Deploy the replica disks themselves.",
+            help="Deploy the replica disks themselves, where the destination can (oVirt).",
         )
         add_morphing_options(parser)
         add_wait_option(parser)

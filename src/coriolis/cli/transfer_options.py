@@ -37,7 +37,7 @@ def add_transfer_options(parser: argparse.ArgumentParser) -> None:
         "--dont-clone-disks",
         action="store_false",
         dest="clone_disks",
-        help="Deploy the replica disks themselves.",
+        help="Deploy the replica disks themselves, where the destination can (oVirt); the next execution starts anew.",
     )
     morphing = parser.add_mutually_exclusive_group()
     morphing.add_argument(

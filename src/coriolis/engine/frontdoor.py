@@ -167,7 +167,8 @@ class FrontDoor:
         request: CreationRequest | None = None,
     ) -> Deployment:
         """`request` as for `execute_transfer`. Raises InvalidInput when the replica was never completed (unless
-        `force`), Conflict while the transfer is being executed, NotSupported for `clone_disks=False`."""
+        `force`), Conflict while the transfer is being executed, NotSupported for `clone_disks=False` where the
+        destination works on copies only."""
         known = self._database.idempotency.find(request)
         if known is not None:
             return self._database.deployments.get(known)
@@ -181,7 +182,9 @@ class FrontDoor:
             user_scripts=user_scripts,
         )
         self._require_conductors_of(transfer_id, source=False)
-        deployment_id = submissions.deploy(self._database, transfer_id, wishes, request)
+        deployment_id = submissions.deploy(
+            self._database, transfer_id, wishes, request, find_provider=self._find_provider
+        )
         self._wake()
         return self._database.deployments.get(deployment_id)
 

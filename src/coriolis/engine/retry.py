@@ -6,11 +6,13 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
 from coriolis.engine.context import StepContext
-from coriolis.errors import CoriolisError
+from coriolis.errors import CloudUnavailable, CoriolisError
 from coriolis.model.enums import EventLevel
 
 Result = TypeVar("Result")
 _LONGEST_WAIT = 30.0  # seconds: a cloud that restarts its API is back within a few of these
+# Times as many attempts while a cloud's API is out: with the pauses within each call a minute of it is always sat out.
+_OUTAGE = 2
 _LONGEST_ASKED = 900.0  # seconds that a cloud may ask for through Retry-After; beyond it we ask again anyway
 
 
@@ -33,16 +35,18 @@ def with_retries(
     worth: Callable[[BaseException], bool] = passing,
 ) -> Result:
     """The back-off listens to `op`: a cancel or a lost lease ends it, a forced clean-up makes the next attempt
-    the last. Raises the last error as it was."""
+    the last. An API that is out gets more than `attempts`: each ends at once, where a worker VM that does not answer
+    takes minutes. Raises the last error as it was."""
+
+    def limit(state: RetryCallState) -> int:
+        return attempts * _OUTAGE if isinstance(_error_of(state), CloudUnavailable) else attempts
 
     def tell(state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        op.event(
-            EventLevel.WARNING, f"Attempt {state.attempt_number} of {attempts} failed, trying again: {error}"
-        )
+        tries = f"Attempt {state.attempt_number} of {limit(state)}"
+        op.event(EventLevel.WARNING, f"{tries} failed, trying again: {_error_of(state)}")
 
     retrying = Retrying(
-        stop=lambda state: state.attempt_number >= attempts or op.forced,
+        stop=lambda state: state.attempt_number >= limit(state) or op.forced,
         wait=_waiting(first_wait),
         retry=retry_if_exception(worth),
         sleep=op.back_off,
@@ -57,8 +61,12 @@ def _waiting(first_wait: float) -> Callable[[RetryCallState], float]:
     back_off = wait_random_exponential(multiplier=first_wait, max=max(_LONGEST_WAIT, first_wait))
 
     def wait(state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
+        error = _error_of(state)
         asked = error.fields.get("retry_after") if isinstance(error, CoriolisError) else None
         return max(back_off(state), min(asked or 0.0, _LONGEST_ASKED))
 
     return wait
+
+
+def _error_of(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None

@@ -13,6 +13,7 @@ from coriolis.engine.needs import (
     needs_of_transfer,
 )
 from coriolis.engine.plan import new_job
+from coriolis.engine.sessions import FindProvider
 from coriolis.engine.step import load_value
 from coriolis.errors import Conflict, InvalidInput, NotSupported
 from coriolis.flows import delete_disks as delete_disks_flow
@@ -63,12 +64,18 @@ def execute_transfer(
 
 
 def deploy(
-    database: Database, transfer_id: str, wishes: DeploymentWishes, request: CreationRequest | None = None
+    database: Database,
+    transfer_id: str,
+    wishes: DeploymentWishes,
+    request: CreationRequest | None = None,
+    *,
+    find_provider: FindProvider,
 ) -> str:
     """Returns the deployment's id. Raises NotFound, InvalidInput, Conflict, NotSupported (see
     FrontDoor.deploy)."""
     transfer = database.transfers.get(transfer_id, with_executions=True)
-    refuse_uncloned(transfer, wishes)
+    if not clones_disks(transfer, wishes):
+        _refuse_in_place(database, transfer, find_provider)
     refuse_second_migration(database, transfer)
     if not wishes.force:
         _refuse_never_completed(transfer)
@@ -82,11 +89,15 @@ def deploy(
 
 
 def prepare_deployment(database: Database, transfer: Transfer, wishes: DeploymentWishes) -> Submission:
-    """Raises NotFound, InvalidInput for replicas that are not whole."""
+    """Raises NotFound, InvalidInput for replicas that are not whole. The caller has made sure that the destination can
+    do without copies where none are wished."""
+    cloning = clones_disks(transfer, wishes)
     skip = transfer.skip_os_morphing if wishes.skip_os_morphing is None else wishes.skip_os_morphing
     scripts = transfer.user_scripts if wishes.user_scripts is None else wishes.user_scripts
     jobs = [
-        _deployment_job(database, transfer, instance, scripts, skip=skip, force=wishes.force)
+        _deployment_job(
+            database, transfer, instance, scripts, skip=skip, force=wishes.force, in_place=not cloning
+        )
         for instance in transfer.instances
     ]
     pools = wishes.instance_osmorphing_minion_pool_mappings
@@ -97,6 +108,7 @@ def prepare_deployment(database: Database, transfer: Transfer, wishes: Deploymen
             transfer,
             user_id=wishes.user_id,
             project_id=wishes.project_id,
+            clone_disks=cloning,
             skip_os_morphing=skip,
             force=wishes.force,
             instance_osmorphing_minion_pool_mappings=(
@@ -109,11 +121,25 @@ def prepare_deployment(database: Database, transfer: Transfer, wishes: Deploymen
     return submit
 
 
+def clones_disks(transfer: Transfer, wishes: DeploymentWishes) -> bool:
+    return transfer.clone_disks if wishes.clone_disks is None else wishes.clone_disks
+
+
 def refuse_uncloned(transfer: Transfer, wishes: DeploymentWishes) -> None:
     """Raises NotSupported."""
-    if not (transfer.clone_disks if wishes.clone_disks is None else wishes.clone_disks):
+    if not clones_disks(transfer, wishes):
         raise NotSupported(
-            message="A deployment works on copies of the replicas: clone_disks=false is not supported yet."
+            message="A live migration deploys copies of the replica disks: set clone_disks=true for the transfer."
+        )
+
+
+def _refuse_in_place(database: Database, transfer: Transfer, find_provider: FindProvider) -> None:
+    """Raises NotSupported where the destination works on copies only."""
+    platform = database.endpoints.get(transfer.destination_endpoint_id).type
+    if not find_provider(platform).deploys_in_place:
+        raise NotSupported(
+            message=f"Deployments to platform {platform!r} work on copies of the replica disks: clone_disks=false is "
+            "not supported there."
         )
 
 
@@ -212,6 +238,7 @@ def _deployment_job(
     *,
     skip: bool,
     force: bool,
+    in_place: bool,
 ) -> NewJob:
     instance = _last_copied(database, transfer.id, instance_name, force=force)
     replicas = replicas_to_deploy(database, transfer.id, instance_name, instance)
@@ -219,6 +246,7 @@ def _deployment_job(
         refuse_unsynced(instance_name, replicas)
     if not skip:
         refuse_unmorphable(instance)
+    kept = any(replica.source_point is not None for replica in replicas)
     what = deployment_flow.InstanceDeployment(
         transfer_id=transfer.id,
         instance_name=instance_name,
@@ -228,6 +256,8 @@ def _deployment_job(
         user_scripts=user_scripts,
         skip_os_morphing=skip,
         force=force,
+        in_place=in_place,
+        source=(transfer.origin_endpoint_id, transfer.source_environment) if in_place and kept else None,
     )
     steps = deployment_flow.steps(what)
     flow = (deployment_flow.NAME, deployment_flow.VERSION, steps)

@@ -148,6 +148,7 @@ class ResourceKind(StrEnum):
     SERVER = "server"
     VOLUME = "volume"
     SNAPSHOT = "snapshot"
+    IMAGE = "image"
     KEYPAIR = "keypair"
     SECURITY_GROUP = "security_group"
     PORT = "port"

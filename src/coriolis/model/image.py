@@ -16,6 +16,7 @@ class ImageDisk:
 
     Of a source: `point` names the point in time that is read, for the runs after this one; `since` an earlier one that
     the image can tell the changes from. Both are made by the provider and mean something only to it and the driver.
+    `digest`: what its leaves are to be hashed with, as long as there is no list of them yet; None: the fastest.
     """
 
     disk_id: str
@@ -25,6 +26,7 @@ class ImageDisk:
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     point: str | None = None
     since: str | None = None
+    digest: str | None = None
 
 
 _DISK: TypeAdapter[ImageDisk] = TypeAdapter(ImageDisk)

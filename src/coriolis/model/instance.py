@@ -47,7 +47,10 @@ class InstanceSummary:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """Everything needed to rebuild the VM elsewhere. Disks in boot order, the boot disk first."""
+    """Everything needed to rebuild the VM elsewhere. Disks in boot order, the boot disk first.
+
+    `left_behind`: what it has besides, and no transfer brings over; a sentence each, for people.
+    """
 
     id: str
     name: str
@@ -61,6 +64,7 @@ class Instance:
     secure_boot: bool = False
     tpm: bool = False
     running: bool = True
+    left_behind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

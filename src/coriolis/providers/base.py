@@ -301,11 +301,45 @@ class DestinationCloud(Cloud):
         """Compensates `finalize_instance`: stops and removes the VM, keeping the disks for delete_cloned_disks."""
 
 
+class InPlaceDestination(DestinationCloud):
+    """A destination that can also deploy the replica disks themselves, and take back what a deployment did to them.
+
+    Such a deployment begins with `secure_disks` where another one begins with `clone_disks`; what `ClonedDisk` says are
+    then the replica disks. The other methods know by the ledger that they are secured.
+    """
+
+    @abstractmethod
+    def validate_in_place(
+        self, env: Environment, instance: Instance, replicas: Sequence[ReplicaDisk]
+    ) -> None:
+        """As `validate_deployment`, for a deployment that copies nothing."""
+
+    @abstractmethod
+    def secure_disks(
+        self, op: Operation, env: Environment, instance: Instance, replicas: Sequence[ReplicaDisk]
+    ) -> Sequence[ClonedDisk]:
+        """Keeps the replica disks' bytes of now, so that `roll_back_disks` can bring them back."""
+
+    @abstractmethod
+    def roll_back_disks(self, op: Operation, env: Environment, instance: Instance) -> None:
+        """The replica disks hold their bytes of `secure_disks` again, belong to no VM, and nothing is kept of them
+        besides. Safe to call again; an error says that it is not known what they hold."""
+
+    @abstractmethod
+    def hand_over_disks(
+        self, op: Operation, env: Environment, instance: Instance, disks: Sequence[ClonedDisk]
+    ) -> None:
+        """The final VM owns the disks: what was kept for a roll-back goes, and there is none from here on. Safe to
+        call again."""
+
+
 class Provider(ABC):
     """A platform's plugin. Classes register themselves in `coriolis.providers.registry`."""
 
     platform: ClassVar[str]
     capabilities: ClassVar[tuple[ProviderType, ...]]
+    deploys_in_place: ClassVar[bool] = False
+    """Whether its destinations are `InPlaceDestination`s."""
 
     @abstractmethod
     def connection_schema(self) -> Mapping[str, Any]:

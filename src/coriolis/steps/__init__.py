@@ -12,15 +12,20 @@ from coriolis.steps.deploy_os_morphing_resources import DeployOsMorphingResource
 from coriolis.steps.deploy_transfer_disks import DeployTransferDisks
 from coriolis.steps.deploy_transfer_source_resources import DeployTransferSourceResources
 from coriolis.steps.deploy_transfer_target_resources import DeployTransferTargetResources
+from coriolis.steps.finalize_in_place import FinalizeInPlace
 from coriolis.steps.finalize_instance import FinalizeInstance
 from coriolis.steps.get_instance_info import GetInstanceInfo
+from coriolis.steps.hand_over_disks import HandOverDisks
 from coriolis.steps.morph_os import MorphOs
+from coriolis.steps.open_replica_disks import OpenReplicaDisks
 from coriolis.steps.recall_instance import RecallInstance
 from coriolis.steps.recall_replicas import RecallReplicas
 from coriolis.steps.replicate_disks import ReplicateDisks
+from coriolis.steps.secure_replica_disks import SecureReplicaDisks
 from coriolis.steps.shutdown_instance import ShutdownInstance
 from coriolis.steps.start_instance import StartInstance
 from coriolis.steps.validate_deployment import ValidateDeployment
+from coriolis.steps.validate_in_place import ValidateInPlace
 from coriolis.steps.validate_next_deployment import ValidateNextDeployment
 from coriolis.steps.validate_transfer_destination import ValidateTransferDestination
 from coriolis.steps.validate_transfer_source import ValidateTransferSource
@@ -38,15 +43,20 @@ STEPS: tuple[type[Step], ...] = (
     DeployTransferDisks,
     DeployTransferSourceResources,
     DeployTransferTargetResources,
+    FinalizeInPlace,
     FinalizeInstance,
     GetInstanceInfo,
+    HandOverDisks,
     MorphOs,
+    OpenReplicaDisks,
     RecallInstance,
     RecallReplicas,
     ReplicateDisks,
+    SecureReplicaDisks,
     ShutdownInstance,
     StartInstance,
     ValidateDeployment,
+    ValidateInPlace,
     ValidateNextDeployment,
     ValidateTransferDestination,
     ValidateTransferSource,

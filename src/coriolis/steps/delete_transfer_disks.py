@@ -1,12 +1,11 @@
 """Deletes the replica disks of an instance, and what is known of their content."""
 
-import shutil
 from dataclasses import dataclass
 
 from coriolis.engine.context import StepContext
 from coriolis.engine.step import Step
 from coriolis.model.enums import TaskType
-from coriolis.steps.replica_files import manifests_of
+from coriolis.steps.replica_files import remove_files
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,4 @@ class DeleteTransferDisks(Step):
             cloud.delete_disks(op.on(self.endpoint_id), [replica])
             op.database.replicas.forget(op.fence, self.transfer_id, self.instance_name, [replica.disk_id])
         op.progress("Deleting replica disks", len(replicas), len(replicas))
-        manifests = op.settings.state_dir / manifests_of(self.transfer_id, self.instance_name)
-        if manifests.exists():
-            shutil.rmtree(manifests)
+        remove_files(op.settings, self.transfer_id, self.instance_name)

@@ -28,6 +28,13 @@ def journal_of(manifest: Path) -> Path:
     return manifest.with_name(manifest.name + ".journal")
 
 
+def remove_files(settings: Settings, transfer_id: str, instance_name: str) -> None:
+    """Of replicas that are no more."""
+    manifests = settings.state_dir / manifests_of(transfer_id, instance_name)
+    if manifests.exists():
+        shutil.rmtree(manifests)
+
+
 def tidy(directory: Path, keep: Iterable[Path]) -> None:
     """Leaves only these files, and what belongs to a journal among them."""
     names = {path.name for path in keep} | {base_of(path).name for path in keep}

@@ -33,8 +33,11 @@ class ValidateDeployment(Step):
         replicas = replicas_to_deploy(op.database, self.transfer_id, self.instance_name, self.instance)
         if not self.force:
             refuse_unsynced(self.instance_name, replicas)
-        op.destination(self.endpoint_id).validate_deployment(self.environment, self.instance, replicas)
+        self.ask_cloud(op, replicas)
         return self.instance
+
+    def ask_cloud(self, op: StepContext, replicas: Sequence[ReplicaDisk]) -> None:
+        op.destination(self.endpoint_id).validate_deployment(self.environment, self.instance, replicas)
 
 
 def replicas_to_deploy(

@@ -6,7 +6,7 @@ from typing import Any
 
 from coriolis.engine.context import StepContext
 from coriolis.engine.step import Step
-from coriolis.model.enums import TaskType
+from coriolis.model.enums import EventLevel, TaskType
 from coriolis.model.instance import Instance
 
 
@@ -19,4 +19,6 @@ class ValidateTransferSource(Step):
     environment: Mapping[str, Any]
 
     def execute(self, op: StepContext, instance: Instance) -> None:
+        for remark in instance.left_behind:
+            op.event(EventLevel.WARNING, remark)
         op.source(self.endpoint_id).validate_source(self.environment, instance)

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from coriolis.agent.frames import Geometry
 from coriolis.engine.context import StepContext
 from coriolis.engine.progress import readable_bytes
 from coriolis.errors import Cancelled, VerificationFailed
@@ -14,6 +15,7 @@ from coriolis.model.enums import EventLevel
 from coriolis.model.replica import ContentDigest, ReplicaDisk
 from coriolis.steps.ends import Resources, ends_of
 from coriolis.steps.replica_files import signing_keys
+from coriolis.transfer.algorithm import UnknownDigestKeyError, known_method
 from coriolis.transfer.audit import verify_content, verify_disk
 from coriolis.transfer.job import CopyEnd
 from coriolis.transfer.manifest import LeafList, ManifestHeader, UnusableLeafListError
@@ -79,21 +81,30 @@ class DiskAudit:
 
     def _proof_of(self, replica: ReplicaDisk) -> Path | ContentDigest | None:
         """The list, which tells where a disk differs; without it on this host the digest, which tells whether. None,
-        with a warning, where there is neither: in a disaster that must not be in the way."""
+        with a warning, where there is neither: in a disaster that must not be in the way. Nor a key rotation, after
+        which keyed digests cannot be computed until the next run has made others."""
         why = "its last run broke off" if replica.dirty else "nothing was copied to it"
         if replica.manifest is not None and not replica.dirty:
             path = self._op.settings.state_dir / replica.manifest
             try:
                 with LeafList(path, self._keys) as leaves:
                     _require_fit(leaves.header, replica)
-            except UnusableLeafListError as error:
-                if replica.digest is not None:
+                    known_method(leaves.header.geometry, leaves.header.algorithm, self._keys)
+            except (UnusableLeafListError, UnknownDigestKeyError) as error:
+                if replica.digest is not None and self._can_compute(replica.digest):
                     return replica.digest
                 why = f"its leaf list is not usable on this host: {error}"
             else:
                 return path
         self._op.event(EventLevel.WARNING, f"Disk {replica.disk_id} is not verified: {why}.")
         return None
+
+    def _can_compute(self, digest: ContentDigest) -> bool:
+        try:
+            known_method(Geometry(digest.size, digest.leaf), digest.algorithm, self._keys)
+        except UnknownDigestKeyError:
+            return False
+        return True
 
     def _verify(self, end: CopyEnd, proof: Path | ContentDigest) -> VerificationFailed | None:
         """In a thread of its own. Raises what keeps it from finding out."""
@@ -104,7 +115,14 @@ class DiskAudit:
         timeout = self._op.settings.transfer.connect_timeout
         try:
             if isinstance(proof, ContentDigest):
-                verify_content(end, proof, timeout=timeout, check=self._check, progress=progress)
+                verify_content(
+                    end,
+                    proof,
+                    keys=self._keys,
+                    timeout=timeout,
+                    check=self._check,
+                    progress=progress,
+                )
             else:
                 verify_disk(
                     end,

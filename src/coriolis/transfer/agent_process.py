@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from coriolis.agent import frames
+from coriolis.agent.digests import Method
 from coriolis.agent.frames import Geometry, Header, ProtocolError
 from coriolis.agent.pipes import FrameStream, StreamClosedError, read_exactly, write_all
 from coriolis.errors import (
@@ -117,10 +118,12 @@ class AgentProcess:
             self.wait_readable(check, time.monotonic() + _HANDSHAKE_SECONDS)
             return self.receive_json(frames.ROUTE)
 
-    def begin(self, **orders: Any) -> None:
+    def begin(self, method: Method, *, seal_key: bytes = b"", **orders: Any) -> None:
         """Sends the second HELLO. `threads` 0 lets the agent choose."""
         with self.failures_named():
-            self.stream.send_json(frames.HELLO, {"threads": 0, **orders})
+            orders = {"threads": 0, "seal": seal_key.hex(), **method.orders, **orders}
+            self.stream.send_json(frames.HELLO, orders)
+        self.stream.seal_key = seal_key
 
     def wait_readable(self, check: Check, deadline: float | None = None) -> None:
         """Returns once something (or the end) is to be read."""
@@ -143,6 +146,11 @@ class AgentProcess:
         if header.kind == frames.ERROR:
             raise self._reported(frames.parse_json(read_exactly(self.stream.incoming, header.wire)))
         return header
+
+    def receive_sealed(self, header: Header) -> tuple[bytes, bytes]:
+        """Digests and seal of a frame of a sealed kind."""
+        with self.failures_named():
+            return self.stream.receive_sealed(header)
 
     def payload(self, header: Header) -> dict[str, Any]:
         with self.failures_named():

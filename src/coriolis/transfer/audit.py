@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from coriolis.agent import frames
-from coriolis.agent.digests import Root, root
+from coriolis.agent.digests import Method, Root, root
 from coriolis.agent.frames import DIGEST_BYTES, Geometry
 from coriolis.agent.pipes import read_exactly
 from coriolis.errors import TransferError, VerificationFailed
 from coriolis.model.replica import ContentDigest
 from coriolis.transfer.agent_process import AgentProcess, Assignment, Check
+from coriolis.transfer.algorithm import UnknownDigestKeyError, known_method
 from coriolis.transfer.job import CopyEnd
 from coriolis.transfer.manifest import LeafList, UnusableLeafListError
 from coriolis.transfer.signing import SigningKeys
@@ -46,7 +47,7 @@ def hash_disk(
     geometry = Geometry(end.disk.size_bytes, leaf_size)
     with AgentProcess(Assignment("hasher", end, end.disk.disk_id, geometry)) as process:
         process.introduce(time.monotonic() + timeout, check)
-        process.begin(algorithm=algorithm)
+        process.begin(Method(geometry, algorithm))
         leaves = bytearray(geometry.list_bytes)
         receive_hashes(process, leaves, check)
     return DiskDigests(*geometry, algorithm, bytes(leaves), root(geometry, algorithm, leaves))
@@ -70,10 +71,11 @@ def verify_disk(
     except UnusableLeafListError as error:
         raise TransferError(disk=disk_id, reason=f"no manifest to verify it by: {error}") from error
     with leaves:
+        method = _known_method(disk_id, leaves.header.geometry, leaves.header.algorithm, keys)
         header, differing = leaves.header, Differences(leaves.header.geometry, leaves.digests)
         with AgentProcess(Assignment("hasher", end, disk_id, header.geometry)) as process:
             process.introduce(time.monotonic() + timeout, check)
-            process.begin(algorithm=header.algorithm)
+            process.begin(method)
             for position, digests in received_pieces(process, check, progress):
                 differing.compare(position, digests)
         differing.raise_if_any(disk_id)
@@ -84,16 +86,18 @@ def verify_content(
     end: CopyEnd,
     digest: ContentDigest,
     *,
+    keys: SigningKeys = (),
     timeout: float,
     check: Check,
     progress: Progress,
 ) -> None:
     """As `verify_disk`, without a list: what differs is somewhere on the disk."""
     geometry = Geometry(digest.size, digest.leaf)
+    method = _known_method(end.disk.disk_id, geometry, digest.algorithm, keys)
     found = Root(geometry, digest.algorithm)
     with AgentProcess(Assignment("hasher", end, end.disk.disk_id, geometry)) as process:
         process.introduce(time.monotonic() + timeout, check)
-        process.begin(algorithm=digest.algorithm)
+        process.begin(method)
         for _, digests in received_pieces(process, check, progress):
             found.update(digests)
     if found.hexdigest() != digest.root:
@@ -106,8 +110,7 @@ def verify_content(
 def verify_sample(
     end: CopyEnd,
     disk_id: str,
-    geometry: Geometry,
-    algorithm: str,
+    method: Method,
     expected: Mapping[int, bytes],
     *,
     timeout: float,
@@ -116,10 +119,10 @@ def verify_sample(
     """Re-reads leaves of a disk, by number (at most `hasher.SAMPLE_LEAVES`). Raises VerificationFailed for the
     first that does not have its expected digest.
     """
-    numbers = sorted(expected)
+    numbers, geometry = sorted(expected), method.geometry
     with AgentProcess(Assignment("hasher", end, disk_id, geometry)) as process:
         process.introduce(time.monotonic() + timeout, check)
-        process.begin(algorithm=algorithm, sample=numbers)
+        process.begin(method, sample=numbers)
         found = b"".join(digests for _, digests in received_pieces(process, check, size=len(numbers)))
     for place, number in enumerate(numbers):
         if found[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES] != expected[number]:
@@ -129,6 +132,13 @@ def verify_sample(
             )
             length = min(geometry.leaf, geometry.size - offset)
             raise VerificationFailed(disk=disk_id, offset=offset, length=length, reason=reason)
+
+
+def _known_method(disk_id: str, geometry: Geometry, algorithm: str, keys: SigningKeys) -> Method:
+    try:
+        return known_method(geometry, algorithm, keys)
+    except UnknownDigestKeyError as error:
+        raise TransferError(disk=disk_id, reason=f"it cannot be verified: {error}.") from error
 
 
 class Differences:

@@ -4,14 +4,15 @@ import itertools
 import mmap
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from coriolis.agent.digests import ZeroDigests
+from coriolis.agent.digests import Method, kind_of
 from coriolis.agent.frames import DIGEST_BYTES, Geometry
+from coriolis.transfer.algorithm import UnknownDigestKeyError, known_method
 from coriolis.transfer.job import CopyJob, DiskCopy
 from coriolis.transfer.journal import (
     UNKNOWN,
@@ -35,13 +36,13 @@ Ranges = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """`digests` (of a "list") may hold `journal.UNKNOWN` where only sending a leaf makes it known. `algorithm`
+    """`digests` (of a "list") may hold `journal.UNKNOWN` where only sending a leaf makes it known. `method`
     is theirs, None where the ends may still choose. `root`: of a list that is on file.
     """
 
     kind: Base
     digests: Any | None = None
-    algorithm: str | None = None
+    method: Method | None = None
     root: str | None = None
     journal: Journal | None = None
 
@@ -49,10 +50,20 @@ class Content:
 class DestinationContent:
     """For one disk of a job. What it opens is closed with `stack`."""
 
-    def __init__(self, job: CopyJob, disk: DiskCopy, stack: ExitStack, note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        job: CopyJob,
+        disk: DiskCopy,
+        stack: ExitStack,
+        *,
+        kinds: Collection[str],
+        note: Callable[[str], None],
+    ) -> None:
+        """`kinds`: of digests that both ends have."""
         self._job = job
         self._disk = disk
         self._stack = stack
+        self._kinds = kinds
         self._note = note
         self._geometry = Geometry(disk.size_bytes, job.leaf_size)
         self._subject = subject_of(disk, job.scope, job.leaf_size)
@@ -66,12 +77,13 @@ class DestinationContent:
         try:
             leaves = self._stack.enter_context(LeafList(self._disk.previous, self._job.signing_keys))
             self._require_fit(leaves.header)
-        except UnusableLeafListError as error:
+            method = self._method(leaves.header.algorithm)
+        except (UnusableLeafListError, UnknownDigestKeyError) as error:
             self._complain(f"its leaf list is refused: {error}")
             return None
-        return Content("list", leaves.digests, leaves.header.algorithm, leaves.header.root)
+        return Content("list", leaves.digests, method, leaves.header.root)
 
-    def journal(self, content: Content, algorithm: str) -> Journal | None:
+    def journal(self, content: Content, method: Method) -> Journal | None:
         """Open and durable, for an attempt that starts from `content`; None if none is wanted."""
         path = self._disk.journal
         if path is None:
@@ -82,8 +94,10 @@ class DestinationContent:
         path.parent.mkdir(parents=True, exist_ok=True)
         base_root = content.root or ""
         if content.kind == "list" and content.root is None:
-            base_root = self._keep_base(content, algorithm)
-        header = JournalHeader(*self._subject, algorithm=algorithm, base=content.kind, base_root=base_root)
+            base_root = self._keep_base(content, method)
+        header = JournalHeader(
+            *self._subject, algorithm=method.algorithm, base=content.kind, base_root=base_root
+        )
         journal = Journal.begin(path, header, self._job.token)
         self._stack.callback(journal.close)
         return journal
@@ -130,23 +144,30 @@ class DestinationContent:
             self._complain(f"its journal is refused: {error}")
             return None
         try:
-            digests = self.scratch_list()
-            self._fill(digests, journal.header)
+            digests, method = self.scratch_list(), self._method(journal.header.algorithm)
+            self._fill(digests, journal.header, method)
             journal.replay(digests)
-        except (UnusableJournalError, UnusableLeafListError) as error:
+        except (UnusableJournalError, UnusableLeafListError, UnknownDigestKeyError) as error:
             journal.close()
             self._complain(f"its journal is refused: {error}")
             return None
         self._stack.callback(journal.close)
-        return Content("list", digests, journal.header.algorithm, journal=journal)
+        return Content("list", digests, method, journal=journal)
 
-    def _fill(self, digests: Any, header: JournalHeader) -> None:
+    def _method(self, algorithm: str) -> Method:
+        if kind_of(algorithm) not in self._kinds:
+            raise UnusableLeafListError(
+                f"its digests are of kind {kind_of(algorithm)}, which an end does not have"
+            )
+        return known_method(self._geometry, algorithm, self._job.signing_keys)
+
+    def _fill(self, digests: Any, header: JournalHeader, method: Method) -> None:
         """With the content at the time the journal was begun."""
         if header.base == "list":
             with self._base_list(header) as leaves:
                 digests[:] = leaves.digests
             return
-        zeros = ZeroDigests(self._geometry, header.algorithm)
+        zeros = method.zeros()
         for first in range(0, self._geometry.leaves, _FILL_LEAVES):
             count = min(_FILL_LEAVES, self._geometry.leaves - first)
             piece = zeros.of(first, count) if header.base == "zeros" else UNKNOWN * count
@@ -166,14 +187,14 @@ class DestinationContent:
             reason = f"{path} is another one"
         raise UnusableLeafListError(f"the list it is based on: {reason}")
 
-    def _keep_base(self, content: Content, algorithm: str) -> str:
+    def _keep_base(self, content: Content, method: Method) -> str:
         """A list that was made by hashing the destination is on no file yet. Returns its root."""
         if self._disk.journal is None:
             raise AssertionError("only a journal needs its base")
         path = base_of(self._disk.journal)
-        with drafting(path, self._geometry, algorithm, content.digests) as draft:
+        with drafting(path, method, content.digests) as draft:
             root = draft.root()
-            draft.publish(self.header(algorithm, root), self._job.signing_keys)
+            draft.publish(self.header(method.algorithm, root), self._job.signing_keys)
         return root
 
     def _require_fit(self, header: ManifestHeader) -> None:

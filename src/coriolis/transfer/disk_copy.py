@@ -1,22 +1,24 @@
 """The copy of one disk: agents at both ends, what the destination holds, the relay, the published list."""
 
+import secrets
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from coriolis.agent.frames import Geometry
+from coriolis.agent.digests import Method
+from coriolis.agent.frames import SEAL_KEY_BYTES, Geometry
 from coriolis.agent.hasher import SAMPLE_LEAVES
 from coriolis.errors import VerificationFailed
 from coriolis.model.progress import DiskProgress, DiskResult
 from coriolis.transfer.agent_process import AgentProcess, Assignment, Check
-from coriolis.transfer.algorithm import choose_algorithm
+from coriolis.transfer.algorithm import Rates, choose_method
 from coriolis.transfer.audit import receive_hashes, verify_sample
 from coriolis.transfer.content import Content, DestinationContent, Ranges
 from coriolis.transfer.exchange import RelayTotals
 from coriolis.transfer.introduction import Introduction
-from coriolis.transfer.job import CopyJob, DiskCopy
+from coriolis.transfer.job import CopyJob, DiskCopy, ImageEnd
 from coriolis.transfer.limits import Limiter
 from coriolis.transfer.manifest import Draft, drafting
 from coriolis.transfer.progress import Meter
@@ -24,6 +26,11 @@ from coriolis.transfer.route import End, Route, RouteWish, choose_route
 from coriolis.transfer.slots import Slots
 
 Note = Callable[[str], None]
+
+
+def new_seal_key() -> bytes:
+    """Of the frames of one copy of one disk: no frame of another one fits."""
+    return secrets.token_bytes(SEAL_KEY_BYTES)
 
 
 class DiskCopier:
@@ -60,35 +67,33 @@ class DiskCopier:
             stack.enter_context(self._slots.held(processors, self._check))
             # The writer holds the fence: from here on no earlier run changes the disk or its journal.
             self._meter.update(0, 0)
-            destination = DestinationContent(self._job, self._disk, stack, self._note)
+            rates = reader.introduction.rates, writer.introduction.rates
+            kinds = rates[0].keys() & rates[1].keys()
+            destination = DestinationContent(self._job, self._disk, stack, kinds=kinds, note=self._note)
             content = destination.known()
             if content is None:
                 content = self._compared(reader.introduction, destination.scratch_list())
-            algorithm = content.algorithm or choose_algorithm(
-                reader.introduction.rates, writer.introduction.rates
-            )
-            journal = destination.journal(content, algorithm)
+            method = content.method or self._chosen(*rates)
+            journal = destination.journal(content, method)
             route = stack.enter_context(self._route(reader, writer))
-            self._begin(route, (reader, writer), algorithm, content, destination.strays(content))
-            draft = stack.enter_context(
-                drafting(self._disk.manifest, self._geometry, algorithm, content.digests, journal)
-            )
+            self._begin(route, (reader, writer), method, content, destination.strays(content))
+            draft = stack.enter_context(drafting(self._disk.manifest, method, content.digests, journal))
             totals = route.exchange(draft, self._meter.update).run(self._check)
-            self._audit(draft, algorithm)
-            draft.publish(destination.header(algorithm, totals.root), self._job.signing_keys)
+            self._audit(draft, method)
+            draft.publish(destination.header(method.algorithm, totals.root), self._job.signing_keys)
             resumed = content.journal is not None
         self._meter.update(totals.scanned, totals.moved, last=True)
         result = self._result(totals, route, time.monotonic() - began)
-        return replace(result, resumed=resumed, algorithm=algorithm)
+        return replace(result, resumed=resumed, algorithm=method.algorithm)
 
-    def _audit(self, draft: Draft, algorithm: str) -> None:
+    def _audit(self, draft: Draft, method: Method) -> None:
         """Reads some of the destination again. Raises VerificationFailed; the journal, which says otherwise, is gone
         then, so that the next run compares.
         """
         sample = draft.sample(self._job.audit_share, SAMPLE_LEAVES)
         if not sample:
             return
-        place = (self._disk.destination, self._disk.disk_id, self._geometry, algorithm, sample)
+        place = (self._disk.destination, self._disk.disk_id, method, sample)
         try:
             verify_sample(*place, timeout=self._job.connect_timeout, check=self._check)
         except VerificationFailed:
@@ -104,10 +109,14 @@ class DiskCopier:
         """What the destination holds, by hashing it there. The writer waits meanwhile, for its fence."""
         with self._agent("hasher") as hasher:
             target = hasher.introduce(time.monotonic() + self._job.connect_timeout, self._check)
-            algorithm = choose_algorithm(source.rates, target.rates)
-            hasher.begin(algorithm=algorithm)
+            method = self._chosen(source.rates, target.rates)
+            hasher.begin(method)
             receive_hashes(hasher, leaves, self._check, lambda _done: self._meter.update(0, 0))
-            return Content("list", leaves, algorithm)
+            return Content("list", leaves, method)
+
+    def _chosen(self, source: Rates, destination: Rates) -> Method:
+        wanted = self._disk.source.disk.digest if isinstance(self._disk.source, ImageEnd) else None
+        return choose_method(self._geometry, source, destination, self._job.signing_keys, wanted=wanted)
 
     def _agent(self, role: str) -> AgentProcess:
         end = self._disk.source if role == "reader" else self._disk.destination
@@ -119,16 +128,18 @@ class DiskCopier:
         self,
         route: Route,
         ends: tuple[End, End],
-        algorithm: str,
+        method: Method,
         content: Content,
         strays: Ranges | None,
     ) -> None:
         reader, writer = ends
         route_kind = "ssh" if route.is_relayed else route.kind
         codecs = [name for name in reader.introduction.codecs if name in writer.introduction.codecs]
-        writer.process.begin(algorithm=algorithm, route=route_kind)
+        seal_key = new_seal_key()
+        writer.process.begin(method, seal_key=seal_key, route=route_kind)
         reader.process.begin(
-            algorithm=algorithm,
+            method,
+            seal_key=seal_key,
             route=route_kind,
             since=None if strays is None else self._disk.since,
             also=strays or (),

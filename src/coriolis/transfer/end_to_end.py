@@ -13,7 +13,6 @@ from dataclasses import replace
 from coriolis.agent import frames
 from coriolis.agent.frames import Header
 from coriolis.agent.horizon import WINDOWS_AHEAD
-from coriolis.agent.pipes import read_exactly
 from coriolis.errors import CoriolisError, RouteFailed, WorkerUnreachable
 from coriolis.transfer.agent_process import AgentProcess, Check
 from coriolis.transfer.exchange import BARRIER_BYTES, REASON_SECONDS, Exchange, RelayTotals
@@ -67,9 +66,8 @@ class EndToEnd(Exchange):
                 self._next_barrier()
 
     def _note(self, header: Header) -> None:
+        vector, _ = self._source.receive_sealed(header) if header.is_sealed else (b"", b"")
         if header.kind == frames.DIGESTS:
-            with self._source.failures_named():
-                vector = read_exactly(self._source.stream.incoming, header.digest_bytes)
             self._draft.put(header.offset, vector)
             self._count_moved(header.raw)
         elif header.kind == frames.ZERO:
@@ -94,7 +92,8 @@ class EndToEnd(Exchange):
 
     def _send_barrier(self) -> None:
         """The reader puts it where it is with its frames, and tells us."""
-        self._tell_source(Header(frames.BARRIER, 0, 0, self._barriers, 0, 0, 0).pack())
+        header = Header(frames.BARRIER, 0, 0, self._barriers, 0, 0, 0)
+        self._tell_source(frames.sealed(header, b"", self._source.stream.seal_key))
 
     def _place_barrier(self, seq: int) -> None:
         with self._lock:

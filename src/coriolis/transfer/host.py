@@ -9,7 +9,7 @@ from typing import Protocol
 
 import coriolis
 from coriolis import agent, runner
-from coriolis.errors import CoriolisError, TransferError, WorkerError
+from coriolis.errors import CoriolisError, TransferError, TransferInterrupted, WorkerError, WorkerUnreachable
 from coriolis.model.image import dump_image
 from coriolis.transfer.job import CopyEnd, DiskEnd, ImageEnd
 from coriolis.workers import remote_python
@@ -62,6 +62,8 @@ class WorkerHost:
     def failure(self, code: int | None, said: str) -> CoriolisError:
         if code == CONNECTION_LOST:
             return connection_failure(self.name, said)
+        if code is not None and code < 0:
+            return WorkerUnreachable(worker=self.name, reason=f"ssh was ended by signal {-code}.")
         return WorkerError(worker=self.name, reason=f"the agent did not start (code {code}). {said}")
 
     def close(self) -> None:
@@ -89,6 +91,9 @@ class ConductorHost:
         return struct.pack("!I", len(disk)) + disk
 
     def failure(self, code: int | None, said: str) -> CoriolisError:
+        if code is not None and code < 0:
+            reason = f"the process that opens {self._disk.kind} images was ended by signal {-code}."
+            return TransferInterrupted(disk=self._disk.disk_id, reason=reason)
         reason = f"the process that opens {self._disk.kind} images ended with code {code}. {said}"
         return TransferError(disk=self._disk.disk_id, reason=reason)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coriolis.agent import frames
-from coriolis.agent.digests import ALGORITHMS
+from coriolis.agent.digests import ALGORITHMS, KEYED
 from coriolis.agent.frames import ProtocolError
 
 _MOST_RATE = 1e9  # MB a second
@@ -12,7 +12,8 @@ _MOST_RATE = 1e9  # MB a second
 
 @dataclass(frozen=True, slots=True)
 class Introduction:
-    """Codecs by name, MB a second of each digest algorithm, processors, whether it can speak TLS 1.3."""
+    """Codecs by name, MB a second of each kind of digest algorithm that it has, processors, whether it can speak TLS
+    1.3."""
 
     path: str
     codecs: tuple[str, ...]
@@ -29,7 +30,7 @@ def read_introduction(answer: dict[str, Any]) -> Introduction:
         introduction = Introduction(
             path=str(answer["path"]),
             codecs=tuple(str(codec) for codec in answer["codecs"]),
-            rates={name: float(answer["rates"][name]) for name in ALGORITHMS},
+            rates=_read_rates(answer["rates"]),
             cpus=max(1, int(answer["cpus"])),
             tls=bool(answer["tls"]),
         )
@@ -38,6 +39,11 @@ def read_introduction(answer: dict[str, Any]) -> Introduction:
     if not all(0 < rate < _MOST_RATE for rate in introduction.rates.values()):
         raise ProtocolError(f"its introduction is wrong: rates {introduction.rates}")
     return introduction
+
+
+def _read_rates(rates: dict[str, Any]) -> dict[str, float]:
+    names = [*ALGORITHMS, KEYED] if KEYED in rates else ALGORITHMS
+    return {name: float(rates[name]) for name in names}
 
 
 def read_count(message: dict[str, Any], name: str) -> int:

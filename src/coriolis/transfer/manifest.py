@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from coriolis.agent.digests import ZeroDigests, root
+from coriolis.agent.digests import Method, root
 from coriolis.agent.frames import DIGEST_BYTES, Geometry
 from coriolis.transfer.journal import Journal, sync_directory
 from coriolis.transfer.signing import SigningKeys, is_signed, sign
@@ -125,8 +125,7 @@ class Draft:
     def __init__(
         self,
         path: Path,
-        geometry: Geometry,
-        algorithm: str,
+        method: Method,
         baseline: Any | None,
         journal: Journal | None = None,
     ) -> None:
@@ -140,9 +139,9 @@ class Draft:
         self._barriers: dict[int, list[tuple[int, int]]] = {}
         self._written = Reservoir(WRITTEN_SAMPLE)
         self._partial = path.with_name(path.name + ".partial")
-        self._geometry = geometry
-        self._algorithm = algorithm
-        self._zeros = ZeroDigests(geometry, algorithm)
+        self._method = method
+        self._geometry = geometry = method.geometry
+        self._zeros = method.zeros()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._partial.unlink(missing_ok=True)
         self._descriptor = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -237,7 +236,7 @@ class Draft:
 
     def root(self) -> str:
         with memoryview(self._map) as view, view[BODY_OFFSET:] as body:
-            return root(self._geometry, self._algorithm, body)
+            return self._method.root(body)
 
     def publish(self, header: ManifestHeader, keys: SigningKeys = ()) -> None:
         """Makes the list durable under its name, in one step. Call only once the destination is durable."""
@@ -291,9 +290,9 @@ def _joined(runs: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 @contextmanager
 def drafting(
-    path: Path, geometry: Geometry, algorithm: str, baseline: Any | None, journal: Journal | None = None
+    path: Path, method: Method, baseline: Any | None, journal: Journal | None = None
 ) -> Iterator[Draft]:
-    draft = Draft(path, geometry, algorithm, baseline, journal)
+    draft = Draft(path, method, baseline, journal)
     try:
         yield draft
     finally:

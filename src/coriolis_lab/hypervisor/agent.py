@@ -11,7 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from coriolis_lab.hypervisor.api import GuestNic, HypervisorError
+from coriolis_lab.hypervisor.api import GuestNic, GuestSystem, HypervisorError
+
+_ASK_SECONDS = 5.0
+_FREEZE_SECONDS = 120.0  # the guest writes out all that it holds first
 
 
 class AgentSilentError(HypervisorError):
@@ -123,6 +126,48 @@ class GuestAgent:
             )
             for nic in answer
         ]
+
+    def system(self) -> GuestSystem:
+        """Agents of different ages know different commands: what one lacks stays empty. AgentSilentError while the
+        file systems are frozen.
+        """
+        if self._ask("guest-fsfreeze-status") == "frozen":
+            raise AgentSilentError("the guest's file systems are frozen")
+        system, zone = self._ask("guest-get-osinfo") or {}, self._ask("guest-get-timezone") or {}
+        name, info = self._ask("guest-get-host-name") or {}, self._ask("guest-info") or {}
+        return GuestSystem(
+            host_name=name.get("host-name", ""),
+            system=system.get("name", ""),
+            system_id=system.get("id", ""),
+            version=system.get("version-id", ""),
+            kernel=system.get("kernel-release", ""),
+            machine=system.get("machine", ""),
+            time_zone=zone.get("zone", ""),
+            utc_offset=zone.get("offset", 0),
+            agent_version=info.get("version", ""),
+            disks={
+                disk["address"]["serial"]: disk["name"]
+                for disk in self._ask("guest-get-disks") or ()
+                if not disk["partition"] and disk.get("address", {}).get("serial")
+            },
+        )
+
+    def _ask(self, command: str) -> Any:
+        """None where the agent does not know the command, or is not allowed to obey it."""
+        try:
+            return self.call(command, timeout=_ASK_SECONDS)
+        except AgentSilentError:
+            raise
+        except HypervisorError:
+            return None
+
+    def freeze_file_systems(self) -> int:
+        """How many: until they are thawed, whatever writes to them waits, and the agent refuses most other commands."""
+        return int(self.call("guest-fsfreeze-freeze", timeout=_FREEZE_SECONDS))
+
+    def thaw_file_systems(self) -> int:
+        """How many; none were frozen: 0."""
+        return int(self.call("guest-fsfreeze-thaw", timeout=_FREEZE_SECONDS))
 
     def _synchronise(self) -> None:
         """0xff makes the agent drop half a command of an earlier client, for which it may answer an error

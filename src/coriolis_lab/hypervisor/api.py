@@ -89,6 +89,26 @@ class GuestNic:
 
 
 @dataclass(frozen=True)
+class GuestSystem:
+    """As the guest agent tells of the system it runs in; "" for what it does not know.
+
+    `system` is such as "Debian GNU/Linux", `system_id` "debian", `version` "12", `kernel` "6.1.0-13-amd64";
+    `utc_offset` is in seconds; `disks`: a disk's serial -> its device, such as /dev/vda.
+    """
+
+    host_name: str = ""
+    system: str = ""
+    system_id: str = ""
+    version: str = ""
+    kernel: str = ""
+    machine: str = ""
+    time_zone: str = ""
+    utc_offset: int = 0
+    agent_version: str = ""
+    disks: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class DiskInfo:
     """Bytes. `actual_size` is what the layers of this disk alone take on the host."""
 
@@ -222,6 +242,15 @@ class Hypervisor(Protocol):
 
     def guest_interfaces(self, vm_id: str) -> Sequence[GuestNic] | None:
         """What the guest agent answers; None when no agent answers within a second or two."""
+
+    def guest_system(self, vm_id: str) -> GuestSystem | None:
+        """None when no agent answers, or while its file systems are frozen."""
+
+    def freeze_guest(self, vm_id: str) -> None:
+        """The guest's agent writes out and holds its file systems until `thaw_guest`. Raises where none answers."""
+
+    def thaw_guest(self, vm_id: str) -> None:
+        """Does nothing for a VM that is off meanwhile."""
 
     # loopback addresses: 127.x.y.z, unique on the host while held
     def allocate_address(self) -> str: ...

@@ -18,6 +18,7 @@ from coriolis_lab.hypervisor.api import (
     DiskBackup,
     DiskInfo,
     GuestNic,
+    GuestSystem,
     HypervisorError,
     VmDisk,
     VmNic,
@@ -331,6 +332,19 @@ class LocalHypervisor:
 
     def guest_interfaces(self, vm_id: str) -> Sequence[GuestNic] | None:
         return self._vm(vm_id).interfaces()
+
+    def guest_system(self, vm_id: str) -> GuestSystem | None:
+        return self._vm(vm_id).guest_system()
+
+    def freeze_guest(self, vm_id: str) -> None:
+        machine = self._vm(vm_id)
+        with machine.lock:
+            machine.freeze_guest()
+
+    def thaw_guest(self, vm_id: str) -> None:
+        machine = self._vm(vm_id)
+        with machine.lock:
+            machine.thaw_guest()
 
     def list_vms(self) -> list[VmSummary]:
         with self._vms_lock:

@@ -5,9 +5,10 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from coriolis_lab.hypervisor import blockdev, command_line, network
 from coriolis_lab.hypervisor.agent import GuestAgent
@@ -15,6 +16,7 @@ from coriolis_lab.hypervisor.api import (
     Bus,
     DiskBackup,
     GuestNic,
+    GuestSystem,
     HypervisorError,
     VmDisk,
     VmNic,
@@ -31,6 +33,7 @@ from coriolis_lab.hypervisor.qmp import QmpClient, QmpEvent
 from coriolis_lab.hypervisor.topology import Place, Topology
 
 LOG = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
 
 UNPLUG_SECONDS = 60.0
 _QUIT_SECONDS = 15.0
@@ -265,14 +268,38 @@ class VirtualMachine:
         self.nics[mac.lower()] = replace(nic, ssh_address=ssh_address)
 
     def interfaces(self) -> Sequence[GuestNic] | None:
+        return self._ask_agent(GuestAgent.interfaces)
+
+    def guest_system(self) -> GuestSystem | None:
+        return self._ask_agent(GuestAgent.system)
+
+    def _ask_agent(self, question: Callable[[GuestAgent], Answer]) -> Answer | None:
+        """None where no agent answers."""
         if not self.is_running or not self.spec.guest_agent_channel:
             return None
         try:
             with GuestAgent(self.paths.agent, _AGENT_SECONDS) as agent:
-                return agent.interfaces()
+                return question(agent)
         except HypervisorError as error:
             LOG.debug("VM %s: %s", self.spec.name, error)
             return None
+
+    def freeze_guest(self) -> None:
+        """Raises AgentSilentError where no agent answers; the file systems are then as they were."""
+        self._require_running()
+        if not self.spec.guest_agent_channel:
+            raise HypervisorError(f"VM {self.spec.name} has no channel for a guest agent")
+        with GuestAgent(self.paths.agent, _AGENT_SECONDS) as agent:
+            try:
+                agent.freeze_file_systems()
+            except HypervisorError:
+                agent.thaw_file_systems()  # some may be frozen
+                raise
+
+    def thaw_guest(self) -> None:
+        if self.is_running:
+            with GuestAgent(self.paths.agent, _AGENT_SECONDS) as agent:
+                agent.thaw_file_systems()
 
     def write_config_drive(self) -> bool:
         """Whether there is one."""

@@ -3,7 +3,7 @@
 import uuid
 
 from coriolis_lab.faults import FaultBook
-from coriolis_lab.hypervisor.api import Hypervisor
+from coriolis_lab.hypervisor.api import Hypervisor, HypervisorError
 from coriolis_lab.openstack.jobs import Jobs
 from coriolis_lab.openstack.key_manager.records import StoredSecret
 from coriolis_lab.openstack.object_store.records import Account
@@ -103,6 +103,25 @@ class Cloud:
 
     def snapshot_clones(self, snapshot_id: str) -> list[Volume]:
         return [volume for volume in self.volumes.values() if volume.snapshot_id == snapshot_id]
+
+    def image_clones(self, image: Image) -> list[str]:
+        """Ids of volumes and servers whose disks are clones of its data, which Ceph can tell for raw images only."""
+        if not self.rbd or image.disk_format != "raw":
+            return []
+        volumes = [volume.id for volume in self.volumes.values() if volume.image_id == image.id]
+        booted = [server.id for server in self.servers.values() if server.image_id == image.id]
+        return volumes + [i for i in booted if self.servers[i].root_disk]
+
+    def disk_from_image(self, disk_id: str, image_id: str, size: int) -> None:
+        """Raises HypervisorError for an image that is gone or has no data. Unlocked."""
+        with self.lock:
+            image = self.images.get(image_id)
+        if image is None or image.status != "active":
+            raise HypervisorError(f"Image {image_id} could not be found.")
+        if image.snapshot_id is not None:
+            self.hypervisor.disk_from_snapshot(disk_id, image.snapshot_id, size)
+        else:
+            self.hypervisor.disk_from_image(disk_id, image.hypervisor_id, size)
 
     def forget_attachment(self, attachment: Attachment) -> None:
         """Takes it off both its volume and its server, whichever still exist."""

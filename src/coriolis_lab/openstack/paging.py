@@ -8,6 +8,7 @@ from coriolis_lab.openstack.web import ApiError, Call, Json
 
 Item = TypeVar("Item")
 MAX_LIMIT = 1000  # osapi_max_limit of Nova and Cinder
+_KINDS = {"snapshots": "Snapshot", "backups": "Backup"}  # Cinder's, besides volumes
 
 
 def page(
@@ -43,8 +44,8 @@ def _limit(call: Call, maximum: int) -> int:
 
 def _lost(call: Call, marker: str) -> ApiError:
     if call.path.startswith("/volume/"):
-        kind = "Snapshot" if "/snapshots" in call.path else "Volume"
-        return ApiError(404, f"{kind} {marker} could not be found.")
+        kind = next((name for path, name in _KINDS.items() if f"/{path}" in call.path), "Volume")
+        return ApiError(404, f"{kind} {marker} could not be found.", f"{kind}NotFound")
     if call.path.startswith("/image/"):
         return ApiError(400, f"No image found with ID {marker}")
     return ApiError(400, f"marker [{marker}] not found")

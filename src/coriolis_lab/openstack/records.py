@@ -62,19 +62,20 @@ class Token:
 
 @dataclass
 class Image:
-    """`hypervisor_id` names the base for `Hypervisor.disk_from_image`; `path` is served as the image's
-    file."""
+    """`hypervisor_id` names the base for `Hypervisor.disk_from_image`, or `snapshot_id` the snapshot that it was made
+    of; `path` is served as the image's file. `size_bytes` and `disk_format` are None until its data are there."""
 
     id: str
     name: str
     owner: str
     hypervisor_id: str
-    disk_format: str
-    size_bytes: int
+    disk_format: str | None
+    size_bytes: int | None
     min_disk: int
     min_ram: int
     properties: dict[str, str]
     visibility: str = "public"
+    snapshot_id: str | None = None
     protected: bool = False
     tags: list[str] = field(default_factory=list)
     path: str | None = None
@@ -90,6 +91,8 @@ class Flavor:
     vcpus: int
     ram_mb: int
     disk_gb: int
+    ephemeral_gb: int = 0
+    swap_mb: int = 0
     extra_specs: dict[str, str] = field(default_factory=dict)
 
 
@@ -243,6 +246,7 @@ class Volume:
     availability_zone: str = "nova"
     snapshot_id: str | None = None
     source_volume_id: str | None = None
+    image_id: str | None = None
     attachments: list[Attachment] = field(default_factory=list)
     created: datetime = field(default_factory=now)
     updated: datetime = field(default_factory=now)
@@ -290,7 +294,8 @@ class Backup:
 
 @dataclass
 class Server:
-    """`root_disk` is the ephemeral disk of a server booted from an image. `image_properties` (hw_*) decide
+    """`root_disk` is the local disk of a server booted from an image, `local_disks` are what its flavor adds: ephemeral
+    disk and swap. `image_properties` (hw_*) decide
     the hardware: those of the image, or of the boot volume's image metadata. `reserved` are volumes to boot
     from. `password_data` is what a Windows guest posted, encrypted. `ssh` is what the hypervisor was last
     told: MAC to loopback address."""
@@ -311,6 +316,7 @@ class Server:
     availability_zone: str = "nova"
     password_data: str = ""
     root_disk: str | None = None
+    local_disks: list[str] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     reserved: list[str] = field(default_factory=list)
     ports: list[str] = field(default_factory=list)

@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from coriolis_lab.faults_http import HttpFaults, fault_routes
@@ -15,6 +15,7 @@ from coriolis_lab.ovirt import follow, json_format
 from coriolis_lab.ovirt.document import MAX_BODY_BYTES, MalformedXmlError, Node, parse
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import API_ROOT, Element, leaf, struct, write
+from coriolis_lab.ovirt.parameters import VERSION, parameters, requested_version, usage
 from coriolis_lab.ovirt.refusals import RefusalError, bad_request
 from coriolis_lab.ovirt.resources import all_routes
 from coriolis_lab.ovirt.sso import SESSION_COOKIE, Sso, unauthorized
@@ -23,6 +24,7 @@ from coriolis_lab.ovirt.web import ApiRoute, Call, Reply, Router
 XML = "application/xml"
 JSON = "application/json"
 MAX_CORRELATION_ID = 50
+BAD_REQUEST_PAGE = "<html><head><title>Error</title></head><body>Bad Request</body></html>"
 
 
 class Api:
@@ -42,8 +44,16 @@ class Api:
         accept = request.headers.get("accept", "*/*")
         if not any(kind in accept for kind in (XML, JSON, "*/*", "application/*")):
             return Response(status_code=406)
-        # the version may also be a part of the path
-        path = request.url.path.removeprefix(API_ROOT).removeprefix("/v4").strip("/")
+        version, path = requested_version(request)
+        if version != VERSION:
+            return HTMLResponse(BAD_REQUEST_PAGE, status_code=400)
+        allowed = self._router.methods(path)
+        if allowed and request.method not in allowed:
+            return Response(status_code=405, headers={"Allow": ", ".join(allowed)})
+        if request.method == "OPTIONS":
+            return Response(
+                ", ".join(allowed), headers={"Allow": ", ".join(allowed)}, media_type="text/plain"
+            )
         body = await request.body()
         try:
             status, element = await run_in_threadpool(self._answer, request, path, body)
@@ -60,7 +70,8 @@ class Api:
         return answer
 
     def _answer(self, request: Request, path: str, body: bytes) -> tuple[int, Element | None]:
-        route, ids = self._router.match(request.method, path)
+        method = "GET" if request.method == "HEAD" else request.method
+        route, ids = self._router.match(method, path)
         try:
             reply = self._run(request, route, ids, path, body)
         except RefusalError as refusal:
@@ -78,8 +89,8 @@ class Api:
             engine=self._engine,
             path=path,
             ids=ids,
-            query=dict(request.query_params),
-            body=_read_body(request, body),
+            query=parameters(request),
+            body=_read_body(request, route, body),
             correlation_id=_correlation_id(request),
         )
         reply = route.handler(call)
@@ -105,19 +116,18 @@ class Api:
             return reply.element
 
 
-def _read_body(request: Request, body: bytes) -> Node | None:
+def _read_body(request: Request, route: ApiRoute, body: bytes) -> Node | None:
     if not body:
         return None
     if len(body) > MAX_BODY_BYTES:
-        raise bad_request("Request syntactically incorrect.", "The request body is too large.")
+        raise usage(request, route)
     content_type = request.headers.get("content-type", "").partition(";")[0].strip()
     if content_type not in (XML, JSON):
         raise RefusalError(415, "Unsupported Media Type", f"Content type {content_type!r} is not supported.")
     try:
         return json_format.read(body) if content_type == JSON else parse(body)
     except MalformedXmlError as error:
-        language = "JSON" if content_type == JSON else "XML"
-        raise bad_request("Request syntactically incorrect.", f"Malformed {language}: {error}") from error
+        raise usage(request, route) from error
 
 
 def _wants_json(accept: str) -> bool:
@@ -147,7 +157,7 @@ def build_app(engine: Engine, sso: Sso, ca_file: Path) -> Starlette:
     async def answer(request: Request) -> Response:
         return await api(request)
 
-    methods = ["GET", "POST", "PUT", "DELETE"]
+    methods = ["GET", "POST", "PUT", "DELETE", "OPTIONS"]
     return Starlette(
         routes=[
             *fault_routes(engine.faults),

@@ -114,12 +114,9 @@ def check_bootable_free(engine: Engine, vm: Vm, attachment: Attachment) -> None:
 def check_steady(vm: Vm, action: str) -> None:
     """Up or down, and nothing in between."""
     if vm.status == VmStatus.IMAGE_LOCKED:
-        raise conflict(f"Cannot {action} Virtual Disk. VM is locked. Please try again in a few minutes.")
+        raise conflict(f"Cannot {action} Virtual Disk: VM is locked. Please try again in a few minutes.")
     if vm.status not in STEADY:
-        state = vm.status.value.replace("_", " ").title()
-        raise conflict(
-            f"Cannot {action} Virtual Disk. VM {vm.name} must be in status Up or Down; it is in {state}."
-        )
+        raise conflict(f"Cannot {action} Virtual Disk. VM {vm.name} must be in status Down, Up or Paused.")
     if vm.locking_snapshot:
         raise conflict(
             f"Cannot {action} Virtual Disk. The VM is performing an operation on a Snapshot. "

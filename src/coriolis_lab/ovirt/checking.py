@@ -10,16 +10,20 @@ from coriolis_lab.ovirt.validator import check
 
 @dataclass
 class CheckedApp:
-    """`problems`: "GET /ovirt-engine/api/vms 200: /vms/vm[1]/…: …". `documents` counts what was checked."""
+    """`problems`: "GET /ovirt-engine/api/vms 200: /vms/vm[1]/…: …". `calls` counts the API's, `documents` what was
+    checked of them: JSON is not.
+    """
 
     app: ASGIApp
     problems: list[str] = field(default_factory=list)
     documents: int = 0
+    calls: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(API_ROOT):
             await self.app(scope, receive, send)
             return
+        self.calls += 1
         request, answer = bytearray(), bytearray()
         status, is_xml = 0, False
 

@@ -65,6 +65,9 @@ def check_usable(domain: StorageDomain, action: str) -> None:
         )
     if domain.type not in ("data", "managed_block_storage"):
         raise conflict(f"Cannot {action}. Storage Domain type is illegal.")
+    if domain.status != "active":
+        shown = domain.status.replace("_", " ").title()
+        raise conflict(f"Cannot {action}. The relevant Storage Domain's status is {shown}.")
 
 
 def _free_id(engine: Engine, body: Node) -> str:

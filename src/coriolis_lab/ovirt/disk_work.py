@@ -69,7 +69,7 @@ def update_disk(engine: Engine, disk: Disk, body: Node, correlation_id: str | No
     if alias:
         check_alias(alias)
     if size is not None and size < disk.provisioned_size:
-        raise conflict("Cannot edit Virtual Disk. New disk size must be larger than the current disk size.")
+        raise conflict("Cannot edit Virtual Disk size. New disk size must be larger than current disk size.")
     disk.alias = alias or disk.alias
     description = body.string("description")
     disk.description = disk.description if description is None else description

@@ -8,6 +8,16 @@ from typing import TypeVar
 
 from coriolis_lab.faults import Fault, FaultBook
 from coriolis_lab.hypervisor.api import Hypervisor
+from coriolis_lab.ovirt.administration import (
+    AffinityGroup,
+    AffinityLabel,
+    Bookmark,
+    Group,
+    MacPool,
+    Permission,
+    Role,
+    User,
+)
 from coriolis_lab.ovirt.document import Node
 from coriolis_lab.ovirt.image_daemon import ImageDaemon
 from coriolis_lab.ovirt.journal import Journal
@@ -15,6 +25,7 @@ from coriolis_lab.ovirt.look import LOOKS
 from coriolis_lab.ovirt.machine_settings import MachineSettings
 from coriolis_lab.ovirt.records import (
     BLANK_TEMPLATE_ID,
+    MAC_POOL_ID,
     ROOT_TAG_ID,
     Cluster,
     DataCenter,
@@ -32,11 +43,12 @@ from coriolis_lab.ovirt.records import (
     now,
 )
 from coriolis_lab.ovirt.refusals import conflict, gone, missing
+from coriolis_lab.ovirt.roles import ADMIN, EVERYONE, first_permissions, predefined_roles
 from coriolis_lab.ovirt.tasks import TaskRunner
 from coriolis_lab.settings import LabSettings
 
-Record = TypeVar("Record", Cluster, Disk, StorageDomain, Template, VnicProfile, Vm)
-Named = TypeVar("Named", Cluster, StorageDomain, Template, Vm, VnicProfile)
+Record = TypeVar("Record", Disk, Template, Vm)
+Named = TypeVar("Named", Cluster, DataCenter, Host, Network, StorageDomain, Template, Vm, VnicProfile)
 GIGABYTE = 1024**3
 CRITICAL_SPACE = 5 * GIGABYTE
 FIRST_GUEST_ADDRESS = 10
@@ -70,6 +82,14 @@ class Engine:
         self.vms: dict[str, Vm] = {}
         self.pools: dict[str, VmPool] = {}
         self.tags: dict[str, Tag] = {ROOT_TAG_ID: Tag(ROOT_TAG_ID, "root", "root")}
+        self.affinity_groups: dict[str, AffinityGroup] = {}
+        self.affinity_labels: dict[str, AffinityLabel] = {}
+        self.mac_pools: dict[str, MacPool] = {MAC_POOL_ID: _default_mac_pool()}
+        self.bookmarks: dict[str, Bookmark] = {}
+        self.users: dict[str, User] = {ADMIN.id: ADMIN}
+        self.groups: dict[str, Group] = {EVERYONE.id: EVERYONE}
+        self.roles: dict[str, Role] = predefined_roles()
+        self.permissions: dict[str, Permission] = first_permissions()
         self.transfers: dict[str, ImageTransfer] = {}
         self.templates: dict[str, Template] = {BLANK_TEMPLATE_ID: _blank_template()}
 
@@ -86,6 +106,22 @@ class Engine:
         return fault
 
     # look-ups
+
+    def require(self, ids: Mapping[str, str]) -> None:
+        """An empty 404 unless what a path's variables name, as far as it is of these kinds, is there."""
+        known: dict[str, Mapping[str, object]] = {
+            "vm": self.vms,
+            "template": self.templates,
+            "host": self.hosts,
+            "cluster": self.clusters,
+            "data_center": self.data_centers,
+            "domain": self.storage_domains,
+            "network": self.networks,
+            "disk": self.disks,
+            "pool": self.pools,
+        }
+        if any(name in known and identifier not in known[name] for name, identifier in ids.items()):
+            raise gone()
 
     def vm(self, identifier: str) -> Vm:
         return _get(self.vms, identifier)
@@ -110,6 +146,19 @@ class Engine:
 
     def named_vm(self, node: Node) -> Vm:
         return _resolve(self.vms, node, "Vm")
+
+    def named_data_center(self, node: Node) -> DataCenter:
+        return _resolve(self.data_centers, node, "DataCenter")
+
+    def named_host(self, node: Node) -> Host:
+        return _resolve(self.hosts, node, "Host")
+
+    def named_network(self, node: Node, data_center_id: str | None) -> Network:
+        """Names are unique only in a data centre; None looks in all of them."""
+        inside = {
+            one.id: one for one in self.networks.values() if data_center_id in (None, one.data_center_id)
+        }
+        return _resolve(inside, node, "Network")
 
     def data_center_of_cluster(self, cluster_id: str) -> DataCenter:
         return self.data_centers[self.clusters[cluster_id].data_center_id]
@@ -217,6 +266,11 @@ def _resolve(records: Mapping[str, Named], node: Node, kind: str) -> Named:
     if found is None:
         raise missing(f"{kind}: name={name}")
     return found
+
+
+def _default_mac_pool() -> MacPool:
+    whole = ((_mac(0), _mac(0xFFFF)),)
+    return MacPool(MAC_POOL_ID, "Default", "Default MAC pool", is_default=True, ranges=whole)
 
 
 def _blank_template() -> Template:

@@ -2,9 +2,10 @@
 many.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
+from coriolis_lab.ovirt import sdk_model
 from coriolis_lab.ovirt.markup import API_ROOT, Element
 from coriolis_lab.ovirt.refusals import RefusalError
 
@@ -32,25 +33,42 @@ def _follow(element: Element, steps: list[str], fetch: Fetch) -> Element:
     """A link becomes a list after the links' place, a reference its whole entity; what is not linked stays as
     it is.
     """
-    step, rest = steps[0], steps[1:]
+    step, rest = _member(element, steps[0]), steps[1:]
     children = list(element.children)
     for position, child in enumerate(children):
         if child.tag == step:
-            whole = child
-            if child.href and not child.children:
-                whole = replace(_fetch(child, fetch), tag=step)
-            children[position] = _follow_inside(whole, rest, fetch)
+            children[position] = _follow_inside(_whole(child, fetch), rest, fetch)
             return element.with_children(children)
     rel = step.replace("_", "")
     link = next(
         (child for child in children if child.tag == "link" and ("rel", rel) in child.attributes), None
     )
-    if link is not None:
+    if link is not None and step in _members(element):
         fetched = _fetch(link, fetch)
         # the list bears the name of the member, not of its items' type: a host's <nics> are <host_nic>s
         inside = replace(fetched, tag=step) if fetched is not link else link
         children.append(_follow_inside(inside, rest, fetch))
     return element.with_children(children)
+
+
+def _members(element: Element) -> Collection[str]:
+    known = sdk_model.load().roots.get(element.tag)
+    return sdk_model.load().types[known.type].members if known else ()
+
+
+def _member(element: Element, step: str) -> str:
+    """Clients name a step as the member or as the link: disk_attachments or diskattachments."""
+    plain = step.replace("_", "")
+    return next((name for name in _members(element) if name.replace("_", "") == plain), step)
+
+
+def _whole(reference: Element, fetch: Fetch) -> Element:
+    """The entity behind a reference; of a list of references each of them."""
+    if reference.children and reference.href is None:
+        return reference.with_children(_whole(child, fetch) for child in reference.children)
+    if reference.children or reference.href is None:
+        return reference
+    return replace(_fetch(reference, fetch), tag=reference.tag)
 
 
 def _follow_inside(element: Element, steps: list[str], fetch: Fetch) -> Element:

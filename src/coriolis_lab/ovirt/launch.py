@@ -7,7 +7,7 @@ from coriolis_lab.ovirt.cloud_init import config_drive
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.machine_settings import MEBIBYTE, UEFI_BIOS_TYPES, Initialization, MachineSettings
 from coriolis_lab.ovirt.operating_systems import is_windows
-from coriolis_lab.ovirt.records import Attachment, Nic, Vm
+from coriolis_lab.ovirt.records import Attachment, Nic, SnapshotAttachment, Vm
 
 BUSES = {"virtio": Bus.VIRTIO, "virtio_scsi": Bus.VIRTIO_SCSI, "sata": Bus.SATA, "ide": Bus.IDE}
 SHORT_SERIAL = 20
@@ -19,6 +19,12 @@ def vm_disk(engine: Engine, attachment: Attachment) -> VmDisk:
     boot_index = 0 if attachment.bootable else None
     serial = None if engine.look.full_serials else attachment.disk_id[:SHORT_SERIAL]
     return VmDisk(attachment.disk_id, BUSES[attachment.interface], boot_index, serial)
+
+
+def snapshot_disk(engine: Engine, placed: SnapshotAttachment) -> VmDisk:
+    """The layer over a frozen image, with the serial of the disk it is of."""
+    disk = vm_disk(engine, placed.attachment)
+    return VmDisk(placed.layer_id, disk.bus, None, disk.serial or placed.attachment.disk_id)
 
 
 def is_connected(nic: Nic) -> bool:
@@ -36,6 +42,7 @@ def vm_spec(
     """`addresses`: MAC -> loopback address; `drive`: what the payload CD is to tell, None for no CD."""
     plugged = [attachment for attachment in vm.attachments.values() if attachment.active]
     plugged.sort(key=lambda attachment: not attachment.bootable)
+    frozen = [one for one in vm.snapshot_attachments.values() if one.attachment.active]
     nics = [
         VmNic(
             mac=nic.mac,
@@ -52,7 +59,10 @@ def vm_spec(
         name=vm.name,
         memory_mb=settings.memory // MEBIBYTE,
         cpus=settings.cpus,
-        disks=tuple(vm_disk(engine, attachment) for attachment in plugged),
+        disks=(
+            *(vm_disk(engine, attachment) for attachment in plugged),
+            *(snapshot_disk(engine, one) for one in frozen),
+        ),
         nics=tuple(nics),
         machine=Machine.PC if settings.bios_type == "i440fx_sea_bios" else Machine.Q35,
         uefi=settings.bios_type in UEFI_BIOS_TYPES,

@@ -19,6 +19,7 @@ class Look:
     product: str
     host_version: str
     host_version_minor: int
+    libvirt: str
     cluster_minor: int
     storage_format: str
     cluster_bios_type: str
@@ -27,6 +28,7 @@ class Look:
     full_serials: bool
     keeps_finished: bool
     clones_running_vms: bool
+    has_data_center_actions: bool = False
     unknown_os: frozenset[str] = frozenset()
 
 
@@ -45,6 +47,7 @@ ENGINE_4_3 = Look(
     product="oVirt Engine",
     host_version="vdsm-4.30.46-1.el7",
     host_version_minor=30,
+    libvirt="4.5.0-36.el7_9.5",
     cluster_minor=3,
     storage_format="v5",
     cluster_bios_type="i440fx_sea_bios",
@@ -64,6 +67,7 @@ ENGINE_4_4 = Look(
     product="oVirt Engine",
     host_version="vdsm-4.40.100.2-1.el8",
     host_version_minor=40,
+    libvirt="7.6.0-6.el8s",
     cluster_minor=6,
     storage_format="v5",
     cluster_bios_type="q35_sea_bios",
@@ -83,6 +87,7 @@ ENGINE_4_5 = Look(
     product="oVirt Engine",
     host_version="vdsm-4.50.5.1-1.el8",
     host_version_minor=50,
+    libvirt="8.0.0-10.el8s",
     cluster_minor=7,
     storage_format="v5",
     cluster_bios_type="q35_sea_bios",
@@ -91,6 +96,7 @@ ENGINE_4_5 = Look(
     full_serials=True,
     keeps_finished=True,
     clones_running_vms=True,
+    has_data_center_actions=True,
 )
 # engine-setup of 4.5.1 and later puts Keycloak in front: users are admin@ovirt in the profile internalsso
 ENGINE_4_5_KEYCLOAK = replace(

@@ -5,6 +5,8 @@ from typing import TypeVar
 
 from coriolis_lab.ovirt.document import Node
 from coriolis_lab.ovirt.look import Look
+from coriolis_lab.ovirt.machine_extras import read_extras
+from coriolis_lab.ovirt.markup import Element
 from coriolis_lab.ovirt.operating_systems import REQUIRES_TPM, known_types
 from coriolis_lab.ovirt.refusals import bad_request, conflict
 
@@ -66,6 +68,7 @@ class MachineSettings:
     high_availability: bool = False
     priority: int = 1
     custom_properties: tuple[tuple[str, str], ...] = ()
+    extras: tuple[Element, ...] = ()
 
     @property
     def cpus(self) -> int:
@@ -91,6 +94,7 @@ def read_settings(body: Node, base: MachineSettings, look: Look) -> MachineSetti
         high_availability=_or(body.boolean("high_availability/enabled"), base.high_availability),
         priority=_or(body.integer("high_availability/priority"), base.priority),
         custom_properties=_read_custom_properties(body, base.custom_properties),
+        extras=read_extras(body, base.extras),
     )
     return _read_memory(body, changed)
 

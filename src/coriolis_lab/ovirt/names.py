@@ -12,13 +12,15 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
 def check_vm_name(name: str, action: str = "add VM") -> None:
-    if not name or not _I18N_NAME.fullmatch(name):
+    if not name:
+        raise invalid(f"Can not {action}. The given name is empty.")
+    if not _I18N_NAME.fullmatch(name):
         raise invalid(
-            f"Cannot {action}. Invalid name: use only letters, numbers, '_', '-' or '.'.",
-            f"$ValidateValue {name}",
+            f"Can not {action}. The given name contains special characters. Only lower-case and upper-case letters, "
+            "numbers, '_', '-', '.' are allowed."
         )
     if len(name) > MAX_VM_NAME:
-        raise invalid(f"Cannot {action}. VM name is too long: it must not exceed {MAX_VM_NAME} characters.")
+        raise invalid(f"Cannot {action}. The given name is too long.")
 
 
 def check_alias(alias: str) -> None:
@@ -39,7 +41,10 @@ def normal_mac(mac: str) -> str:
     """Lower case with colons; refused when it is no address of one station."""
     normal = mac.strip().lower().replace("-", ":")
     if not _MAC.fullmatch(normal):
-        raise invalid("Invalid MAC address format")
+        raise invalid(
+            'MAC address must be in format "HH:HH:HH:HH:HH:HH" where H is a hexadecimal character '
+            "(either a digit or A-F, case is insignificant)."
+        )
     if int(normal[:2], 16) & 1:
-        raise invalid("Malformed MAC address: a multicast address cannot be used for a network interface")
+        raise invalid("Multi-cast MAC address is not allowed.")
     return normal

@@ -10,9 +10,13 @@ from coriolis_lab.ovirt.document import MalformedXmlError, Node, parse
 from coriolis_lab.ovirt.refusals import invalid
 
 _PROCESSOR, _MEMORY, _NETWORK = "3", "4", "10"
-_INTERFACES = {"virtio": "virtio", "virtio_scsi": "virtio_scsi", "ide": "ide", "sata": "sata"}
-_NIC_MODELS = {"1": "rtl8139", "2": "e1000", "3": "virtio", "6": "e1000e"}
-_BIOS_TYPES = {"1": "i440fx_sea_bios", "2": "q35_sea_bios", "3": "q35_ovmf", "4": "q35_secure_boot"}
+# the engine's own names -> those of the document
+INTERFACE_NAMES = {"virtio": "VirtIO", "virtio_scsi": "VirtIO_SCSI", "ide": "IDE", "sata": "SATA"}
+NIC_NUMBERS = {"virtio": "3", "rtl8139": "1", "e1000": "2", "e1000e": "6"}
+BIOS_NUMBERS = {"i440fx_sea_bios": "1", "q35_sea_bios": "2", "q35_ovmf": "3", "q35_secure_boot": "4"}
+_INTERFACES = {written.lower(): name for name, written in INTERFACE_NAMES.items()}
+_NIC_MODELS = {written: name for name, written in NIC_NUMBERS.items()}
+_BIOS_TYPES = {written: name for name, written in BIOS_NUMBERS.items()}
 
 
 @dataclass(frozen=True)

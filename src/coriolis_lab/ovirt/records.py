@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from coriolis_lab.hypervisor.api import GuestNic
+from coriolis_lab.hypervisor.api import GuestNic, GuestSystem
 from coriolis_lab.ovirt.machine_settings import Initialization, MachineSettings
 
 BLANK_TEMPLATE_ID = "00000000-0000-0000-0000-000000000000"
 MAC_POOL_ID = "58ca604b-017d-0374-0220-00000000014e"
 DEFAULT_POLICY_ID = "b4ed2332-a7ac-4d5f-9596-99a439cb2812"
+DEFAULT_FILTER_ID = "5a55d534-0151-0329-0198-00000000039d"  # vdsm-no-mac-spoofing, as recorded
 
 
 def now() -> datetime:
@@ -35,6 +36,16 @@ class VmStatus(StrEnum):
 RUNNING_STATUSES = frozenset(
     {VmStatus.WAIT_FOR_LAUNCH, VmStatus.POWERING_UP, VmStatus.UP, VmStatus.REBOOTING, VmStatus.POWERING_DOWN}
 )
+# as the engine's texts call them
+STATUS_NAMES = {
+    VmStatus.DOWN: "Down",
+    VmStatus.IMAGE_LOCKED: "Image Locked",
+    VmStatus.WAIT_FOR_LAUNCH: "Wait for Launch",
+    VmStatus.POWERING_UP: "Powering Up",
+    VmStatus.UP: "Up",
+    VmStatus.REBOOTING: "Reboot in Progress",
+    VmStatus.POWERING_DOWN: "Powering Down",
+}
 FILE_STORAGE = ("nfs", "posixfs", "glusterfs", "localfs")
 BLOCK_STORAGE = ("iscsi", "fcp")
 MANAGED_BLOCK_STORAGE = "managed_block_storage"
@@ -44,6 +55,9 @@ MANAGED_BLOCK_STORAGE = "managed_block_storage"
 class DataCenter:
     id: str
     name: str
+    description: str = ""
+    comment: str = ""
+    local: bool = False
 
 
 @dataclass
@@ -52,10 +66,15 @@ class Cluster:
     name: str
     data_center_id: str
     bios_type: str
+    description: str = ""
+    comment: str = ""
+    cpu_type: str = "Intel Nehalem Family"
 
 
 @dataclass
 class StorageDomain:
+    """`status` counts while it is attached to a data centre. `address` and `path` are those of a file server."""
+
     id: str
     name: str
     data_center_id: str | None
@@ -63,6 +82,14 @@ class StorageDomain:
     type: str
     capacity: int
     disk_profile_id: str
+    status: str = "active"
+    description: str = ""
+    comment: str = ""
+    address: str = "storage.lab.example"
+    path: str = ""
+    wipe_after_delete: bool = False
+    warning_low_space: int = 10
+    critical_space: int = 5
 
     @property
     def is_block(self) -> bool:
@@ -71,11 +98,29 @@ class StorageDomain:
 
 @dataclass
 class Network:
+    """`cluster_ids`: those it is attached to; None for all of its data centre, as the lab's own are. `required`: of
+    these clusters the ones that need it. `cidr`: where its DHCP gives addresses.
+    """
+
     id: str
     name: str
     data_center_id: str
     cidr: str
     description: str = ""
+    comment: str = ""
+    mtu: int = 0
+    vlan: int | None = None
+    usages: tuple[str, ...] = ("vm",)
+    stp: bool = False
+    port_isolation: bool = False
+    label: str = ""
+    cluster_ids: set[str] | None = None
+    required: set[str] = field(default_factory=set)
+
+    def is_in(self, cluster: Cluster) -> bool:
+        if cluster.data_center_id != self.data_center_id:
+            return False
+        return self.cluster_ids is None or cluster.id in self.cluster_ids
 
 
 @dataclass
@@ -83,14 +128,26 @@ class VnicProfile:
     id: str
     name: str
     network_id: str
+    description: str = ""
+    comment: str = ""
+    pass_through: bool = False
+    port_mirroring: bool = False
+    migratable: bool = True
+    network_filter_id: str | None = DEFAULT_FILTER_ID
+    custom_properties: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
 class Host:
+    """`extra_networks`: attached by a client, beside those that every host of the data centre has."""
+
     id: str
     name: str
     cluster_id: str
     address: str = "127.0.0.1"
+    status: str = "up"
+    comment: str = ""
+    extra_networks: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -144,6 +201,15 @@ class Attachment:
     uses_scsi_reservation: bool = False
 
 
+@dataclass(frozen=True)
+class SnapshotAttachment:
+    """A disk's snapshot in another VM. `layer_id`: the hypervisor's disk over the frozen image."""
+
+    attachment: Attachment
+    snapshot_id: str
+    layer_id: str
+
+
 @dataclass
 class Nic:
     """`address` is what the network's DHCP gives the guest; empty without a vNIC profile."""
@@ -183,6 +249,14 @@ class Snapshot:
     disks: list[SnapshotDisk] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Watchdog:
+    """What is to happen when the guest no longer answers it; told only, the hypervisor gives the VM none."""
+
+    model: str
+    action: str
+
+
 @dataclass
 class Run:
     """What is only true while a VM runs. `ssh_addresses`: MAC -> the loopback address that leads to the
@@ -197,6 +271,7 @@ class Run:
     stopping: bool = False
     mute: bool = False
     reported: tuple[GuestNic, ...] = ()
+    system: GuestSystem | None = None
 
 
 @dataclass
@@ -211,11 +286,13 @@ class Vm:
     creation_time: datetime
     initialization: Initialization | None = None
     attachments: dict[str, Attachment] = field(default_factory=dict)
+    snapshot_attachments: dict[str, SnapshotAttachment] = field(default_factory=dict)
     nics: dict[str, Nic] = field(default_factory=dict)
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     backups: dict[str, "Backup"] = field(default_factory=dict)
     checkpoints: dict[str, "Checkpoint"] = field(default_factory=dict)
     consoles: tuple[str, ...] = ("vnc",)
+    watchdog: "Watchdog | None" = None
     next_run: MachineSettings | None = None
     started_before: bool = False
     start_time: datetime | None = None
@@ -224,6 +301,7 @@ class Vm:
     status_detail: str | None = None
     run: Run | None = None
     pool_id: str | None = None
+    instance_type_id: str | None = None
 
     @property
     def is_running(self) -> bool:
@@ -240,6 +318,8 @@ class Vm:
 
 @dataclass
 class Template:
+    """`base_id`: of a version, the template that it is a version of."""
+
     id: str
     name: str
     description: str
@@ -249,6 +329,7 @@ class Template:
     version_name: str
     version_number: int
     status: str = "ok"
+    base_id: str | None = None
     initialization: Initialization | None = None
     attachments: dict[str, Attachment] = field(default_factory=dict)
     nics: dict[str, Nic] = field(default_factory=dict)

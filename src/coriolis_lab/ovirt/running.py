@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from coriolis_lab.faults import Fault
-from coriolis_lab.hypervisor.api import GuestNic, HypervisorError, VmSpec, VmState
+from coriolis_lab.hypervisor.api import GuestNic, GuestSystem, HypervisorError, VmSpec, VmState
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.journal import VM_DOWN, VM_DOWN_ERROR, VM_RUNNING, VM_START_FAILED
 from coriolis_lab.ovirt.launch import is_connected, payload, vm_spec
@@ -20,6 +20,7 @@ from coriolis_lab.ovirt.records import Job, Run, Vm, VmStatus, now
 from coriolis_lab.ovirt.tasks import INTERNAL_ERROR
 
 POLL_SECONDS = 0.2
+POLLS_A_SYSTEM = 4  # the agent is asked for its NICs each time, for its system every fourth
 LOST_PROCESS = "Lost connection with qemu process"
 
 
@@ -62,6 +63,7 @@ class _Follower:
         engine, delays = self.engine, self.engine.settings.delays
         started = time.monotonic()
         next_agent_poll = started
+        polls = 0
         dying = started + self.fault.seconds if self.fault and self.fault.kind == "die" else None
         while not engine.tasks.closing.wait(POLL_SECONDS):
             try:
@@ -77,8 +79,16 @@ class _Follower:
                 dying = None
             elif time.monotonic() >= next_agent_poll:
                 answer = engine.hypervisor.guest_interfaces(self.vm.id)
+                if answer is not None and polls % POLLS_A_SYSTEM == 0:
+                    self._take_system(engine.hypervisor.guest_system(self.vm.id))
+                polls += 1 if answer is not None else 0
                 next_agent_poll = time.monotonic() + delays.agent_poll
                 self._take_answer(answer, time.monotonic() - started > delays.no_agent)
+
+    def _take_system(self, system: GuestSystem | None) -> None:
+        """Silence keeps what was told before."""
+        with self.engine.lock:
+            self.run.system = system or self.run.system
 
     def _take_answer(self, answer: Sequence[GuestNic] | None, waited_enough: bool) -> None:
         with self.engine.lock:

@@ -18,6 +18,7 @@ Record = TypeVar("Record")
 Keys = Mapping[str, Callable[[Record], Iterable[str]]]
 
 PAGE_SIZE = 100
+_OPERATORS = ("=", "!=", ">", "<", ">=", "<=")
 _TOKEN = re.compile(r'\s*(?:"([^"]*)"|(!=|>=|<=|=|>|<)|([^\s"=!<>]+))')
 
 
@@ -106,7 +107,9 @@ def parse(text: str) -> Query:
 
 def _condition(tokens: list[_Token]) -> Condition:
     word = tokens.pop(0)
-    if tokens and not tokens[0].quoted and tokens[0].text in ("=", "!=", ">", "<", ">=", "<="):
+    if word.is_word(*_OPERATORS):
+        raise _syntax_error(word.text)
+    if tokens and tokens[0].is_word(*_OPERATORS):
         operator = tokens.pop(0).text
         return Condition(word.text.lower(), operator, _next(tokens, word.text))
     return Condition("name", "=", word.text)

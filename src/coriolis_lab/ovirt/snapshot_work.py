@@ -32,7 +32,7 @@ def check_idle(engine: Engine, vm: Vm, action: str) -> None:
     if in_preview(vm):
         raise conflict(f"Cannot {action} Snapshot. VM is previewing a Snapshot.")
     if vm.status == VmStatus.IMAGE_LOCKED:
-        raise conflict(f"Cannot {action} Snapshot. VM is locked. Please try again in a few minutes.")
+        raise conflict(f"Cannot {action} Snapshot: VM is locked. Please try again in a few minutes.")
     locked = [disk.alias for disk in engine.attached_disks(vm) if disk.is_locked]
     if locked:
         raise disks_locked(action, "Snapshot", locked)

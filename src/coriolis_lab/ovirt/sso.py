@@ -89,9 +89,13 @@ class Sso:
                 self.revoke(value.decode().partition(" ")[2].strip())
 
     def routes(self) -> list[Route]:
+        """The engine's servlets take any method, and their parameters from the query too."""
+        any_method = ["GET", "POST"]
         return [
-            Route("/ovirt-engine/sso/oauth/token", self._token, methods=["POST"]),
-            Route("/ovirt-engine/services/sso-logout", self._logout, methods=["POST"]),
+            Route("/ovirt-engine/sso/oauth/token", self._token, methods=any_method),
+            Route("/ovirt-engine/sso/oauth/token-info", self._token_info, methods=any_method),
+            Route("/ovirt-engine/sso/oauth/revoke", self._logout, methods=any_method),
+            Route("/ovirt-engine/services/sso-logout", self._logout, methods=any_method),
         ]
 
     async def _token(self, request: Request) -> Response:
@@ -114,6 +118,25 @@ class Sso:
         }
         return JSONResponse(answer)
 
+    async def _token_info(self, request: Request) -> Response:
+        """Who a token belongs to, as services beside the engine ask."""
+        form = await _form(request)
+        token = form.get("token", "")
+        if not self.touch(token):
+            return _refusal("invalid_grant", "The provided authorization grant is invalid or has expired.")
+        user, _, profile = self._username.rpartition("@")
+        return JSONResponse(
+            {
+                "active": True,
+                "token_type": "bearer",
+                "client_id": "ovirt-engine-core",
+                "user_id": user,
+                "scope": "ovirt-app-api",
+                "exp": NEVER,
+                "ovirt": {"version": "0", "profile": profile},
+            }
+        )
+
     async def _logout(self, request: Request) -> Response:
         form = await _form(request)
         self.revoke(form.get("token", ""))
@@ -127,9 +150,10 @@ def unauthorized() -> Response:
 
 
 async def _form(request: Request) -> Mapping[str, str]:
-    """An urlencoded body; read by hand so that no multipart package is needed."""
+    """The query and an urlencoded body; read by hand so that no multipart package is needed."""
     text = (await request.body()).decode("utf-8", "replace")
-    return {name: values[0] for name, values in parse_qs(text, keep_blank_values=True).items()}
+    body = {name: values[0] for name, values in parse_qs(text, keep_blank_values=True).items()}
+    return {**body, **request.query_params}
 
 
 def _refusal(code: str, text: str) -> Response:

@@ -29,9 +29,13 @@ def create_template(
     settings: MachineSettings,
     *,
     domain: StorageDomain | None,
+    base: Template | None,
+    version_name: str,
     correlation_id: str | None,
 ) -> tuple[Template, threading.Event]:
-    """From a VM that is down; its disks are copied and frozen, so that thin clones can be based on them."""
+    """From a VM that is down; its disks are copied and frozen, so that thin clones can be based on them. `base`: of
+    which it is to be the next version.
+    """
     template = Template(
         id=new_id(),
         name=name,
@@ -39,9 +43,10 @@ def create_template(
         settings=settings,
         cluster_id=vm.cluster_id,
         creation_time=now(),
-        version_name="base version",
-        version_number=1,
+        version_name=version_name,
+        version_number=1 + max((one.version_number for one in versions(engine, base)), default=0),
         status="locked",
+        base_id=base.id if base else None,
     )
     pairs = [(disk, _template_disk(disk, template, domain)) for disk in engine.attached_disks(vm)]
     for source, copy in pairs:
@@ -73,6 +78,13 @@ def create_template(
         engine.journal.tell(TEMPLATE_CREATION_FAILED, text, correlation_id=job.correlation_id)
 
     return template, engine.tasks.start(Task(job, engine.settings.delays.disk, work, done, failed))
+
+
+def versions(engine: Engine, base: Template | None) -> list[Template]:
+    """The template and those that are versions of it."""
+    if base is None:
+        return []
+    return [one for one in engine.templates.values() if base.id in (one.id, one.base_id)]
 
 
 def _template_disk(source: Disk, template: Template, domain: StorageDomain | None) -> Disk:
@@ -131,12 +143,20 @@ def delete_template(
     engine: Engine, template: Template, correlation_id: str | None
 ) -> tuple[Job, threading.Event]:
     if template.id == BLANK_TEMPLATE_ID:
-        raise conflict("Cannot remove Template. The Blank template cannot be removed.")
+        raise conflict("Cannot remove Template. Removing Blank Template is not allowed.")
     if template.status == "locked":
-        raise conflict("Cannot remove Template. The Template is locked. Please try again in a few minutes.")
+        raise conflict("Template's Image is locked (temporarily).")
     users = [vm.name for vm in engine.vms.values() if vm.template_id == template.id]
     if users:
-        raise conflict(f"Cannot remove Template. The following VMs are based on it: {', '.join(users)}.")
+        raise conflict(
+            f"Cannot delete Template. Template is being used by the following VMs: {', '.join(users)}."
+        )
+    later = [one.version_name for one in versions(engine, template) if one is not template]
+    if later and template.base_id is None:
+        raise conflict(
+            "Cannot delete Base Template that has Template Versions, please first remove all Template Versions for "
+            f"this Template: {', '.join(later)}."
+        )
     template.status = "locked"
     disks = engine.attached_disks(template)
     job = engine.journal.open_job(f"Removing Template {template.name}", correlation_id)

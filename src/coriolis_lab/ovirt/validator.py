@@ -23,10 +23,11 @@ _REPEATABLE = ("link", "actions")
 
 @dataclass(frozen=True)
 class Problem:
-    """`path` such as /vms/vm[2]/cpu/topology/cores."""
+    """`path` such as /vms/vm[2]/cpu/topology/cores. `is_value`: a scalar is none of its kind."""
 
     path: str
     text: str
+    is_value: bool = False
 
     def __str__(self) -> str:
         return f"{self.path}: {self.text}"
@@ -52,6 +53,14 @@ def check(document: bytes) -> list[Problem]:
     return list(checker.struct(root, path, model.types[known.type]))
 
 
+def wrong_values(node: Node, member: Member) -> Iterator[Problem]:
+    """The scalars of a member, as a client sends it, that are none of their kind. Unknown elements are passed over."""
+    checker = _Checker(sdk_model.load())
+    for problem in checker.member(node, node.tag, member):
+        if problem.is_value:
+            yield problem
+
+
 @dataclass(frozen=True)
 class _Checker:
     model: SdkModel
@@ -68,7 +77,7 @@ class _Checker:
             seen.add(child.tag)
             member = known.members.get(child.tag)
             if member is not None:
-                yield from self._member(child, place, member)
+                yield from self.member(child, place, member)
             elif child.tag == "link":
                 yield from _link(child, place, known.links)
             elif child.tag == "actions":
@@ -88,7 +97,7 @@ class _Checker:
             else:
                 yield from self.struct(child, place, self.model.types[member.target])
 
-    def _member(self, node: Node, path: str, member: Member) -> Iterator[Problem]:
+    def member(self, node: Node, path: str, member: Member) -> Iterator[Problem]:
         if member.kind == Kind.STRUCT:
             yield from self.struct(node, path, self.model.types[member.target])
         elif member.kind == Kind.STRUCTS:
@@ -109,9 +118,9 @@ class _Checker:
         yield from _attributes(node, path, set())
         form = _FORMS.get(member.kind)
         if form is not None and not form.fullmatch(node.text):
-            yield Problem(path, f"{node.text!r} is no {member.kind.value}")
+            yield Problem(path, f"{node.text!r} is no {member.kind.value}", is_value=True)
         if member.kind == Kind.ENUM and node.text not in self.model.enums[member.target]:
-            yield Problem(path, f"{node.text!r} is no {member.target}")
+            yield Problem(path, f"{node.text!r} is no {member.target}", is_value=True)
 
 
 def _attributes(node: Node, path: str, allowed: set[str]) -> Iterator[Problem]:

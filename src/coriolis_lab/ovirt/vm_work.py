@@ -239,7 +239,7 @@ def check_removable(engine: Engine, vm: Vm, *, force: bool) -> None:
             "In order to delete, disable Delete protection first."
         )
     if vm.pool_id is not None:
-        raise conflict("Cannot remove VM. VM is a member of a VM pool; detach it from the pool first.")
+        raise conflict("Cannot remove VM. VM is attached to a VM Pool.")
     if vm.is_running:
         raise conflict("Cannot remove VM. VM is running.")
     if vm.locking_snapshot:
@@ -256,11 +256,9 @@ def check_removable(engine: Engine, vm: Vm, *, force: bool) -> None:
 def check_detach_only(engine: Engine, vm: Vm) -> None:
     """`detach_only=true` keeps the disks: only for VMs based on Blank whose disks have no snapshot."""
     if vm.template_id != BLANK_TEMPLATE_ID:
-        raise conflict(
-            "Cannot remove VM. VM with disks detached cannot be removed: it is based on a template."
-        )
+        raise conflict("Cannot remove VM with detaching disks, VM is based from template.")
     if any(engine.has_snapshot(disk_id) for disk_id in vm.attachments):
-        raise conflict("Cannot remove VM. VM with disks detached cannot be removed: it has snapshots.")
+        raise conflict("Cannot remove VM with detaching disks, snapshots exist.")
 
 
 def remove_vm(
@@ -276,8 +274,12 @@ def remove_vm(
     for disk in doomed:
         disk.status = DiskStatus.LOCKED
 
+    layers = [placed.layer_id for placed in vm.snapshot_attachments.values()]
+
     def work() -> None:
         destroy_disks(engine, doomed)
+        for layer_id in layers:
+            engine.hypervisor.delete_disk(layer_id)
 
     def done() -> None:
         for disk in doomed:

@@ -15,6 +15,8 @@ from coriolis_lab.ovirt.markup import Element, leaf, reference, struct
 from coriolis_lab.ovirt.records import Job
 from coriolis_lab.ovirt.refusals import bad_request, gone
 
+_TRUE = ("true", "t", "yes", "y", "1", "")
+_FALSE = ("false", "f", "no", "n", "0")
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -30,9 +32,17 @@ class Call:
     correlation_id: str | None = None
 
     def flag(self, name: str, default: bool = False) -> bool:
-        """A boolean of the query string."""
-        value = self.query.get(name)
-        return default if value is None else value.lower() in ("true", "1", "")
+        """A boolean parameter. As the engine reads them: alone it is true, and what is no boolean counts as missing."""
+        value = self.query.get(name, "no" if not default else "yes").lower()
+        if value in _TRUE:
+            return True
+        return False if value in _FALSE else default
+
+    def done(self, description: str) -> Job:
+        """A finished job of this call: what it did took no time."""
+        job = self.engine.journal.open_job(description, self.correlation_id)
+        self.engine.journal.close_job(job, "finished")
+        return job
 
     @property
     def document(self) -> Node:
@@ -64,7 +74,20 @@ class ApiRoute:
 
 
 # their ids are no UUIDs; `snapshots/None`, which Ansible asks for, is answered with 404
-_FREE_IDS = ("snapshot", "event", "os", "option", "console")
+_FREE_IDS = (
+    "snapshot",
+    "event",
+    "os",
+    "option",
+    "console",
+    "level",
+    "directory",
+    "label",
+    "permit",
+    "file",
+    "key",
+    "lun",
+)
 
 
 class Router:
@@ -82,6 +105,11 @@ class Router:
                         raise bad_request("Malformed id", f"The string '{value}' isn't a valid identifier.")
                 return route, ids
         raise gone()
+
+    def methods(self, path: str) -> list[str]:
+        """Those that a path knows; none for an unknown path."""
+        known = {route.method for pattern, route in self._routes if pattern.fullmatch(path)}
+        return sorted(known | ({"HEAD", "OPTIONS"} if known else set()))
 
 
 def _pattern(template: str) -> re.Pattern[str]:
@@ -132,9 +160,8 @@ def empty_list(tag: str) -> Handler:
     """A sub-collection that is always empty here."""
 
     def handler(call: Call) -> Reply:
-        if "vm" in call.ids:
-            with call.engine.lock:
-                call.engine.vm(call.ids["vm"])
+        with call.engine.lock:
+            call.engine.require(call.ids)
         return collection(tag, [])
 
     return handler

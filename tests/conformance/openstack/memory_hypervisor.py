@@ -21,7 +21,8 @@ class MemoryHypervisor:
     """Implements `coriolis_lab.hypervisor.api.Hypervisor`.
 
     `broken_vms` names VMs whose start fails; a VM named in `deaf_vms` does not heed the power button; the
-    guest never lets `stuck_disks` go.
+    guest never lets `stuck_disks` go; in VMs named in `agents` a guest agent answers. `doings`: in which order disks
+    were frozen and guests held, as (what, id of disk or VM).
     """
 
     def __init__(self) -> None:
@@ -36,6 +37,8 @@ class MemoryHypervisor:
         self.broken_vms: set[str] = set()
         self.deaf_vms: set[str] = set()
         self.stuck_disks: set[str] = set()
+        self.agents: set[str] = set()
+        self.doings: list[tuple[str, str]] = []
         self._addresses = (f"127.43.{high}.{low}" for high in itertools.count(1) for low in range(1, 255))
 
     def register_image(self, image_id: str, path: Path, disk_format: str) -> None:
@@ -81,6 +84,7 @@ class MemoryHypervisor:
 
     def snapshot_disks(self, snapshots: Mapping[str, str]) -> None:
         for disk_id, snapshot_id in snapshots.items():
+            self.doings.append(("snapshot", disk_id))
             self.snapshots[snapshot_id] = (disk_id, self.disks[disk_id])
 
     def revert_disk(self, disk_id: str, snapshot_id: str) -> None:
@@ -139,6 +143,15 @@ class MemoryHypervisor:
     def console_log(self, vm_id: str) -> str:
         self._known(vm_id)
         return "one\ntwo\nthree\n"
+
+    def freeze_guest(self, vm_id: str) -> None:
+        self._known(vm_id)
+        if self.specs[vm_id].name not in self.agents:
+            raise HypervisorError("the guest agent does not answer")
+        self.doings.append(("freeze", vm_id))
+
+    def thaw_guest(self, vm_id: str) -> None:
+        self.doings.append(("thaw", vm_id))
 
     def guest_interfaces(self, vm_id: str) -> Sequence[GuestNic] | None:
         return None

@@ -169,3 +169,12 @@ def test_stuck_volume_stays_creating(cloud: Connection, lab: Lab) -> None:
     other = volume(cloud, name="other")
     assert other.status == "available"
     assert cloud.block_storage.get_volume(made.id).status == "creating"
+
+
+@pytest.mark.parametrize(
+    ("listed", "kind"), [("volumes", "Volume"), ("snapshots", "Snapshot"), ("backups", "Backup")]
+)
+def test_a_marker_that_is_gone_is_named_for_what_it_was(cloud: Connection, listed: str, kind: str) -> None:
+    answer = cloud.block_storage.get(f"/{listed}/detail", params={"marker": "gone"})
+    assert answer.status_code == 404
+    assert answer.json()["itemNotFound"]["message"] == f"{kind} gone could not be found."

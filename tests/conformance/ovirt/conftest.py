@@ -165,7 +165,7 @@ def module_engine(tmp_path_factory, checked) -> Iterator[Engine]:
     yield engine
     engine.connection.close()
     front.stop()
-    assert checked[0].documents > 0
+    assert checked[0].calls > 0
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from coriolis_lab.hypervisor.api import (
     DiskBackup,
     DiskInfo,
     GuestNic,
+    GuestSystem,
     HypervisorError,
     VmDisk,
     VmNic,
@@ -169,6 +170,13 @@ class MemoryHypervisor:
     def console_log(self, vm_id: str) -> str:
         return ""
 
+    def freeze_guest(self, vm_id: str) -> None:
+        if not self.agents:
+            raise HypervisorError("the guest agent does not answer")
+
+    def thaw_guest(self, vm_id: str) -> None:
+        pass
+
     def guest_interfaces(self, vm_id: str) -> Sequence[GuestNic] | None:
         vm = self.vms.get(vm_id)
         if not self.agents or vm is None or vm.state != VmState.RUNNING:
@@ -179,6 +187,23 @@ class MemoryHypervisor:
             for number, nic in enumerate(vm.spec.nics)
         ]
         return [loopback, *nics]
+
+    def guest_system(self, vm_id: str) -> GuestSystem | None:
+        vm = self.vms.get(vm_id)
+        if not self.agents or vm is None or vm.state != VmState.RUNNING:
+            return None
+        return GuestSystem(
+            host_name=f"{vm.spec.name}.example",
+            system="Debian GNU/Linux",
+            system_id="debian",
+            version="12",
+            kernel="6.1.0-13-amd64",
+            machine="x86_64",
+            time_zone="CET",
+            utc_offset=3600,
+            agent_version="7.2.5",
+            disks={disk_id: f"/dev/sd{letter}" for disk_id, letter in zip(vm.disks, "abcdef", strict=False)},
+        )
 
     def allocate_address(self) -> str:
         address = f"127.77.0.{next(self._numbers)}"

@@ -171,9 +171,9 @@ def test_a_vm_between_states(engine):
     vm.start()
     engine.wait(lambda: vm.get().status == types.VmStatus.POWERING_UP)
     attachments = vm.disk_attachments_service()
-    with refused("must be in status Up or Down"):
+    with refused("must be in status Down, Up or Paused"):
         attachments.add(attachment(late.id))
-    with refused("must be in status Up or Down"):
+    with refused("must be in status Down, Up or Paused"):
         attachments.attachment_service(disk.id).remove()
     with refused("VM is running"):
         vm.start()
@@ -208,14 +208,14 @@ def test_a_vm_that_is_down(engine):
         vm.stop()
     with refused("Cannot shutdown VM. VM is not running"):
         vm.shutdown()
-    with refused("Cannot reboot VM. VM is not running"):
+    with refused("Cannot restart VM because the VM is in Down status"):
         vm.reboot()
     with refused("Cannot run VM without at least one bootable disk"):
         vm.start()
     engine.attach(vm, engine.new_disk("down-two-boot").id, bootable=True)
     with refused("Cloud-Init and Sysprep cannot be used together"):
         vm.start(use_cloud_init=True, use_sysprep=True)
-    with refused("VM is not attached to any VM Pool"):
+    with refused("VM is not attached to the VM-Pool"):
         vm.detach()
 
 
@@ -269,12 +269,12 @@ def test_removals(engine):
     with refused("Delete protection is enabled. In order to delete, disable Delete protection first"):
         protected.remove()
     based = engine.new_vm("based", "worker")
-    with refused("it is based on a template"):
+    with refused("VM is based from template"):
         based.remove(detach_only=True)
     [template] = engine.system.templates_service().list(search="name=worker")
-    with refused("The following VMs are based on it: .*based"):
+    with refused("being used by the following VMs: .*based"):
         engine.system.templates_service().template_service(template.id).remove()
-    with refused("The Blank template cannot be removed"):
+    with refused("Removing Blank Template is not allowed"):
         engine.system.templates_service().template_service("00000000-0000-0000-0000-000000000000").remove()
     [frozen] = (
         engine.system.templates_service().template_service(template.id).disk_attachments_service().list()
@@ -293,7 +293,7 @@ def test_snapshots(engine):
     engine.wait(lambda: made.get().snapshot_status == types.SnapshotStatus.OK)
     with refused("already configured in a snapshot. In order to detach it, remove the disk's snapshots"):
         vm.disk_attachments_service().attachment_service(disk.id).remove()
-    with refused("it has snapshots"):
+    with refused("snapshots exist"):
         vm.remove(detach_only=True)
     with refused("Disk is used by a Template or a Snapshot"):
         engine.system.image_transfers_service().add(types.ImageTransfer(disk=types.Disk(id=disk.id)))
@@ -303,7 +303,7 @@ def test_snapshots(engine):
         with refused("performing an operation on a Snapshot. Please wait for the operation to finish"):
             action()
     active = next(item for item in snapshots.list() if item.snapshot_type == types.SnapshotType.ACTIVE)
-    with refused("Active VM snapshot"):
+    with refused("only allowed for regular snapshots"):
         snapshots.snapshot_service(active.id).remove()
 
 
@@ -313,7 +313,7 @@ def test_restore_needs_a_vm_that_is_down(engine):
     body = types.Snapshot(description="s", persist_memorystate=False)
     made = snapshots.snapshot_service(snapshots.add(body).id)
     engine.wait(lambda: made.get().snapshot_status == types.SnapshotStatus.OK)
-    with refused("Cannot restore Snapshot. VM must be down"):
+    with refused("Cannot revert to Snapshot. At least one of the VMs is not down"):
         made.restore()
 
 
@@ -330,11 +330,11 @@ def test_pools(engine):
     assert member.name == "pool-01"
     service = engine.vms.vm_service(member.id)
     engine.wait(lambda: service.get().status == types.VmStatus.DOWN)
-    with refused("member of a VM pool"):
+    with refused("VM is attached to a VM Pool"):
         service.remove()
     with refused("name is already in use"):
         pools.add(body)
-    with refused("Cannot decrease number of VMs in VM-Pool"):
+    with refused("Cannot decrease VMs from VM-Pool"):
         pool.update(types.VmPool(size=0))
     pool.update(types.VmPool(size=2))
     assert pool.get().size == 2

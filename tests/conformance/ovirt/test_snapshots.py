@@ -49,7 +49,7 @@ def test_detach_is_refused_until_the_snapshot_is_gone(engine, holder):
     with pytest.raises(ovirtsdk4.Error, match="already configured in a snapshot") as raised:
         attachment.remove(detach_only=True)
     assert raised.value.code == 409
-    with pytest.raises(ovirtsdk4.Error, match="it has snapshots"):
+    with pytest.raises(ovirtsdk4.Error, match="snapshots exist"):
         service.remove(detach_only=True)
     snapshot.remove()
     engine.wait_gone(snapshot)

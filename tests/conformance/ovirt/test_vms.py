@@ -198,7 +198,7 @@ def test_template_from_a_vm(engine):
     child = engine.new_vm("golden-child", "golden-template")
     [child_disk] = child.disk_attachments_service().list()
     assert engine.hypervisor.contents[child_disk.id] == "golden"
-    with pytest.raises(ovirtsdk4.Error, match="based on it: golden-child") as raised:
+    with pytest.raises(ovirtsdk4.Error, match="used by the following VMs: golden-child") as raised:
         template_service.remove()
     assert raised.value.code == 409
     child.remove()

@@ -234,7 +234,7 @@ def test_removal_deletes_every_attached_disk(engine, worker):
 
 
 def test_detach_only_is_for_vms_based_on_blank(engine, worker):
-    with pytest.raises(ovirtsdk4.Error, match="based on a template") as raised:
+    with pytest.raises(ovirtsdk4.Error, match="VM is based from template") as raised:
         worker.remove(detach_only=True)
     assert raised.value.code == 409
     blank, disk = engine.new_vm("on-blank"), engine.new_disk("kept")

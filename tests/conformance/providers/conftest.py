@@ -89,10 +89,18 @@ class OpenStackLab:
         """The lab's user, to arrange things with."""
         return self.destination()._client.sdk
 
-    def boot(self, name: str, *, volumes: int = 2) -> Any:
+    def boot(
+        self,
+        name: str,
+        *,
+        volumes: int = 2,
+        image: str = "debian",
+        flavor: str = "tiny",
+        config_drive: bool = False,
+    ) -> Any:
         """A server that boots from a volume."""
         sdk = self.sdk()
-        image = sdk.image.find_image("debian")
+        image = sdk.image.find_image(image)
         ids = []
         for number in range(volumes):
             origin = {"image_id": image.id} if number == 0 else {}
@@ -105,11 +113,42 @@ class OpenStackLab:
         ]
         server = sdk.compute.create_server(
             name=name,
-            flavor_id=sdk.compute.find_flavor("tiny").id,
+            flavor_id=sdk.compute.find_flavor(flavor).id,
+            networks=[{"uuid": sdk.network.find_network("private").id}],
+            block_device_mapping=mapping,
+            config_drive=config_drive,
+        )
+        return sdk.compute.wait_for_server(server, interval=0.05, wait=10)
+
+    def boot_from_image(self, name: str, *, flavor: str = "small", volumes: int = 0) -> Any:
+        """A server whose root disk is Nova's own, with `volumes` besides."""
+        sdk = self.sdk()
+        made = [sdk.block_storage.create_volume(name=f"{name}-{n}", size=1) for n in range(volumes)]
+        for volume in made:
+            sdk.block_storage.wait_for_status(volume, "available", interval=0.05, wait=10)
+        image = sdk.image.find_image("worker").id
+        root = {"uuid": image, "boot_index": 0, "source_type": "image", "destination_type": "local"}
+        mapping = [
+            root,
+            *({"uuid": v.id, "source_type": "volume", "destination_type": "volume"} for v in made),
+        ]
+        server = sdk.compute.create_server(
+            name=name,
+            image_id=image,
+            flavor_id=sdk.compute.find_flavor(flavor).id,
             networks=[{"uuid": sdk.network.find_network("private").id}],
             block_device_mapping=mapping,
         )
         return sdk.compute.wait_for_server(server, interval=0.05, wait=10)
+
+    def remove(self, server: Any) -> None:
+        """With the volumes that it has."""
+        sdk = self.sdk()
+        volumes = [volume.volume_id for volume in sdk.compute.volume_attachments(server.id)]
+        sdk.compute.delete_server(server.id)
+        sdk.compute.wait_for_delete(server, interval=0.05, wait=10)
+        for volume_id in volumes:
+            sdk.block_storage.delete_volume(volume_id)
 
     def things(self) -> dict[str, int]:
         """How many of each that an export could leave behind."""
@@ -119,6 +158,7 @@ class OpenStackLab:
             "keypairs": len(list(sdk.compute.keypairs())),
             "volumes": len(list(sdk.block_storage.volumes())),
             "snapshots": len(list(sdk.block_storage.snapshots())),
+            "images": len(list(sdk.image.images())),
             "ports": len(list(sdk.network.ports())),
             "groups": len(list(sdk.network.security_groups())),
             "ips": len(list(sdk.network.ips())),
@@ -133,7 +173,11 @@ def openstack_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenS
     properties = {"os_type": "linux", "os_distro": "debian", "hw_firmware_type": "uefi"}
     front.add_image("debian", "base-debian", "raw", 3 * GIB, 3, properties)
     front.add_image("worker", "base-worker", "raw", 2 * GIB, 2, {})
+    for name, insisting in (("with-agent", {}), ("insisting", {"os_require_quiesce": "yes"})):
+        agent = {"hw_qemu_guest_agent": "yes", **insisting}
+        front.add_image(name, "base-debian", "raw", 3 * GIB, 3, properties | agent)
     front.add_flavor("tiny", 2, 512, 0)
+    front.add_flavor("local", 2, 512, 4, ephemeral_gb=20, swap_mb=512)
     front.add_flavor("small", 2, 1024, 4)
     project = front.add_project("demo", "demo", "secret")
     front.add_network("private", "10.20.0.0/24", project_id=project)

@@ -324,6 +324,20 @@ def test_a_deployment_from_copies_to_vm(ovirt: OvirtLab, op: MemoryOperation) ->
     assert set(disks_of(ovirt, "web")) == set(attached)
 
 
+def test_windows_without_osmorphing(ovirt: OvirtLab, op: MemoryOperation) -> None:
+    """Its disks are verified like others, by a worker that runs Linux."""
+    destination = ovirt.destination()
+    _, clones = deployed(ovirt, op)
+    windows = instance(os_type=OsType.WINDOWS, firmware=Firmware.EFI)
+    env = {**ovirt.env, "os_release": "windows_2022"}
+    worker = destination.deploy_os_morphing_resources(op, env, windows, clones).worker
+    assert [d.serial for d in worker.disks] == [c.volume_id for c in clones]
+    destination.delete_os_morphing_resources(op, env, clones)
+    result = destination.finalize_instance(op, env, windows, clones, None)
+    vm = destination._client.system.vms_service().vm_service(result.id).get()
+    assert (vm.os.type, vm.cpu.topology.sockets) == ("windows_2022", 1)
+
+
 def test_uefi_and_left_off(ovirt: OvirtLab, op: MemoryOperation) -> None:
     destination = ovirt.destination()
     _, clones = deployed(ovirt, op)
@@ -340,7 +354,10 @@ def test_a_mac_in_use_is_told_and_replaced(ovirt: OvirtLab, op: MemoryOperation)
     destination = ovirt.destination()
     _, clones = deployed(ovirt, op)
     env = {**ovirt.env, "leave_migrated_vms_off": True}
+    assert destination.morphing_profile(env, instance()).mac_addresses == ("fa:16:3e:00:00:01",)
     destination.finalize_instance(op, env, instance(), clones, None)
+    # its guest must not wait for a NIC with the address that it will not get
+    assert destination.morphing_profile(env, instance(name="web2")).mac_addresses == ()
     later = MemoryOperation(op.settings, job="later", ledger=op.ledger)
     replicas = [ReplicaDisk(c.disk_id, c.volume_id, c.volume_name, c.size_bytes) for c in clones]
     copies = destination.clone_disks(later, env, instance(), replicas)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from coriolis.agent import frames, main
-from coriolis.agent.frames import HEADER, Header
+from coriolis.agent.frames import HEADER, MAGIC, Header
 
 _MIB = 1 << 20
 _MEMORY = 96 * _MIB  # of the agent's own: buffers and the stacks of its threads, and no list or frame beyond
@@ -52,6 +52,22 @@ def mutated(stream: bytes, changes: list[tuple[str, int, int, bytes]], first: in
         elif kind == "end":
             stream = stream[:start]
     return stream
+
+
+def resealed(stream: bytes, key: bytes) -> bytes:
+    """A stream of frames without seals, with a fitting one in each frame that wants one: else nothing that is behind
+    the seals would ever see garbage.
+    """
+    out, place = b"", 0
+    while stream[place : place + len(MAGIC)] == MAGIC and len(stream) - place >= HEADER.size:
+        header = Header(*HEADER.unpack_from(stream, place)[1:])
+        start = place + HEADER.size
+        end = start + (header.digest_bytes if header.is_sealed else 0)
+        digests = stream[start:end]
+        out += frames.sealed(header, digests, key) if header.is_sealed else stream[place:end]
+        place = end + header.wire
+        out += stream[end:place]
+    return out + stream[place:]
 
 
 @dataclass(frozen=True)

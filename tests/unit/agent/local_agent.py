@@ -12,6 +12,7 @@ from coriolis.agent.pipes import FrameStream, write_all
 from coriolis.workers import remote_python
 
 LEAF = 65536
+SEAL_KEY = b"k" * frames.SEAL_KEY_BYTES
 
 
 class LocalAgent:
@@ -37,7 +38,10 @@ class LocalAgent:
         return answer
 
     def begin(self, **orders: Any) -> None:
-        self.stream.send_json(frames.HELLO, {"threads": 2, "algorithm": "sha256", **orders})
+        self.stream.send_json(
+            frames.HELLO, {"threads": 2, "algorithm": "sha256", "seal": SEAL_KEY.hex(), **orders}
+        )
+        self.stream.seal_key = SEAL_KEY
 
     def error(self) -> dict[str, Any]:
         """The ERROR it ends with, after anything else."""

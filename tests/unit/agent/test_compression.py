@@ -1,11 +1,15 @@
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from coriolis.agent import compression
-from coriolis.agent.compression import Buffer, Compressor, Decompressor, Policy
+from coriolis.agent.compression import Buffer, Compressor, Decompressor, Policy, Stopwatch
 from coriolis.agent.frames import CODEC_NONE, CODEC_ZLIB, CODEC_ZSTD, ProtocolError
 
 CODECS = [CODEC_ZLIB] + ([CODEC_ZSTD] if "zstd" in compression.available() else [])
@@ -49,6 +53,39 @@ def test_a_bomb_is_refused() -> None:
     bomb = zlib.compress(bytes(1 << 26), 9)
     with pytest.raises(ProtocolError):
         Decompressor().decompress(CODEC_ZLIB, filled(bomb), len(bomb), 1 << 20)
+
+
+@pytest.mark.parametrize("statistics", [True, False])
+def test_a_stopwatch_counts_what_others_hold_up(statistics: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not statistics:  # a kernel without them
+
+        def missing(*_: object) -> int:
+            raise FileNotFoundError
+
+        monkeypatch.setattr(compression.os, "open", missing)
+    watch = Stopwatch()
+    time.sleep(0.2)
+    assert watch.held_up() > 0.1
+
+
+def test_a_stopwatch_does_not_count_the_wait_for_a_processor() -> None:
+    """Four threads' worth of work on one processor: each of them waits most of the time."""
+    work = (
+        "import os, time; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "end = time.monotonic() + 1.5\n"
+        "while time.monotonic() < end: pass"
+    )
+    timed = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from coriolis.agent.compression import Stopwatch\n"
+        f"watch = Stopwatch()\n{work}\nprint(watch.held_up())"
+    )
+    source = str(Path(compression.__file__).parents[2])
+    others = [subprocess.Popen([sys.executable, "-c", work]) for _ in range(3)]
+    done = subprocess.run([sys.executable, "-c", timed, source], capture_output=True, text=True, check=True)
+    for other in others:
+        other.wait()
+    assert float(done.stdout) < 0.75
 
 
 class Wire:

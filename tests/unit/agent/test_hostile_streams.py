@@ -15,11 +15,12 @@ from coriolis.agent.commands import EXIT_CLOSED
 from coriolis.agent.frames import DIGEST_BYTES, Geometry, Header, ProtocolError, json_frame
 from coriolis.agent.main import EXIT_FAILED
 from coriolis.agent.pipes import FrameStream, StreamClosedError
-from tests.unit.agent.hostile import Outcome, any_header, mutated, mutations, near_headers, play
+from tests.unit.agent.hostile import Outcome, any_header, mutated, mutations, near_headers, play, resealed
 
 LEAF = 4096
 SIZE = 9 * LEAF + 512
 GUARD = 4 * LEAF  # what the disk has behind the size that is agreed on
+SEAL_KEY = os.urandom(frames.SEAL_KEY_BYTES)
 GEOMETRY = Geometry(SIZE, LEAF)
 OLD = b"\xee" * LEAF
 NEW = [os.urandom(LEAF) for _ in range(9)] + [os.urandom(512)]
@@ -37,7 +38,7 @@ junk = (
     | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2)
 )
 HELLO_FIELDS = ("role", "serial", "size", "leaf", "wait")
-BEGIN_FIELDS = ("threads", "algorithm", "baseline", "codecs", "compression", "route", "read")
+BEGIN_FIELDS = ("threads", "algorithm", "key", "seal", "baseline", "codecs", "compression", "route", "read")
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def hello(role: str, disk: Path, /, **more: Any) -> bytes:
 
 def begin(**more: Any) -> bytes:
     orders = {"threads": 2, "algorithm": "sha256", "baseline": "unknown", "codecs": ["none", "zlib"]}
-    return json_frame(frames.HELLO, {**orders, "compression": "none", **more})
+    return json_frame(frames.HELLO, {**orders, "compression": "none", "seal": SEAL_KEY.hex(), **more})
 
 
 def data(first: int, count: int) -> bytes:
@@ -68,15 +69,16 @@ def bare(kind: int, seq: int = 0, offset: int = 0, raw: int = 0) -> bytes:
     return Header(kind, 0, 0, seq, offset, raw, 0).pack()
 
 
-VALID = (
+UNSEALED = (
     data(0, 2)
     + bare(frames.ZERO, 1, 2 * LEAF, LEAF)
     + bare(frames.BARRIER, 1)
     + data(3, 4)
     + data(7, 3)
     + bare(frames.BARRIER, 2)
-    + bare(frames.EOF)
+    + frames.end_of(4).pack()
 )
+VALID = resealed(UNSEALED, SEAL_KEY)
 
 
 def write(disk: Path, stream: bytes) -> tuple[Outcome, bytes]:
@@ -108,9 +110,12 @@ def test_the_valid_stream_is_valid(disk: Path) -> None:
 
 
 @forking
-@given(mutations(3))
-def test_a_writer_and_a_mutated_stream(disk: Path, changes: list[tuple[str, int, int, bytes]]) -> None:
-    outcome, content = write(disk, mutated(VALID, changes))
+@given(mutations(3), st.booleans())
+def test_a_writer_and_a_mutated_stream(
+    disk: Path, changes: list[tuple[str, int, int, bytes]], after_sealing: bool
+) -> None:
+    stream = mutated(VALID, changes) if after_sealing else resealed(mutated(UNSEALED, changes), SEAL_KEY)
+    outcome, content = write(disk, stream)
     assert_ended(outcome)
     assert_vouched_for(content)
 
@@ -119,7 +124,7 @@ def test_a_writer_and_a_mutated_stream(disk: Path, changes: list[tuple[str, int,
 @given(st.binary(max_size=300) | st.tuples(any_header | near, st.binary(max_size=9000)))
 def test_a_writer_and_garbage(disk: Path, garbage: bytes | tuple[Header, bytes]) -> None:
     stream = garbage if isinstance(garbage, bytes) else garbage[0].pack() + garbage[1]
-    outcome, content = write(disk, data(0, 1) + stream)
+    outcome, content = write(disk, resealed(data(0, 1) + stream, SEAL_KEY))
     assert_ended(outcome)
     assert_vouched_for(content)
 
@@ -171,12 +176,12 @@ def test_a_stream_takes_garbage_for_nothing_else(garbage: bytes | tuple[Header, 
     """All that `FrameStream` receives with, in turn, on the same bytes."""
     stream = garbage if isinstance(garbage, bytes) else garbage[0].pack() + garbage[1]
 
-    def receive_data(frame_stream: FrameStream) -> None:
+    def receive_sealed(frame_stream: FrameStream) -> None:
         header = frame_stream.receive_header()
-        if header.kind == frames.DATA:
-            frame_stream.receive_data(header, memoryview(bytearray(frames.FRAME_BYTES)))
+        if header.is_sealed:
+            frame_stream.receive_sealed(header)
 
-    for receive in (FrameStream.receive_leaves, receive_data, lambda one: one.receive_json(frames.HELLO)):
+    for receive in (FrameStream.receive_leaves, receive_sealed, lambda one: one.receive_json(frames.HELLO)):
         incoming, feed = os.pipe()
         os.write(feed, stream)
         os.close(feed)

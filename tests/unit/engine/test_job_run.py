@@ -85,7 +85,7 @@ def test_a_fault_that_does_not_pass_ends_the_attempts(world: World) -> None:
     execution_id = world.submit(world.make("disk"))
     world.conductor()
     assert world.ended(execution_id).status is ExecutionStatus.ERROR
-    assert world.cloud.log().count("make-disk") == 4
+    assert world.cloud.log().count("make-disk") == 8
 
 
 def test_a_failing_step_stops_the_one_beside_it(world: World) -> None:

@@ -73,11 +73,19 @@ def test_a_clean_up_tries_again_whatever_it_was() -> None:
 
 def test_the_last_fault_is_raised_as_it_was() -> None:
     op = Operation()
-    last = CloudUnavailable(cloud="c", action="a", reason="still")
-    with pytest.raises(CloudUnavailable) as raised:
+    last = WorkerUnreachable(worker="w", reason="still")
+    with pytest.raises(WorkerUnreachable) as raised:
         tried(op, PASSING, PASSING, last, attempts=3)
     assert raised.value is last
     assert len(op.waits) == 2
+
+
+def test_an_api_that_is_out_is_asked_twice_as_often() -> None:
+    op = Operation()
+    assert tried(op, *[PASSING] * 5, attempts=3) == "done"
+    assert "Attempt 5 of 6" in op.told[-1]
+    with pytest.raises(CloudUnavailable):
+        tried(op, *[PASSING] * 6, attempts=3)
 
 
 def test_waits_grow_and_are_spread() -> None:

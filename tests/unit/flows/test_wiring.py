@@ -78,6 +78,24 @@ def test_a_deployment_morphs_copies_only(tmp_path: Path, skip: bool) -> None:
     assert waves == [{"validate_deployment"}, {"clone_disks"}, *worker, *morphing, *end]
 
 
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_deployment_in_place_opens_the_replicas_once_they_are_verified(tmp_path: Path, skip: bool) -> None:
+    what = deployment.InstanceDeployment("t", "vm", INSTANCE, "d", {}, {}, skip, in_place=True)
+    waves = order(compiled(tmp_path, deployment.steps(what)))
+    begin = [{"validate_deployment"}, {"clone_disks"}, {"deploy_os_morphing_resources"}, {"verify_disks"}]
+    morphing = [] if skip else [{"os_morphing"}]
+    end = [{"delete_os_morphing_resources"}, {"finalize_instance"}, {"hand_over_disks"}]
+    assert waves == [*begin, {"open_replica_disks"}, *morphing, *end]
+
+
+def test_what_a_source_keeps_for_replicas_goes_before_they_are_forgotten(tmp_path: Path) -> None:
+    what = deployment.InstanceDeployment(
+        "t", "vm", INSTANCE, "d", {}, {}, in_place=True, source=("s", {"a": 1})
+    )
+    waves = order(compiled(tmp_path, deployment.steps(what)))
+    assert waves[-3:] == [{"finalize_instance"}, {"delete_source_points"}, {"hand_over_disks"}]
+
+
 def test_a_verification_asks_no_source(tmp_path: Path) -> None:
     waves = order(compiled(tmp_path, verification.steps("t", "vm", INSTANCE, "d", {})))
     recalled = [{"recall_instance"}, {"recall_replicas"}]

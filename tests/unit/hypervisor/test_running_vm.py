@@ -1,6 +1,7 @@
 """One worker VM, resumed from the boot snapshot, and what clouds do with VMs. In the order of the file."""
 
 import hashlib
+import itertools
 import json
 import subprocess
 import time
@@ -112,6 +113,24 @@ def test_the_disk_has_the_size_that_was_asked_for(lab: Lab) -> None:
 def test_the_agent_tells_the_address(lab: Lab) -> None:
     nics = {nic.mac: nic for nic in lab.hypervisor.guest_interfaces(VM) or []}
     assert NIC.address in nics[NIC.mac].addresses
+
+
+def test_the_agent_holds_the_guests_file_systems(lab: Lab) -> None:
+    """What runs in the guest waits where it writes, and goes on afterwards."""
+    ticking = "while :; do date +%s >> /var/tmp/ticks; sleep 0.2; done"
+    lab.ssh(
+        f"nohup sh -c '{ticking}' > /dev/null 2>&1 & echo $! > /var/tmp/pid; sleep 3; test -s /var/tmp/ticks"
+    )
+    lab.hypervisor.freeze_guest(VM)
+    lab.hypervisor.snapshot_disks({"boot-disk": "while-frozen"})
+    time.sleep(8)
+    lab.hypervisor.thaw_guest(VM)
+    lab.hypervisor.thaw_guest(VM)
+    ticks = [int(line) for line in lab.ssh("sleep 2; kill $(cat /var/tmp/pid); cat /var/tmp/ticks").split()]
+    gaps = [after - before for before, after in itertools.pairwise(ticks)]
+    assert max(gaps) >= 6
+    assert ticks[-1] > ticks[gaps.index(max(gaps)) + 1]
+    lab.hypervisor.delete_snapshot("while-frozen")
 
 
 @pytest.mark.parametrize(("disk_id", "bus"), [("hot-virtio", Bus.VIRTIO), ("hot-scsi", Bus.VIRTIO_SCSI)])

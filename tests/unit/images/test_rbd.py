@@ -149,6 +149,7 @@ class Endpoint:
             **changes,
         }
         self.cloud = "OpenStack endpoint 'lab'"
+        self.ceph_timeout = 17
         self.info = self
         self.ceph_options = CephOptions.parse(given, "Connection info")
 
@@ -171,8 +172,10 @@ def test_an_endpoints_access_to_the_cluster(pool: Pool) -> None:
     opened = open_image(image, READER)
     assert opened.changes("old") == []
     opened.close()
-    elsewhere = cluster.image(disk, place, point="new", base="old", base_place="volume-x@snapshot-1")
-    assert elsewhere.since is None
+    elsewhere = cluster.image(
+        disk, place, point="new", base="old", base_place="volume-x@snapshot-1", digest="blake2b"
+    )
+    assert (elsewhere.since, elsewhere.digest) == (None, "blake2b")
 
 
 def test_what_an_endpoints_access_lacks_is_named(cluster: PrivateCeph) -> None:

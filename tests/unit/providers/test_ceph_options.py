@@ -1,9 +1,11 @@
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from coriolis.api.masking import mask
 from coriolis.errors import InvalidInput
+from coriolis.images import ceph as ceph_images
 from coriolis.model.secret import MASK
 from coriolis.providers.openstack.ceph_options import CephOptions
 
@@ -27,7 +29,7 @@ def test_a_ceph_conf_and_keyring_as_ceph_writes_them() -> None:
     assert (options.ceph_username, options.ceph_cluster_name, options.ceph_connection_timeout) == (
         "cinder",
         "ceph",
-        30,
+        None,
     )
 
 
@@ -72,3 +74,27 @@ def test_each_option_is_bounded(change: dict[str, Any]) -> None:
 
 def test_the_keyring_is_masked_in_answers() -> None:
     assert mask({"ceph_options": OPTIONS})["ceph_options"]["ceph_keyring_file"] == MASK
+
+
+@pytest.mark.skipif(bool(ceph_images.missing_bindings()), reason=ceph_images.missing_bindings())
+@pytest.mark.parametrize(("given", "seconds"), [(None, "17"), (4, "4")])
+def test_the_cluster_s_name_and_the_time_out_reach_librados(given: int | None, seconds: str) -> None:
+    """A ceph.conf may speak of $cluster. `given` empty: cinder_ceph_timeout of the conductor."""
+    rados = ceph_images.binding("rados")
+    asked: list[int] = []
+
+    class Offline(rados.Rados):  # type: ignore[misc, name-defined]
+        def connect(self, timeout: int) -> None:
+            asked.append(timeout)
+
+    options = ceph(
+        ceph_conf_file="[global]\nmon_host = 127.0.0.1\nhost = $cluster-host\n",
+        ceph_cluster_name="blue",
+        ceph_connection_timeout=given,
+    )
+    module = cast("Any", SimpleNamespace(Rados=Offline))
+    connection = ceph_images.connect(module, options.cluster(17), options.key())
+    assert connection.conf_get("host") == "blue-host"
+    assert connection.conf_get("client_mount_timeout") == seconds
+    assert asked == [int(seconds)]
+    assert connection.conf_get("key") == KEY

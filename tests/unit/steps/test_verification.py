@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from coriolis.agent.digests import hasher, root
+from coriolis.agent.digests import Method, hasher, root
 from coriolis.agent.frames import Geometry
 from coriolis.errors import InvalidInput, VerificationFailed
 from coriolis.model.enums import EventLevel, ExecutionStatus, ExecutionType, TaskType
@@ -15,6 +15,7 @@ from coriolis.model.progress import DiskProgress, DiskResult
 from coriolis.model.records import Execution
 from coriolis.model.replica import ContentDigest
 from coriolis.steps import replicate_disks, verification
+from coriolis.transfer.algorithm import UnknownDigestKeyError
 from coriolis.transfer.audit import Differences
 from coriolis.transfer.job import CopyJob, DiskEnd
 from coriolis.transfer.manifest import LeafList, ManifestHeader, drafting
@@ -35,7 +36,7 @@ def copy_with_lists(
         copy.manifest.unlink()
         content = (Path(copy.destination.login.address) / copy.destination.disk.serial).read_bytes()
         geometry = Geometry(len(content), LEAF)
-        with drafting(copy.manifest, geometry, "sha256", None) as draft:
+        with drafting(copy.manifest, Method(geometry, "sha256"), None) as draft:
             draft.put(0, hasher("sha256")(content))
             place = (copy.disk_id, copy.destination.disk.disk_id, job.scope, copy.generation)
             header = ManifestHeader(*place, *geometry, "sha256", draft.root(), "now")
@@ -150,6 +151,19 @@ def test_what_cannot_be_verified_is_no_hindrance_but_a_warning(
     deployment = copied.deploy()
     assert deployment.execution.status is ExecutionStatus.COMPLETED
     assert "Disk vda is not verified" in said(deployment.execution, EventLevel.WARNING)[0]
+
+
+def test_digests_whose_key_was_rotated_out_are_no_hindrance_but_a_warning(
+    copied: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def known_method(*_: object) -> Method:
+        raise UnknownDigestKeyError("its key is gone")
+
+    monkeypatch.setattr(verification, "known_method", known_method)
+    deployment = copied.deploy()
+    assert deployment.execution.status is ExecutionStatus.COMPLETED
+    warning = said(deployment.execution, EventLevel.WARNING)[0]
+    assert "Disk vda is not verified: its leaf list is not usable on this host: its key is gone" in warning
 
 
 def test_the_list_of_another_disk_proves_nothing(copied: World) -> None:

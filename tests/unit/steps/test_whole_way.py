@@ -23,9 +23,10 @@ from coriolis.model.enums import (
 )
 from coriolis.model.instance import Instance
 from coriolis.model.records import Deployment, Execution
+from coriolis.providers.base import Provider
 from coriolis.steps import morph_os, replicate_disks
 from coriolis.steps.morph_os import refuse_unmorphable, scripts_for
-from tests.unit.steps.paper_provider import OPEN_SESSIONS, PASSWORD, PaperProvider, copy_files, morph_files
+from tests.unit.steps.paper_provider import OPEN_SESSIONS, PASSWORD, copy_files, morph_files
 
 OWNER = {"user_id": "u", "project_id": "p"}
 
@@ -81,7 +82,7 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: Provider) -> Iterator[World]:
     monkeypatch.setattr(replicate_disks, "run_copy_job", copy_files)
     monkeypatch.setattr(morph_os, "run_morph_job", morph_files)
     conf = tmp_path / "coriolis.conf"
@@ -92,7 +93,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     (sides[0] / "vm" / "web/vda").parent.mkdir(parents=True)
     for disk, content in (("vda", b"boot"), ("vdb", b"data")):
         (sides[0] / "vm" / "web" / disk).write_bytes(content)
-    with Engine(load_settings(conf), find_provider=lambda _: PaperProvider()) as engine:
+    with Engine(load_settings(conf), find_provider=lambda _: platform) as engine:
         ends = [
             engine.database.endpoints.create(
                 **OWNER,
@@ -260,7 +261,7 @@ def test_what_a_deployment_needs_is_refused_at_once(world: World) -> None:
         frontdoor.deploy(world.transfer_id, **OWNER)
     with pytest.raises(InvalidInput, match="was never replicated"):
         frontdoor.deploy(world.transfer_id, **OWNER, force=True)
-    with pytest.raises(NotSupported, match="clone_disks"):
+    with pytest.raises(NotSupported, match=r"'paper' .* clone_disks=false"):
         frontdoor.deploy(world.transfer_id, **OWNER, clone_disks=False)
     with pytest.raises(InvalidInput, match="no replica disks"):
         frontdoor.delete_disks(world.transfer_id)

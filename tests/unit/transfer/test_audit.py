@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coriolis.agent import digests
-from coriolis.agent.digests import Root, root
+from coriolis.agent.digests import Method, Root, root
 from coriolis.agent.frames import Geometry
 from coriolis.errors import TransferError, VerificationFailed
 from coriolis.model.replica import ContentDigest
@@ -91,7 +91,7 @@ def test_a_sample_has_the_digests_of_its_leaves_alone(pair: Pair) -> None:
     with LeafList(pair.manifest(1)) as leaves:
         header, digests = leaves.header, bytes(leaves.digests)
     expected = {number: digests[number * 16 : (number + 1) * 16] for number in (3, 11, 40)}
-    place = (pair.end(pair.destination, "v"), "d", header.geometry, header.algorithm, expected)
+    place = (pair.end(pair.destination, "v"), "d", Method(header.geometry, header.algorithm), expected)
     flip(pair.destination, 12 * LEAF)
     verify_sample(*place, timeout=30, check=lambda: None)
     flip(pair.destination, 40 * LEAF + 511)
@@ -104,14 +104,14 @@ def test_a_sample_that_cannot_be_is_refused(pair: Pair, numbers: object) -> None
     end = pair.end(pair.destination, "v")
     with AgentProcess(Assignment("hasher", end, "d", Geometry(SIZE, LEAF))) as process:
         process.introduce(0, lambda: None)
-        process.begin(algorithm="sha256", sample=numbers)
+        process.begin(Method(Geometry(SIZE, LEAF), "sha256"), sample=numbers)
         with pytest.raises(TransferError, match="sample"):
             process.receive()
 
 
 def test_what_was_written_is_in_the_sample(tmp_path: Path) -> None:
     geometry = Geometry(1000 * LEAF, LEAF)
-    with drafting(tmp_path / "list", geometry, "sha256", None) as draft:
+    with drafting(tmp_path / "list", Method(geometry, "sha256"), None) as draft:
         for leaf in (17, 400):
             draft.put(leaf * LEAF, bytes([leaf % 256]) * 16)
         sample = draft.sample(0.01, 4096)
@@ -136,7 +136,8 @@ def test_a_reservoir_is_fair() -> None:
 def test_a_list_is_believed_only_with_a_signature_of_ours(pair: Pair) -> None:
     run(replace(pair.job(1), signing_keys=KEYS))
     manifest, end = pair.manifest(1), pair.end(pair.destination, "v")
-    for keys in (KEYS, KEYS[:1], (*OTHERS, KEYS[0]), ()):
+    LeafList(manifest, ()).close()
+    for keys in (KEYS, KEYS[:1], (*OTHERS, KEYS[0])):
         LeafList(manifest, keys).close()
         verify_disk(end, manifest, keys=keys)
     with pytest.raises(UnusableLeafListError, match="signature"):

@@ -32,6 +32,7 @@ class PaperAgent:
         self.deaf = False
         self.assignment = SimpleNamespace(disk_id="disk-1")
         self.stream = self
+        self.seal_key = b""
         self.more = threading.Event()
 
     def send(self, frame: bytes) -> None:
@@ -50,6 +51,10 @@ class PaperAgent:
         if isinstance(said, Exception):
             raise said
         return said
+
+    def receive_sealed(self, header: Header) -> tuple[bytes, bytes]:
+        del header
+        return b"", b""
 
     def payload(self, header: Header) -> dict[str, Any]:
         del header

@@ -21,17 +21,18 @@ from coriolis.agent.frames import DIGEST_BYTES, Geometry, Header, json_frame
 from coriolis.errors import CoriolisError
 from coriolis.model.secret import Secret
 from coriolis.model.worker import SshLogin, WorkerDisk
-from coriolis.transfer import connection, relay
+from coriolis.transfer import connection, disk_copy, relay
 from coriolis.transfer.disk_copy import DiskCopier
 from coriolis.transfer.job import CopyJob, DiskCopy, DiskEnd
 from coriolis.transfer.limits import Limiter, Limits
 from coriolis.transfer.manifest import LeafList
 from coriolis.transfer.slots import Slots
-from tests.unit.agent.hostile import any_header, mutated, mutations, near_headers
+from tests.unit.agent.hostile import any_header, mutated, mutations, near_headers, resealed
 
 LEAF = 4096
 SIZE = 9 * LEAF + 512
 CONTENT = os.urandom(SIZE)
+SEAL_KEY = os.urandom(frames.SEAL_KEY_BYTES)
 GEOMETRY = Geometry(SIZE, LEAF)
 LEAVES = [CONTENT[start : start + LEAF] for start in range(0, SIZE, LEAF)]
 DIGESTS = b"".join(hashlib.sha256(leaf).digest()[:DIGEST_BYTES] for leaf in LEAVES)
@@ -53,7 +54,8 @@ def hello(**more: Any) -> bytes:
 def data(first: int, count: int) -> bytes:
     payload = b"".join(LEAVES[first : first + count])
     header = Header(frames.DATA, 0, count, first, first * LEAF, len(payload), len(payload))
-    return header.pack() + DIGESTS[first * DIGEST_BYTES : (first + count) * DIGEST_BYTES] + payload
+    digests = DIGESTS[first * DIGEST_BYTES : (first + count) * DIGEST_BYTES]
+    return header.pack() + digests + payload
 
 
 def summary(**more: Any) -> bytes:
@@ -62,7 +64,8 @@ def summary(**more: Any) -> bytes:
 
 
 STATUS = json_frame(frames.STATUS, {"scanned": SIZE, "moved": 0, "zero": 0, "unchanged": 0, "read": SIZE})
-READER = hello() + data(0, 4) + STATUS + data(4, 6) + summary()
+UNSEALED = hello() + data(0, 4) + STATUS + data(4, 6) + summary()
+READER = resealed(UNSEALED, SEAL_KEY)
 WRITER = hello() + json_frame(frames.EOF, {})
 
 
@@ -115,6 +118,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     # how long the real ssh may take to say why it ended; the script says nothing
     monkeypatch.setattr(connection, "_ENDING_SECONDS", 0.02)
     monkeypatch.setattr(relay, "REASON_SECONDS", 0.2)
+    monkeypatch.setattr(disk_copy, "new_seal_key", lambda: SEAL_KEY)
     return Stage(tmp_path)
 
 
@@ -125,9 +129,12 @@ def test_the_valid_streams_are_valid(stage: Stage) -> None:
 
 
 @forking
-@given(mutations(3))
-def test_a_mutated_reader(stage: Stage, changes: list[tuple[str, int, int, bytes]]) -> None:
-    stage.survives(mutated(READER, changes), WRITER)
+@given(mutations(3), st.booleans())
+def test_a_mutated_reader(
+    stage: Stage, changes: list[tuple[str, int, int, bytes]], after_sealing: bool
+) -> None:
+    reader = mutated(READER, changes) if after_sealing else resealed(mutated(UNSEALED, changes), SEAL_KEY)
+    stage.survives(reader, WRITER)
 
 
 @forking
@@ -139,7 +146,7 @@ def test_a_mutated_writer(stage: Stage, changes: list[tuple[str, int, int, bytes
 @forking
 @given(any_header | near_headers(SIZE, LEAF), st.binary(max_size=5000), st.sampled_from(("reader", "writer")))
 def test_frames_out_of_place(stage: Stage, header: Header, payload: bytes, role: str) -> None:
-    garbage = hello() + header.pack() + payload
+    garbage = resealed(hello() + header.pack() + payload, SEAL_KEY)
     stage.survives(*((garbage, WRITER) if role == "reader" else (READER, garbage)))
 
 
@@ -183,4 +190,4 @@ def test_strange_introductions(stage: Stage, role: str, answer: bytes) -> None:
 )
 def test_strange_summaries(stage: Stage, end: bytes) -> None:
     with pytest.raises(CoriolisError):
-        stage.copy(hello() + data(0, 10) + end, WRITER)
+        stage.copy(resealed(hello() + data(0, 10) + end, SEAL_KEY), WRITER)

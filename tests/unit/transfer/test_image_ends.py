@@ -110,6 +110,16 @@ def test_only_what_changed_is_read(images: Images) -> None:
     assert (third.read, third.unchanged) == (SIZE, SIZE)
 
 
+@pytest.mark.parametrize("wanted", ["sha256", "blake2b"])
+def test_a_source_may_ask_for_a_digest_and_a_list_keeps_its_own(images: Images, wanted: str) -> None:
+    assert images.copy(1, source=image(images.source, "snapshot", digest=wanted)).algorithm == wanted
+    other = "sha256" if wanted == "blake2b" else "blake2b"
+    touch_leaves(images.source, 0.1)
+    asking = image(images.source, "snapshot", digest=other)
+    assert images.copy(2, previous=images.manifest(1), source=asking).algorithm == wanted
+    assert images.identical()
+
+
 def test_a_point_that_the_image_does_not_know_is_no_harm(images: Images) -> None:
     images.copy(1)
     touch_leaves(images.source, 0.2)

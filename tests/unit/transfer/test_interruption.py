@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from coriolis.errors import Cancelled, TransferInterrupted, VerificationFailed, WorkerUnreachable
+from coriolis.errors import (
+    Cancelled,
+    TransferError,
+    TransferInterrupted,
+    VerificationFailed,
+    WorkerUnreachable,
+)
 from coriolis.model.progress import DiskProgress
 from coriolis.transfer import wire
 from coriolis.transfer.process import run_copy_job
@@ -142,6 +148,34 @@ def test_a_bit_flipped_in_flight_fails_the_run(
     assert_quiet(pair)
 
 
+def test_an_offset_flipped_in_the_relay_fails_the_run(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A good leaf for another place: the child's writev moves the 50th frame of data by a leaf."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(
+        "import os\n"
+        "real, seen = os.writev, [0]\n"
+        "def writev(descriptor, parts):\n"
+        "    if bytes(parts[0][:5]) == b'DPA1' + bytes([2]):\n"
+        "        seen[0] += 1\n"
+        "        if seen[0] == 50:\n"
+        "            header = bytearray(parts[0])\n"
+        "            header[12 + 5] ^= 1\n"
+        "            parts = [header, *parts[1:]]\n"
+        "    return real(descriptor, parts)\n"
+        "os.writev = writev\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    with pytest.raises(TransferError, match=r"the writer on worker .* changed on its way"):
+        pair.copy(1)
+    assert_quiet(pair)
+    with pair.source.open("rb") as source, pair.destination.open("rb") as destination:
+        while wanted := source.read(65536):
+            assert destination.read(65536) in (wanted, bytes(len(wanted)))
+
+
 def test_no_secret_in_any_argument_or_environment(pair: Pair) -> None:
     key = pair.sshd.login().private_key
     assert key is not None
@@ -164,6 +198,33 @@ def test_an_unreachable_worker(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> N
     job = replace(pair.job(1), connect_timeout=1.0)
     with pytest.raises(WorkerUnreachable, match="Connection refused"):
         run_copy_job(job, report=lambda progress: None, check=lambda: None)
+
+
+class KillFirstSsh:
+    """As soon as there is one: before its agent has introduced itself."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+        self.killed = 0
+
+    def watch(self) -> None:
+        end = time.monotonic() + 60
+        while not self.killed and time.monotonic() < end:
+            for pid in children(f"-p\0{self.pair.sshd.port}\0")[:1]:
+                os.kill(pid, signal.SIGKILL)
+                self.killed = pid
+            time.sleep(0.001)
+
+
+def test_an_ssh_that_is_killed_while_it_connects_is_replaced(sshd: PrivateSshd, tmp_path: Path) -> None:
+    pair = Pair(sshd, tmp_path, MIB)
+    killer = KillFirstSsh(pair)
+    thread = threading.Thread(target=killer.watch)
+    thread.start()
+    pair.copy(1)
+    thread.join()
+    assert killer.killed
+    assert pair.identical()
 
 
 class EndAgainAndAgain(Disturbance):

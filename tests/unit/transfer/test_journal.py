@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coriolis.agent.digests import ZeroDigests
+from coriolis.agent.digests import Method, ZeroDigests
 from coriolis.agent.frames import DIGEST_BYTES, Geometry
 from coriolis.errors import TransferError
 from coriolis.transfer import journal as journal_module
@@ -79,7 +79,7 @@ def test_the_next_attempt_goes_on_in_the_same_journal(tmp_path: Path) -> None:
 def test_a_draft_tells_its_journal(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     journal = Journal.begin(path, HEADER, 5)
-    with drafting(tmp_path / "list", GEOMETRY, "sha256", None, journal) as draft:
+    with drafting(tmp_path / "list", Method(GEOMETRY, "sha256"), None, journal) as draft:
         draft.put(LEAF, digest(1) + digest(2))
         draft.put_zeros(3 * LEAF, LEAF)
         draft.barrier(1)
@@ -94,7 +94,7 @@ def test_a_draft_tells_its_journal(tmp_path: Path) -> None:
 def test_what_was_expected_and_did_not_come_is_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     journal = Journal.begin(path, HEADER, 5)
-    with drafting(tmp_path / "list", GEOMETRY, "sha256", None, journal) as draft:
+    with drafting(tmp_path / "list", Method(GEOMETRY, "sha256"), None, journal) as draft:
         draft.expect(4 * LEAF, 8 * LEAF)
         assert replayed_beside(path) == expected({}, set(range(4, 12)))
         draft.put(5 * LEAF, digest(5))

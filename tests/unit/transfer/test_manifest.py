@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coriolis.agent.digests import ZeroDigests, root
+from coriolis.agent.digests import Method, ZeroDigests, root
 from coriolis.agent.frames import DIGEST_BYTES, Geometry
 from coriolis.transfer.manifest import BODY_OFFSET, LeafList, ManifestHeader, UnusableLeafListError, drafting
 
@@ -20,7 +20,7 @@ def header(content_root: str, generation: int = 1) -> ManifestHeader:
 
 
 def publish(path: Path, baseline: bytes | None = None) -> str:
-    with drafting(path, GEOMETRY, "sha256", baseline) as draft:
+    with drafting(path, Method(GEOMETRY, "sha256"), baseline) as draft:
         draft.put(3 * LEAF, b"3" * DIGEST_BYTES + b"4" * DIGEST_BYTES)
         draft.publish(header(draft.root()))
         return draft.root()
@@ -43,7 +43,7 @@ def test_an_abandoned_draft_leaves_the_old_list(tmp_path: Path) -> None:
     path = tmp_path / "list"
     publish(path)
     before = path.read_bytes()
-    with drafting(path, GEOMETRY, "sha256", None) as draft:
+    with drafting(path, Method(GEOMETRY, "sha256"), None) as draft:
         draft.put(0, b"x" * DIGEST_BYTES)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
@@ -58,7 +58,7 @@ def test_a_draft_left_by_a_killed_run_is_replaced(tmp_path: Path) -> None:
 def test_a_draft_over_its_own_baseline(tmp_path: Path) -> None:
     path = tmp_path / "list"
     publish(path)
-    with LeafList(path) as old, drafting(path, GEOMETRY, "sha256", old.digests) as draft:
+    with LeafList(path) as old, drafting(path, Method(GEOMETRY, "sha256"), old.digests) as draft:
         draft.put_zeros(4 * LEAF, LEAF)
         draft.publish(header(draft.root(), 2))
         assert old.digests[4 * DIGEST_BYTES : 5 * DIGEST_BYTES] == b"4" * DIGEST_BYTES

@@ -1,7 +1,8 @@
 import pytest
 
+from coriolis.agent.frames import Geometry
 from coriolis.model.progress import DiskProgress
-from coriolis.transfer.algorithm import choose_algorithm
+from coriolis.transfer.algorithm import choose_method
 from coriolis.transfer.progress import Meter
 
 
@@ -50,4 +51,4 @@ def test_no_rate_no_eta() -> None:
     ],
 )
 def test_algorithm(source: dict[str, float], destination: dict[str, float], chosen: str) -> None:
-    assert choose_algorithm(source, destination) == chosen
+    assert choose_method(Geometry(1, 4096), source, destination).algorithm == chosen

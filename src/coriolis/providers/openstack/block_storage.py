@@ -7,7 +7,13 @@ from typing import Any
 from coriolis.errors import CloudError
 from coriolis.model.enums import ResourceKind
 from coriolis.providers.base import Operation
-from coriolis.providers.lifecycle import create_resource, delete_and_wait, remove_resource, wait_until
+from coriolis.providers.lifecycle import (
+    Patience,
+    create_resource,
+    delete_and_wait,
+    remove_resource,
+    wait_until,
+)
 from coriolis.providers.openstack.client import OpenStackClient
 
 GIB = 1 << 30
@@ -75,7 +81,15 @@ class Volumes:
         (volume,) = wait_until(op, look, self._client.patience, cloud=self._client.cloud, action=action)
         return volume
 
-    def wait(self, op: Operation, what: str, read: Callable[[], Any], goal: str = "available") -> None:
+    def wait(
+        self,
+        op: Operation,
+        what: str,
+        read: Callable[[], Any],
+        goal: str = "available",
+        *,
+        patience: Patience | None = None,
+    ) -> None:
         """Until the volume's or snapshot's status is `goal`. Raises CloudError when it is an error status."""
 
         def look() -> bool | None:
@@ -87,7 +101,8 @@ class Volumes:
             return True if status == goal else None
 
         action = f"wait for {what} to be {goal}"
-        wait_until(op, look, self._client.patience, cloud=self._client.cloud, action=action)
+        patience = patience or self._client.patience
+        wait_until(op, look, patience, cloud=self._client.cloud, action=action)
 
     def ids_by_name(self, name: str) -> list[str]:
         listed = self._client.rows("list volumes", lambda: self._storage.volumes(name=name))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pydantic import Field, field_validator
 
 from coriolis.errors import InvalidInput
+from coriolis.images.ceph import CephCluster
 from coriolis.model.secret import Secret
 from coriolis.providers.schema import OptionModel, SecretText
 
@@ -38,8 +39,11 @@ class CephOptions(OptionModel):
     ceph_cluster_name: str = Field(
         default="ceph", min_length=1, title="Ceph cluster", description="Name of the cluster."
     )
-    ceph_connection_timeout: int = Field(
-        default=30, gt=0, title="Ceph connection timeout", description="Seconds to wait for the cluster."
+    ceph_connection_timeout: int | None = Field(
+        default=None,
+        gt=0,
+        title="Ceph connection timeout",
+        description="Seconds to wait for the cluster; empty: cinder_ceph_timeout of the conductor's settings (30).",
     )
 
     @field_validator("ceph_username")
@@ -57,6 +61,14 @@ class CephOptions(OptionModel):
         if not any(key in _MONITOR_KEYS for _, key, _ in sections):
             raise _unusable("ceph_conf_file", "names no monitor hosts (mon_host in [global])")
         self.key()
+
+    def cluster(self, default_timeout: int) -> CephCluster:
+        return CephCluster(
+            conf=self.ceph_conf_file,
+            user=self.ceph_username,
+            cluster=self.ceph_cluster_name,
+            timeout=self.ceph_connection_timeout or default_timeout,
+        )
 
     def key(self) -> Secret:
         """The CephX key of the user. Raises InvalidInput where the keyring has none."""

@@ -4,14 +4,16 @@ from functools import partial
 
 from coriolis.errors import InvalidInput, NotSupported
 from coriolis.model.instance import Instance
+from coriolis.providers.openstack.block_storage import gib
 from coriolis.providers.openstack.client import OpenStackClient
-from coriolis.providers.openstack.inventory import EPHEMERAL_PREFIX
+from coriolis.providers.openstack.inventory import is_local
 from coriolis.providers.openstack.lookup import Lookup
 from coriolis.providers.openstack.options import CoriolisBackupsOptions
 from coriolis.providers.openstack.quota import Needs, check_needs
 from coriolis.providers.openstack.workers import FloatingIpPool, WorkerPlan
 
 EXPORT_ROLE = "export-worker"
+_IMAGEABLE = frozenset({"ACTIVE", "PAUSED", "SHUTOFF", "SUSPENDED"})
 
 
 def export_plan(client: OpenStackClient, options: CoriolisBackupsOptions) -> WorkerPlan:
@@ -42,15 +44,21 @@ def export_plan(client: OpenStackClient, options: CoriolisBackupsOptions) -> Wor
     )
 
 
-def check_disks(client: OpenStackClient, instance: Instance) -> None:
-    """Raises NotSupported or InvalidInput naming the disk that cannot be exported."""
+def check_disks(
+    client: OpenStackClient, instance: Instance, mechanism: str, *, local_root: bool = False
+) -> None:
+    """Raises NotSupported or InvalidInput naming the disk that `mechanism` cannot export. `local_root`: it can read the
+    local root disk of an instance that was booted from an image."""
     if not instance.disks:
         raise InvalidInput(message=f"Instance {instance.name!r} has no disks.")
     for disk in instance.disks:
-        if disk.id.startswith(EPHEMERAL_PREFIX):
+        if is_local(disk):
+            if local_root:
+                continue
             raise NotSupported(
-                message=f"Disk {disk.id!r} of instance {instance.name!r} is a local disk made from an image; "
-                "this release exports Cinder volumes only. Boot the instance from a volume."
+                message=f"Disk {disk.id!r} of instance {instance.name!r} is a local disk of Nova's, since the instance "
+                f"was booted from an image, and {mechanism} reads Cinder volumes only. Use "
+                "replica_export_mechanism=coriolis_backups."
             )
         volume = client.optional(f"read volume {disk.id!r}", partial(client.storage.get_volume, disk.id))
         if volume is None:
@@ -62,14 +70,24 @@ def check_disks(client: OpenStackClient, instance: Instance) -> None:
             )
 
 
+def check_server(client: OpenStackClient, instance: Instance) -> None:
+    """Raises InvalidInput where Nova would refuse to make an image of its root disk."""
+    server = client.optional(f"read server {instance.id}", partial(client.compute.get_server, instance.id))
+    status = "gone" if server is None else str(server.status)
+    if status not in _IMAGEABLE:
+        raise InvalidInput(
+            message=f"Instance {instance.name!r} is {status}, and Nova makes an image of its root disk only while it "
+            f"is {', '.join(sorted(_IMAGEABLE))}."
+        )
+
+
 def check_quota(client: OpenStackClient, instance: Instance, plan: WorkerPlan) -> None:
     """Raises QuotaExceeded."""
-    count = len(instance.disks)
     boot = plan.boot_volume_gb or 0
     needs = Needs(
-        volumes=count + (1 if boot else 0),
-        snapshots=count,
-        gigabytes=sum(disk.size_bytes >> 30 for disk in instance.disks) + boot,
+        volumes=len(instance.disks) + (1 if boot else 0),
+        snapshots=sum(not is_local(disk) for disk in instance.disks),
+        gigabytes=sum(gib(disk.size_bytes) for disk in instance.disks) + boot,
         instances=1,
     )
     check_needs(client, needs, f"export instance {instance.name!r}")

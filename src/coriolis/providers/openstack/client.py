@@ -27,6 +27,7 @@ class OpenStackClient:
         self.info = info
         section = settings.openstack_migration_provider
         self.patience = Patience(section.timeout, section.poll_interval)
+        self.ceph_timeout = section.cinder_ceph_timeout
         self._caller = Caller(understanding(self.cloud, info.login_name, info.auth_url), CAUGHT)
         self._connection: Connection | None = None
         self._swift: Any = None

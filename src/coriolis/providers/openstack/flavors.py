@@ -11,12 +11,15 @@ EMBEDDED_SINCE = "2.47"
 
 @dataclass(frozen=True, slots=True)
 class ServerFlavor:
-    """`disk_gb` is the local root disk's size in GiB, of servers that were booted from an image."""
+    """`disk_gb` is the local root disk's size in GiB, of servers that were booted from an image; `ephemeral_gb` and
+    `swap_mb` those of local disks that Nova adds to any server."""
 
     name: str
     vcpus: int
     ram_mb: int
     disk_gb: int
+    ephemeral_gb: int = 0
+    swap_mb: int = 0
 
 
 class Flavors:
@@ -34,7 +37,7 @@ class Flavors:
         embedded = server.flavor  # once: openstacksdk makes a new object each time
         if embedded.vcpus is not None and embedded.ram:
             name = embedded.original_name or embedded.name or embedded.id
-            return ServerFlavor(name, embedded.vcpus, embedded.ram, embedded.disk or 0)
+            return _shaped(name, embedded)
         return self.by_id(str(embedded.id))
 
     def by_id(self, flavor_id: str) -> ServerFlavor | None:
@@ -47,4 +50,10 @@ class Flavors:
 
 
 def _read(flavor: Any) -> ServerFlavor:
-    return ServerFlavor(flavor.name, flavor.vcpus, flavor.ram, flavor.disk or 0)
+    return _shaped(flavor.name, flavor)
+
+
+def _shaped(name: str, flavor: Any) -> ServerFlavor:
+    """No swap is an empty text before Nova's 2.75."""
+    local = (flavor.disk or 0, flavor.ephemeral or 0, flavor.swap or 0)
+    return ServerFlavor(name, flavor.vcpus, flavor.ram, *(int(size) for size in local))

@@ -8,6 +8,7 @@ from coriolis.model.enums import Firmware, OsType
 Volume = TypeVar("Volume")
 
 _RUNNING = frozenset({"ACTIVE", "REBOOT", "HARD_REBOOT", "PASSWORD", "RESIZE", "VERIFY_RESIZE", "MIGRATING"})
+_TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})  # as oslo.utils reads them
 # os_distro values, as Glance's metadata definitions have them, that are no Linux.
 _OS_TYPES = {
     "windows": OsType.WINDOWS,
@@ -36,6 +37,20 @@ def firmware_of(metadata: Mapping[str, Any]) -> Firmware:
     """`hw_machine_type=hyperv-gen2` is how Hyper-V hosts are asked for UEFI."""
     efi = metadata.get("hw_firmware_type") == "uefi" or metadata.get("hw_machine_type") == "hyperv-gen2"
     return Firmware.EFI if efi else Firmware.BIOS
+
+
+def agent_is_declared(metadata: Mapping[str, Any]) -> bool:
+    """Nova gives the guest a channel for its agent, and may ask it to freeze the file systems."""
+    return _is_set(metadata, "hw_qemu_guest_agent")
+
+
+def quiescing_is_required(metadata: Mapping[str, Any]) -> bool:
+    """Nova then fails a snapshot rather than take it of a guest that was not quiesced."""
+    return _is_set(metadata, "os_require_quiesce")
+
+
+def _is_set(metadata: Mapping[str, Any], name: str) -> bool:
+    return str(metadata.get(name, "")).lower() in _TRUE
 
 
 def is_running(status: str) -> bool:

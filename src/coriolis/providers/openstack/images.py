@@ -15,12 +15,13 @@ _V1_PREFIX = "x-image-meta-"
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """`properties` holds the os_* and hw_* values. `min_disk_gb` in GiB."""
+    """`properties` holds the os_* and hw_* values. `min_disk_gb` in GiB; `virtual_size` in bytes, 0 where not told."""
 
     id: str
     name: str
     status: str
     min_disk_gb: int = 0
+    virtual_size: int = 0
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -39,6 +40,10 @@ class Images:
             return None if headers is None else _from_headers(headers)
         found = self._client.optional(action, lambda: self._client.image.get_image(image_id))
         return None if found is None else _from_sdk(found)
+
+    def delete(self, image_id: str) -> None:
+        """To be wrapped in a call, like every request that is not idempotent."""
+        self._client.image.delete_image(image_id, ignore_missing=False)
 
     def named(self, name: str) -> list[Image]:
         return self._list(name=name)
@@ -76,6 +81,7 @@ def _from_sdk(image: Any) -> Image:
         name=str(image.name or ""),
         status=str(image.status),
         min_disk_gb=int(image.min_disk or 0),
+        virtual_size=int(known.get("virtual_size") or 0),
         properties={k: str(v) for k, v in properties.items() if isinstance(v, str | int | bool)},
     )
 
@@ -92,6 +98,7 @@ def _from_headers(headers: Mapping[str, str]) -> Image:
         name=known.get("name", ""),
         status=known.get("status", ""),
         min_disk_gb=int(known.get("min_disk") or 0),
+        virtual_size=int(known.get("virtual_size") or 0),
         properties={key.removeprefix(mark): value for key, value in known.items() if key.startswith(mark)},
     )
 

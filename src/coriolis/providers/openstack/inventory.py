@@ -1,12 +1,13 @@
 """Servers, flavors, volumes and ports as the model's instances."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from coriolis.errors import NotFound
 from coriolis.model.enums import OsType
 from coriolis.model.instance import Disk, Instance, Network, Nic
+from coriolis.providers.openstack.block_storage import gib
 from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.flavors import Flavors, ServerFlavor
 from coriolis.providers.openstack.guests import GuestTypes, boot_order, firmware_of, image_id_of, is_running
@@ -53,7 +54,12 @@ class Inventory:
             secure_boot=metadata.get("os_secure_boot") == "required",
             tpm="hw_tpm_version" in metadata,
             running=is_running(server.status),
+            left_behind=tuple(_left_behind(server, flavor)),
         )
+
+    def image_metadata(self, server: Any) -> Mapping[str, Any]:
+        """Image properties that a server was booted with, as far as its image or boot volume still has them."""
+        return _metadata(self._image(server), self._attached_volumes(server))
 
     def _image(self, server: Any) -> Image | None:
         """None where the server was not booted from an image, or the image was deleted since."""
@@ -112,7 +118,8 @@ def _disks(
 ) -> tuple[Disk, ...]:
     local = []
     if image_id_of(server):
-        size = max(flavor.disk_gb, image.min_disk_gb if image else 0) * GIB
+        least = max(image.min_disk_gb, gib(image.virtual_size)) if image else 0
+        size = (flavor.disk_gb or least) * GIB  # a flavor with 0 leaves the disk as large as the image
         local.append(Disk(f"{EPHEMERAL_PREFIX}{server.id}-root", size, 0, bootable=True))
     first = len(local)
     return (
@@ -128,3 +135,27 @@ def _disks(
             for number, volume in enumerate(volumes, start=first)
         ),
     )
+
+
+def is_local(disk: Disk) -> bool:
+    """Of Nova's own, and no Cinder volume."""
+    return disk.id.startswith(EPHEMERAL_PREFIX)
+
+
+def _left_behind(server: Any, flavor: ServerFlavor) -> Iterator[str]:
+    """Nova makes images of root disks only, and a server cannot be asked for what else it has."""
+    if flavor.ephemeral_gb:
+        yield (
+            f"The ephemeral disk of {flavor.ephemeral_gb} GiB that flavor {flavor.name!r} gives instance "
+            f"{server.name!r} is not transferred: what must not be lost has to be moved to a volume first."
+        )
+    if flavor.swap_mb:
+        yield (
+            f"The swap disk of {flavor.swap_mb} MiB that flavor {flavor.name!r} gives instance {server.name!r} is not "
+            "transferred: the migrated guest starts without it."
+        )
+    if server.has_config_drive:
+        yield (
+            f"The config drive of instance {server.name!r} is not transferred: the destination makes one of its own "
+            "where its environment has use_config_drive."
+        )

@@ -4,12 +4,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from coriolis.model.enums import OsType
+from coriolis.model.enums import Firmware, OsType
 from coriolis.providers.base import Environment
 from coriolis.providers.schema import OptionModel
 
 Mechanism = Literal["coriolis_backups", "swift_backups", "ceph_backups", "ceph_snapshots"]
 DEFAULT_MECHANISM: Mechanism = "coriolis_backups"
+Quiesce = Literal["auto", "required", "off"]
 
 
 class CoriolisBackupsOptions(OptionModel):
@@ -90,10 +91,27 @@ class SourceEnvironment(OptionModel):
         title="Swift backups options",
         description="Of exports through Swift.",
     )
+    guest_quiesce: Quiesce = Field(
+        default="auto",
+        title="Quiesce the guest",
+        description="Whether the guest's file systems are frozen by its QEMU guest agent while its volumes are "
+        "snapshotted together: auto (where the image of the instance has hw_qemu_guest_agent=yes), required (or no "
+        "transfer; the image must have os_require_quiesce=yes too), off.",
+    )
     custom_os_type_map: dict[str, OsType] = Field(
         default_factory=dict,
         title="OS type map",
         description="os_distro of images to OS type, for distributions that are not known here.",
+    )
+    guest_os_type: OsType | None = Field(
+        default=None,
+        title="Guest OS type",
+        description="Of the instances of this transfer; empty: what their images tell.",
+    )
+    guest_firmware_type: Firmware | None = Field(
+        default=None,
+        title="Guest firmware",
+        description="BIOS or EFI, for instances whose images do not tell that they boot by UEFI.",
     )
 
 

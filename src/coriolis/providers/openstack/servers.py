@@ -33,6 +33,16 @@ class Servers:
 
         self._wait(op, look, self._client.patience, action)
 
+    def wait_idle(self, op: Operation, server_id: str, action: str) -> None:
+        """Until no task of Nova's holds it: it refuses another one meanwhile."""
+        compute = self._client.compute
+
+        def look() -> bool | None:
+            server = self._client.call(f"read server {server_id}", lambda: compute.get_server(server_id))
+            return True if server.task_state is None else None
+
+        self._wait(op, look, self._client.patience, action)
+
     def detach(self, op: Operation, server_id: str, volume_id: str, patience: Patience) -> None:
         """Asks for it and waits until Cinder has the volume back. Raises CloudTimeout, Conflict."""
         compute, storage = self._client.compute, self._client.storage

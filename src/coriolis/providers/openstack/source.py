@@ -1,6 +1,7 @@
 """OpenStack as a source; how disks are read is one of the mechanisms in `export`."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from coriolis.config import OpenStackSection
@@ -12,6 +13,7 @@ from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.export.backups import Backups
 from coriolis.providers.openstack.export.ceph_backups import CephBackupsExport
 from coriolis.providers.openstack.export.ceph_snapshots import CephSnapshotsExport
+from coriolis.providers.openstack.export.freeze import Freezer
 from coriolis.providers.openstack.export.leftovers import Leftovers
 from coriolis.providers.openstack.export.mechanism import Export
 from coriolis.providers.openstack.export.points import parsed_points
@@ -21,15 +23,14 @@ from coriolis.providers.openstack.inventory import Inventory
 from coriolis.providers.openstack.listing import Listing
 from coriolis.providers.openstack.offers import source_offers
 from coriolis.providers.openstack.options import SourceEnvironment, source_environment
-from coriolis.providers.openstack.volumes import ExportVolumes
-from coriolis.providers.openstack.workers import Workers
 
 
 class OpenStackSource(SourceCloud):
     def __init__(self, client: OpenStackClient, section: OpenStackSection) -> None:
         self._client = client
         self._backups = Backups(client, section.backup_timeout, section.full_backup_every)
-        self._leftovers = Leftovers(Workers(client), ExportVolumes(client), self._backups)
+        self._section = section
+        self._leftovers = Leftovers(client, self._backups)
 
     def validate_connection(self) -> None:
         """Logs in and asks each service that an export needs, so that a hole in the catalog shows now."""
@@ -39,7 +40,7 @@ class OpenStackSource(SourceCloud):
         return [*validation.remarks(self._client), *versions.remarks(self._client)]
 
     def list_networks(self, env: Environment) -> Sequence[Network]:
-        return self._inventory(env).networks()
+        return Inventory(self._client, source_environment(env).custom_os_type_map).networks()
 
     def list_instances(
         self,
@@ -53,7 +54,13 @@ class OpenStackSource(SourceCloud):
         return listing.page(marker=marker, limit=limit, name=name)
 
     def get_instance(self, env: Environment, name_or_id: str) -> Instance:
-        return self._inventory(env).instance(name_or_id)
+        environment = source_environment(env)
+        found = Inventory(self._client, environment.custom_os_type_map).instance(name_or_id)
+        return replace(
+            found,
+            os_type=environment.guest_os_type or found.os_type,
+            firmware=environment.guest_firmware_type or found.firmware,
+        )
 
     def source_options(self, env: Environment, names: Sequence[str] = ()) -> Sequence[ProviderOption]:
         return source_offers(self._client, source_environment(env), names)
@@ -137,17 +144,18 @@ class OpenStackSource(SourceCloud):
             wait_until(op, look, self._client.patience, cloud=self._client.cloud, action=action)
 
     def _export(self, env: SourceEnvironment) -> Export:
-        client = self._client
+        client, freezer = self._client, Freezer(self._client, env.guest_quiesce)
         match env.replica_export_mechanism:
             case "coriolis_backups":
-                return WorkerExport(client, env.coriolis_backups_options)
+                return WorkerExport(
+                    client, env.coriolis_backups_options, freezer, self._section.image_timeout
+                )
             case "swift_backups":
                 container = env.swift_backups_options.volume_backups_container
-                return SwiftBackupsExport(client, self._backups, container=container)
+                return SwiftBackupsExport(client, self._backups, freezer, container=container)
             case "ceph_backups":
-                return CephBackupsExport(client, self._backups)
+                wanted = self._section.cinder_ceph_backups_diff_hash_algorithm
+                digest = None if wanted == "auto" else wanted
+                return CephBackupsExport(client, self._backups, env.guest_quiesce, digest)
             case "ceph_snapshots":
-                return CephSnapshotsExport(client)
-
-    def _inventory(self, env: Environment) -> Inventory:
-        return Inventory(self._client, source_environment(env).custom_os_type_map)
+                return CephSnapshotsExport(client, freezer)

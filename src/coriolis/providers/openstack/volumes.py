@@ -1,41 +1,41 @@
 """Snapshots of an instance's volumes and the temporary clones that an export reads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from coriolis.model.enums import ResourceKind
 from coriolis.model.instance import Disk, Instance
 from coriolis.providers.base import Operation
-from coriolis.providers.lifecycle import create_resource, remove_resource, run_all
-from coriolis.providers.openstack.block_storage import Volumes
+from coriolis.providers.lifecycle import Patience, create_resource, remove_resource, run_all
+from coriolis.providers.openstack.block_storage import Volumes, gib
 
 
 class ExportVolumes(Volumes):
     """Named by the disk's place in the instance: `…-snapshot-0`, `…-clone-0`."""
 
-    def create_snapshots(self, op: Operation, disks: Sequence[Disk]) -> list[str]:
-        """Asked for one right after the other, then waited for together.
-
-        So the disks are as close in time as Cinder permits without consistency groups. Returns the ids in the
-        order of `disks`.
-        """
-        ids = [self._create_snapshot(op, number, disk) for number, disk in enumerate(disks)]
+    def wait_for_snapshots(self, op: Operation, ids: Sequence[str]) -> None:
         for number, snapshot_id in enumerate(ids):
             op.progress("Taking snapshots", number, len(ids))
             self.wait(op, f"snapshot {snapshot_id}", partial(self._storage.get_snapshot, snapshot_id))
         op.progress("Taking snapshots", len(ids), len(ids))
-        return ids
 
     def create_clones(
-        self, op: Operation, disks: Sequence[Disk], snapshot_ids: Sequence[str], volume_type: str | None
+        self,
+        op: Operation,
+        disks: Sequence[Disk],
+        origins: Sequence[Mapping[str, str]],
+        volume_type: str | None,
+        patience: Patience,
     ) -> list[str]:
+        """`origins` in the order of `disks`: `snapshot_id` or `image_id`, whose data Cinder may have to copy."""
         ids = [
-            self._create_clone(op, number, disk, snapshot_id, volume_type)
-            for number, (disk, snapshot_id) in enumerate(zip(disks, snapshot_ids, strict=True))
+            self.create(op, _clone_name(op, number), gib(disk.size_bytes), volume_type, **origin)
+            for number, (disk, origin) in enumerate(zip(disks, origins, strict=True))
         ]
         for number, volume_id in enumerate(ids):
             op.progress("Cloning snapshots", number, len(ids))
-            self.wait(op, f"volume {volume_id}", partial(self._storage.get_volume, volume_id))
+            read = partial(self._storage.get_volume, volume_id)
+            self.wait(op, f"volume {volume_id}", read, patience=patience)
         op.progress("Cloning snapshots", len(ids), len(ids))
         return ids
 
@@ -44,7 +44,8 @@ class ExportVolumes(Volumes):
         numbers = range(len(instance.disks))
         run_all([partial(self.delete_volume, op, _clone_name(op, number)) for number in numbers])
 
-    def _create_snapshot(self, op: Operation, number: int, disk: Disk) -> str:
+    def create_snapshot(self, op: Operation, number: int, disk: Disk) -> str:
+        """Begins to; its id."""
         name = snapshot_name(op, number)
 
         def find() -> str | None:
@@ -70,12 +71,6 @@ class ExportVolumes(Volumes):
                 f"delete snapshot {name}", lambda: self._storage.delete_snapshot(id_)
             ),
         )
-
-    def _create_clone(
-        self, op: Operation, number: int, disk: Disk, snapshot_id: str, volume_type: str | None
-    ) -> str:
-        size_gb = disk.size_bytes >> 30
-        return self.create(op, _clone_name(op, number), size_gb, volume_type, snapshot_id=snapshot_id)
 
     def delete_snapshot(self, op: Operation, name: str) -> None:
         storage = self._storage

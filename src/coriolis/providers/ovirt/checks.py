@@ -95,13 +95,7 @@ def check_deployment(
     """The copies of the replica disks need their full size once more, each in the domain of its replica."""
     where = _check_vm(client, environment, instance)
     worker_plan(client, environment)
-    if Vms(client).named(instance.name):
-        raise Conflict(message=f"{client.cloud} already has a VM named {instance.name!r}.")
-    found = [_replica_disk(client, replica) for replica in replicas]
-    if {replica.disk_id for replica in replicas} != {disk.id for disk in instance.disks}:
-        raise InvalidInput(
-            message=f"Instance {instance.name!r} has disks without a replica: execute the transfer."
-        )
+    found = _check_replicas(client, instance, replicas)
     inventory = Inventory(client)
     by_id = {domain.id: domain for domain in inventory.domains(where.cluster)}
     _check_space(
@@ -109,6 +103,35 @@ def check_deployment(
         for replica, disk in zip(replicas, found, strict=True)
         if disk.storage_domains and disk.storage_domains[0].id in by_id
     )
+
+
+def check_in_place(
+    client: OvirtClient,
+    environment: DestinationEnvironment,
+    instance: Instance,
+    replicas: Sequence[ReplicaDisk],
+) -> None:
+    """Only what is changed of the replica disks needs space, and nobody knows how much that will be."""
+    _check_vm(client, environment, instance)
+    worker_plan(client, environment, whole=True)
+    for replica, disk in zip(replicas, _check_replicas(client, instance, replicas), strict=True):
+        if disk.vms:
+            raise Conflict(
+                message=f"{client.cloud}: replica disk {replica.volume_name} is attached to VM {disk.vms[0].id}: "
+                "detach it."
+            )
+
+
+def _check_replicas(client: OvirtClient, instance: Instance, replicas: Sequence[ReplicaDisk]) -> list[Any]:
+    """The disks, in the order of `replicas`; and nobody has the VM's name."""
+    if Vms(client).named(instance.name):
+        raise Conflict(message=f"{client.cloud} already has a VM named {instance.name!r}.")
+    found = [_replica_disk(client, replica) for replica in replicas]
+    if {replica.disk_id for replica in replicas} != {disk.id for disk in instance.disks}:
+        raise InvalidInput(
+            message=f"Instance {instance.name!r} has disks without a replica: execute the transfer."
+        )
+    return found
 
 
 def _check_vm(client: OvirtClient, environment: DestinationEnvironment, instance: Instance) -> Placement:

@@ -6,25 +6,26 @@ from functools import partial
 
 from ovirtsdk4 import types
 
-from coriolis.errors import NotSupported
-from coriolis.model.enums import EventLevel, OsType, ResourceKind
+from coriolis.model.enums import EventLevel, ResourceKind
 from coriolis.model.instance import Disk, Instance, Network, ProviderOption, StorageBackend
 from coriolis.model.morphing import MorphingProfile
 from coriolis.model.replica import ClonedDisk, DeployedInstance, DetectedOs, ReplicaDisk
 from coriolis.providers.base import (
-    DestinationCloud,
     Environment,
+    InPlaceDestination,
     MorphingResources,
     Operation,
     TargetResources,
 )
 from coriolis.providers.lifecycle import run_all
-from coriolis.providers.ovirt.checks import check_deployment, check_transfer, placement
+from coriolis.providers.ovirt.checks import check_deployment, check_in_place, check_transfer, placement
 from coriolis.providers.ovirt.client import OvirtClient
 from coriolis.providers.ovirt.disks import Disks, reads_as_zeros
 from coriolis.providers.ovirt.final_vm import FinalVm
 from coriolis.providers.ovirt.image_targets import ImageTargets
+from coriolis.providers.ovirt.in_place import InPlace
 from coriolis.providers.ovirt.inventory import Inventory
+from coriolis.providers.ovirt.nics import Nics
 from coriolis.providers.ovirt.offers import destination_offers
 from coriolis.providers.ovirt.options import DestinationEnvironment, destination_environment
 from coriolis.providers.ovirt.snapshot_clones import SnapshotClones
@@ -36,14 +37,16 @@ _ROUTES = {"ssh": "ssh", "https": "tls"}
 """Through a worker, where the mechanism says it."""
 
 
-class OvirtDestination(DestinationCloud):
+class OvirtDestination(InPlaceDestination):
     def __init__(self, client: OvirtClient) -> None:
         self._client = client
         self._disks = Disks(client)
         self._workers = Workers(client)
         self._final = FinalVm(client)
+        self._in_place = InPlace(client)
         self._clones = SnapshotClones(client)
         self._images = ImageTargets(client)
+        self._nics = Nics(client)
 
     # What is there
 
@@ -72,6 +75,11 @@ class OvirtDestination(DestinationCloud):
         self, env: Environment, instance: Instance, replicas: Sequence[ReplicaDisk]
     ) -> None:
         check_deployment(self._client, self._environment(env), instance, replicas)
+
+    def validate_in_place(
+        self, env: Environment, instance: Instance, replicas: Sequence[ReplicaDisk]
+    ) -> None:
+        check_in_place(self._client, self._environment(env), instance, replicas)
 
     # Replica disks
 
@@ -215,16 +223,24 @@ class OvirtDestination(DestinationCloud):
         environment = self._environment(env)
         kept = [nic for nic in instance.nics if environment.keeps_mac(nic)]
         macs = tuple(nic.mac_address for nic in kept if nic.mac_address)
+        if macs:  # one that is taken will be replaced
+            taken = self._nics.addresses_in_use()
+            macs = tuple(mac for mac in macs if mac.lower() not in taken)
         # with a NIC whose MAC is not known, only DHCP on all of them reaches every one
         return MorphingProfile(mac_addresses=macs if len(macs) == len(instance.nics) else ())
 
     def deploy_os_morphing_resources(
-        self, op: Operation, env: Environment, instance: Instance, disks: Sequence[ClonedDisk]
+        self,
+        op: Operation,
+        env: Environment,
+        instance: Instance,  # noqa: ARG002 - the worker runs Linux whatever the guest: it verifies the disks too
+        disks: Sequence[ClonedDisk],
     ) -> MorphingResources:
-        if instance.os_type == OsType.WINDOWS:
-            raise NotSupported(message="OSMorphing of Windows on oVirt is not there yet: skip it or wait.")
         environment = self._environment(env)
         with self._client.during(op, MORPHING_ROLE):
+            if self._in_place.under_way(op):
+                plan = worker_plan(self._client, environment, whole=True)
+                return MorphingResources(self._in_place.start_worker(op, plan, disks), {})
             plan = worker_plan(self._client, environment)
             self._workers.delete(op, MORPHING_ROLE, _ids(disks))
             attached = [(d.disk_id, d.volume_id, d.size_bytes) for d in disks]
@@ -237,7 +253,10 @@ class OvirtDestination(DestinationCloud):
         disks: Sequence[ClonedDisk],
     ) -> None:
         with self._client.during(op, MORPHING_ROLE):
-            self._workers.delete(op, MORPHING_ROLE, _ids(disks))
+            if self._in_place.under_way(op):
+                self._in_place.delete_worker(op)
+            else:
+                self._workers.delete(op, MORPHING_ROLE, _ids(disks))
 
     def finalize_instance(
         self,
@@ -250,7 +269,8 @@ class OvirtDestination(DestinationCloud):
         environment = self._environment(env)
         with self._client.during(op, "finalize"):
             where = placement(self._client, environment, instance)
-            return self._final.create(op, environment, where, instance, disks=disks, detected=detected_os)
+            finish = self._in_place.finish if self._in_place.under_way(op) else self._final.create
+            return finish(op, environment, where, instance, disks=disks, detected=detected_os)
 
     def delete_instance(
         self,
@@ -259,7 +279,41 @@ class OvirtDestination(DestinationCloud):
         instance: Instance,
     ) -> None:
         with self._client.during(op, "finalize"):
-            self._final.delete(op, instance)
+            if self._in_place.under_way(op):
+                self._in_place.stop(op)
+            else:
+                self._final.delete(op, instance)
+
+    # Deployment of the replica disks themselves
+
+    def secure_disks(
+        self, op: Operation, env: Environment, instance: Instance, replicas: Sequence[ReplicaDisk]
+    ) -> Sequence[ClonedDisk]:
+        environment = self._environment(env)
+        by_id = {replica.disk_id: replica for replica in replicas}
+        ordered = [by_id[disk.id] for disk in instance.disks]
+        with self._client.during(op, "secure-disks"):
+            where = placement(self._client, environment, instance)
+            return self._in_place.secure(op, environment, where, instance, ordered)
+
+    def roll_back_disks(
+        self,
+        op: Operation,
+        env: Environment,  # noqa: ARG002 - what is to be undone stands in the ledger
+        instance: Instance,
+    ) -> None:
+        with self._client.during(op, "roll-back"):
+            self._in_place.roll_back(op, instance)
+
+    def hand_over_disks(
+        self,
+        op: Operation,
+        env: Environment,  # noqa: ARG002 - what is to be removed stands in the ledger
+        instance: Instance,
+        disks: Sequence[ClonedDisk],
+    ) -> None:
+        with self._client.during(op, "hand-over"):
+            self._in_place.hand_over(op, instance, disks)
 
     def close(self) -> None:
         self._client.close()

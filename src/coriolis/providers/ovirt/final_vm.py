@@ -7,7 +7,7 @@ from typing import Any
 
 from ovirtsdk4 import types
 
-from coriolis.errors import CloudTimeout
+from coriolis.errors import CloudTimeout, NotFound
 from coriolis.model.enums import EventLevel, ResourceKind
 from coriolis.model.instance import Instance
 from coriolis.model.replica import ClonedDisk, DeployedInstance, DetectedOs
@@ -47,23 +47,65 @@ class FinalVm:
         disks: Sequence[ClonedDisk],
         detected: DetectedOs | None,
     ) -> DeployedInstance:
+        wanted = self._wanted(op, environment, where, instance, detected)
         op.progress(f"Creating VM {instance.name}")
-        vm_id = self._create_vm(op, environment, where, instance, detected)
-        self._vms.wait_status(op, vm_id, types.VmStatus.DOWN)
-        self._warn_of_pool(op, environment, vm_id)
+        vm_id = self._create_vm(op, instance, wanted)
         for number, disk in enumerate(disks):
             op.progress("Attaching disks to the VM", number, len(disks))
             self._vms.attach(op, vm_id, disk.volume_id, DISK_INTERFACE, bootable=number == 0)
-        self._nics.add(op, vm_id, _planned_nics(environment, where, instance))
-        addresses: tuple[str, ...] = ()
-        if not environment.leave_migrated_vms_off:
-            addresses = self._start(op, vm_id, instance)
-        if environment.delete_protected:
-            self._update(vm_id, types.Vm(delete_protected=True))
+        deployed = self._finish(op, environment, where, instance, vm_id)
         for disk in disks:
             op.ledger.keep(ResourceKind.DISK, disk.volume_name, f"disk of deployed VM {instance.name}")
-        op.ledger.keep(ResourceKind.VM, _row_name(op), f"VM deployed from instance {instance.name}")
-        return DeployedInstance(vm_id, instance.name, addresses, not environment.leave_migrated_vms_off)
+        return deployed
+
+    def begin_in_place(
+        self,
+        op: Operation,
+        environment: DestinationEnvironment,
+        where: Placement,
+        instance: Instance,
+        disk_ids: Sequence[str],
+    ) -> str:
+        """The VM with its disks and without NICs, down, before anything is known of its guest. Returns its id."""
+        op.progress(f"Creating VM {instance.name}")
+        hardware = self._hardware(environment, where, instance, None)
+        vm_id = self._create_vm(op, instance, self._named(op, environment, where, instance, hardware))
+        for number, disk_id in enumerate(disk_ids):
+            op.progress("Attaching disks to the VM", number, len(disk_ids))
+            self._vms.attach(op, vm_id, disk_id, DISK_INTERFACE)
+        return vm_id
+
+    def finish_in_place(
+        self,
+        op: Operation,
+        environment: DestinationEnvironment,
+        where: Placement,
+        instance: Instance,
+        *,
+        disks: Sequence[ClonedDisk],
+        detected: DetectedOs | None,
+    ) -> DeployedInstance:
+        """Of the VM that `begin_in_place` made, and on which a worker may have run since."""
+        vm_id = self.vm_id(op)
+        if vm_id is None:
+            raise NotFound(
+                kind=f"{self._client.cloud}: the VM that holds the replica disks", name=instance.name
+            )
+        hardware = self._hardware(environment, where, instance, detected)
+        self._warn(op, instance, hardware)
+        most = 4 * hardware.memory  # of the engine's own choice; the worker's would stay else
+        hardware.memory_policy.max = most
+        self._vms.wait_status(op, vm_id, types.VmStatus.DOWN)
+        self._vms.update(vm_id, hardware)
+        self._vms.make_bootable(vm_id, disks[0].volume_id)
+        return self._finish(op, environment, where, instance, vm_id)
+
+    def vm_id(self, op: Operation) -> str | None:
+        """Of the VM that this job made, while it is there."""
+        row = op.ledger.find(ResourceKind.VM, _row_name(op))
+        if row is None or not row.cloud_id or self._vms.get(row.cloud_id) is None:
+            return None
+        return row.cloud_id
 
     def delete(self, op: Operation, instance: Instance) -> None:
         """Its disks are detached and stay."""
@@ -77,31 +119,41 @@ class FinalVm:
 
     def owned_disks(self, op: Operation) -> set[str]:
         """Ids of the disks that a VM of this job holds; they are no temporary copies any more."""
-        row = op.ledger.find(ResourceKind.VM, _row_name(op))
-        if row is None or not row.cloud_id or self._vms.get(row.cloud_id) is None:
-            return set()
-        return {attachment.disk.id for attachment in self._vms.attachments(row.cloud_id)}
+        vm_id = self.vm_id(op)
+        return set() if vm_id is None else {item.disk.id for item in self._vms.attachments(vm_id)}
 
-    def _create_vm(
+    def _finish(
         self,
         op: Operation,
         environment: DestinationEnvironment,
         where: Placement,
         instance: Instance,
-        detected: DetectedOs | None,
-    ) -> str:
-        vm = self._wanted(op, environment, where, instance, detected)
+        vm_id: str,
+    ) -> DeployedInstance:
+        """NICs, power and protection of the VM with its disks."""
+        self._warn_of_pool(op, environment, vm_id)
+        self._nics.add(op, vm_id, _planned_nics(environment, where, instance))
+        addresses: tuple[str, ...] = ()
+        if not environment.leave_migrated_vms_off:
+            addresses = self._start(op, vm_id, instance)
+        if environment.delete_protected:
+            self._vms.update(vm_id, types.Vm(delete_protected=True))
+        op.ledger.keep(ResourceKind.VM, _row_name(op), f"VM deployed from instance {instance.name}")
+        return DeployedInstance(vm_id, instance.name, addresses, not environment.leave_migrated_vms_off)
+
+    def _create_vm(self, op: Operation, instance: Instance, wanted: Any) -> str:
+        """Returns its id once it is down."""
         service = self._client.system.vms_service()
 
         def create() -> str:
             made = self._client.call(
                 f"create VM {instance.name}",
-                lambda: service.add(vm, query=self._client.query),
+                lambda: service.add(wanted, query=self._client.query),
                 idempotent=False,
             )
             return str(made.id)
 
-        return create_resource(
+        vm_id = create_resource(
             op,
             ResourceKind.VM,
             _row_name(op),
@@ -109,6 +161,8 @@ class FinalVm:
             create=create,
             discard=self._vms.discard,
         )
+        self._vms.wait_status(op, vm_id, types.VmStatus.DOWN)
+        return vm_id
 
     def _wanted(
         self,
@@ -118,34 +172,59 @@ class FinalVm:
         instance: Instance,
         detected: DetectedOs | None,
     ) -> Any:
-        inventory = Inventory(self._client)
-        known = inventory.operating_systems()
+        hardware = self._hardware(environment, where, instance, detected)
+        self._warn(op, instance, hardware)
+        return self._named(op, environment, where, instance, hardware)
+
+    def _hardware(
+        self,
+        environment: DestinationEnvironment,
+        where: Placement,
+        instance: Instance,
+        detected: DetectedOs | None,
+    ) -> Any:
+        """What can still be changed of a VM that is there."""
+        known = Inventory(self._client).operating_systems()
         release = environment.os_release or os_release(detected, instance.os_type, known)
-        memory = memory_of(instance)
-        if memory != instance.memory_mb * MIB:
-            text = f"VM {instance.name} gets {memory // MIB} MiB of memory: the engine takes no less."
-            op.event(EventLevel.WARNING, text)
-        tpm = needs_tpm(instance, release, known.get(release))
-        if instance.tpm:
-            text = (
-                "a new, empty TPM: have the recovery keys ready" if tpm else "no TPM: oVirt gives none to it"
-            )
-            op.event(EventLevel.WARNING, f"VM {instance.name} gets {text}.")
-        vm = types.Vm(
-            name=instance.name,
-            description=self._mark(op),
-            cluster=types.Cluster(id=where.cluster.id),
-            template=types.Template(id=inventory.template(environment.migr_blank_template).id),
-            memory=memory,
+        hardware = types.Vm(
+            memory=memory_of(instance),
             memory_policy=memory_policy_of(instance, environment.optimized_for),
             cpu=cpu_of(instance),
             os=types.OperatingSystem(type=release, boot=types.Boot(devices=[types.BootDevice.HD])),
             bios=bios_of(instance, where.cluster),
             type=types.VmType(environment.optimized_for),
-            delete_protected=False,  # set last: until then the VM may have to be compensated
         )
-        if tpm:  # engines before 4.4.5 do not know the element
-            vm.tpm_enabled = True
+        if needs_tpm(instance, release, known.get(release)):  # engines before 4.4.5 do not know the element
+            hardware.tpm_enabled = True
+        return hardware
+
+    def _warn(self, op: Operation, instance: Instance, hardware: Any) -> None:
+        """Of what differs from the source."""
+        if hardware.memory != instance.memory_mb * MIB:
+            text = (
+                f"VM {instance.name} gets {hardware.memory // MIB} MiB of memory: the engine takes no less."
+            )
+            op.event(EventLevel.WARNING, text)
+        if instance.tpm:
+            given = "a new, empty TPM: have the recovery keys ready"
+            text = given if hardware.tpm_enabled else "no TPM: oVirt gives none to it"
+            op.event(EventLevel.WARNING, f"VM {instance.name} gets {text}.")
+
+    def _named(
+        self,
+        op: Operation,
+        environment: DestinationEnvironment,
+        where: Placement,
+        instance: Instance,
+        vm: Any,
+    ) -> Any:
+        """`vm` with what only its creation takes."""
+        inventory = Inventory(self._client)
+        vm.name = instance.name
+        vm.description = self._mark(op)
+        vm.cluster = types.Cluster(id=where.cluster.id)
+        vm.template = types.Template(id=inventory.template(environment.migr_blank_template).id)
+        vm.delete_protected = False  # set last: until then the VM may have to be compensated
         if environment.vm_pool:
             vm.vm_pool = types.VmPool(id=inventory.vm_pool(where.cluster, environment.vm_pool).id)
         return vm
@@ -196,10 +275,6 @@ class FinalVm:
                 EventLevel.WARNING,
                 f"The engine did not put the VM into pool {environment.vm_pool!r}: its API cannot do that.",
             )
-
-    def _update(self, vm_id: str, change: Any) -> None:
-        service = self._vms.service(vm_id)
-        self._client.call(f"update VM {vm_id}", lambda: service.update(change, query=self._client.query))
 
     def _marked(self, op: Operation, instance: Instance) -> list[str]:
         mark = self._mark(op)

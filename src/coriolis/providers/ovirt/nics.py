@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ovirtsdk4 import types
@@ -29,6 +30,13 @@ class Nics:
         found: Sequence[Any] = self._client.call(f"list NICs of VM {vm_id}", self._service(vm_id).list)
         return found
 
+    def addresses_in_use(self) -> set[str]:
+        """MAC addresses of all VMs that the user sees, in lower case. One request, however many VMs."""
+        service = self._client.system.vms_service()
+        listed = self._client.call("list the NICs of all VMs", lambda: service.list(follow="nics"))
+        nics = [nic for vm in listed for nic in vm.nics or ()]
+        return {nic.mac.address.lower() for nic in nics if nic.mac is not None and nic.mac.address}
+
     def add(self, op: Operation, vm_id: str, planned: Sequence[PlannedNic]) -> None:
         """Those that are not there yet, by name. A MAC address that is taken here is replaced, with a warning: what
         hangs on it (a DHCP reservation, a licence) is for a person to settle."""
@@ -46,6 +54,13 @@ class Nics:
                     f"MAC address {nic.mac_address} is in use on the destination: {nic.name} gets a new one.",
                 )
                 self._add(vm_id, nic, None)
+
+    def remove(self, vm_id: str, name: str) -> None:
+        """Of a VM that is down."""
+        for nic in self.of(vm_id):
+            if nic.name == name:
+                service = self._service(vm_id).nic_service(nic.id)
+                self._client.optional(f"remove {name}", partial(service.remove, query=self._client.query))
 
     def _add(self, vm_id: str, planned: PlannedNic, mac_address: str | None) -> None:
         nic = types.Nic(

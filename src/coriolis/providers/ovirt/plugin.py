@@ -16,6 +16,7 @@ from coriolis.providers.ovirt.source.options import SourceEnvironment
 
 class OvirtProvider(Provider):
     platform = "ovirt"
+    deploys_in_place = True
     capabilities = (
         ProviderType.TRANSFER_IMPORT,
         ProviderType.TRANSFER_EXPORT,

@@ -11,13 +11,13 @@ from typing import Any
 
 from ovirtsdk4 import types
 
-from coriolis.errors import CloudError
 from coriolis.model.enums import ResourceKind
 from coriolis.model.replica import ReplicaDisk
 from coriolis.providers.base import Operation
-from coriolis.providers.lifecycle import create_resource, remove_resource, run_all, wait_until
+from coriolis.providers.lifecycle import create_resource, run_all
 from coriolis.providers.ovirt.client import OvirtClient
 from coriolis.providers.ovirt.disks import Disks
+from coriolis.providers.ovirt.snapshots import Snapshots
 from coriolis.providers.ovirt.vms import Vms
 
 _HOLDER, _CLONE, _SNAPSHOT = "clone-holder", "clone-vm", "clone-snapshot"
@@ -28,6 +28,7 @@ class SnapshotClones:
         self._client = client
         self._vms = Vms(client)
         self._disks = Disks(client)
+        self._snapshots = Snapshots(client)
 
     def create(
         self,
@@ -46,7 +47,7 @@ class SnapshotClones:
         for number, replica in enumerate(replicas):
             interface = types.DiskInterface.VIRTIO_SCSI
             self._vms.attach(op, holder, replica.volume_id, interface, bootable=number == 0)
-        snapshot = self._take_snapshot(op, holder)
+        snapshot = self._snapshots.take(op, holder, op.name(_SNAPSHOT))
         op.progress("Copying the disks of the snapshot")
         cloned = types.Vm(snapshots=[types.Snapshot(id=snapshot)])
         clone = self._create_vm(op, _CLONE, cloned, cluster_id)
@@ -68,7 +69,7 @@ class SnapshotClones:
         """The snapshot first: a disk that is in one cannot be detached. Every disk of this VM is a replica."""
         for vm_id in self._ids(op, _HOLDER):
             self._vms.wait_disks_ok(op, vm_id)
-            self._delete_snapshot(op, vm_id)
+            self._snapshots.remove(op, vm_id, op.name(_SNAPSHOT))
             self._vms.wait_disks_ok(op, vm_id)
             self._vms.remove(op, vm_id, protected=None)
         op.ledger.removed(ResourceKind.SNAPSHOT, op.name(_SNAPSHOT))
@@ -108,66 +109,6 @@ class SnapshotClones:
         self._vms.wait_status(op, vm_id, types.VmStatus.DOWN)
         self._vms.wait_disks_ok(op, vm_id)
         return vm_id
-
-    def _take_snapshot(self, op: Operation, vm_id: str) -> str:
-        name = op.name(_SNAPSHOT)
-        service = self._vms.service(vm_id).snapshots_service()
-        wanted = types.Snapshot(description=name, persist_memorystate=False)
-
-        def create() -> str:
-            made = self._client.call(
-                "take a snapshot", lambda: service.add(wanted, query=self._client.query), idempotent=False
-            )
-            return str(made.id)
-
-        snapshot_id = create_resource(
-            op,
-            ResourceKind.SNAPSHOT,
-            name,
-            find=lambda: next(iter(self._snapshots(vm_id, name)), None),
-            create=create,
-            discard=lambda id_: self._ask_to_delete(vm_id, id_),
-        )
-
-        def look() -> bool | None:
-            found = self._client.optional("read a snapshot", service.snapshot_service(snapshot_id).get)
-            if found is None:
-                reason = "the engine gave it up: see its events"
-                raise CloudError(cloud=self._client.cloud, action="take a snapshot", reason=reason)
-            return True if found.snapshot_status == types.SnapshotStatus.OK else None
-
-        action = "wait for the snapshot of the replica disks"
-        wait_until(op, look, self._client.patience, cloud=self._client.cloud, action=action)
-        self._vms.wait_disks_ok(op, vm_id)
-        return snapshot_id
-
-    def _delete_snapshot(self, op: Operation, vm_id: str) -> None:
-        name = op.name(_SNAPSHOT)
-        service = self._vms.service(vm_id).snapshots_service()
-
-        def exists(snapshot_id: str) -> bool:
-            get = service.snapshot_service(snapshot_id).get
-            return self._client.optional("read a snapshot", get) is not None
-
-        remove_resource(
-            op,
-            ResourceKind.SNAPSHOT,
-            name,
-            find=lambda: self._snapshots(vm_id, name),
-            delete=partial(self._ask_to_delete, vm_id),
-            exists=exists,
-            patience=self._client.patience,
-            cloud=self._client.cloud,
-        )
-
-    def _ask_to_delete(self, vm_id: str, snapshot_id: str) -> None:
-        service = self._vms.service(vm_id).snapshots_service().snapshot_service(snapshot_id)
-        self._client.call("delete a snapshot", lambda: service.remove(query=self._client.query))
-
-    def _snapshots(self, vm_id: str, name: str) -> list[str]:
-        """The list cannot be searched."""
-        listed = self._client.call("list snapshots", self._vms.service(vm_id).snapshots_service().list)
-        return [snapshot.id for snapshot in listed if snapshot.description == name]
 
     def _take_over(
         self, op: Operation, holder: str, clone: str, replicas: Sequence[ReplicaDisk], names: Sequence[str]

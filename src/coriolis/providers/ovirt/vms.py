@@ -101,6 +101,32 @@ class Vms:
         action = f"attach disk {disk_id} to VM {vm_id}"
         wait_until(op, active, self._client.patience, cloud=self._client.cloud, action=action)
 
+    def plug(self, op: Operation, vm_id: str, disk_id: str, *, active: bool = True) -> None:
+        """An attached disk becomes one that the guest has, or not; of a VM that is down, one that it will have."""
+        service = self.service(vm_id).disk_attachments_service().attachment_service(disk_id)
+        change = types.DiskAttachment(active=active)
+        action = f"{'plug' if active else 'unplug'} disk {disk_id} of VM {vm_id}"
+        self._client.call(action, lambda: service.update(change, query=self._client.query))
+
+        def done() -> bool | None:
+            found = self._attachment(vm_id, disk_id)
+            return True if found is not None and bool(found.active) is active else None
+
+        wait_until(op, done, self._client.patience, cloud=self._client.cloud, action=action)
+
+    def make_bootable(self, vm_id: str, disk_id: str) -> None:
+        """Of a VM that is down, and boots from no other."""
+        service = self.service(vm_id).disk_attachments_service().attachment_service(disk_id)
+        change = types.DiskAttachment(bootable=True)
+        self._client.call(
+            f"boot VM {vm_id} from disk {disk_id}", lambda: service.update(change, query=self._client.query)
+        )
+
+    def update(self, vm_id: str, change: Any) -> None:
+        """A running VM takes most changes with its next start."""
+        service = self.service(vm_id)
+        self._client.call(f"update VM {vm_id}", lambda: service.update(change, query=self._client.query))
+
     def detach(self, op: Operation, vm_id: str, disk_id: str) -> None:
         """Unplugs if the VM runs, then detaches. The disk stays."""
         service = self.service(vm_id).disk_attachments_service().attachment_service(disk_id)
@@ -163,11 +189,7 @@ class Vms:
         if vm is None:
             return
         if vm.delete_protected:
-            unprotected = types.Vm(delete_protected=False)
-            service = self.service(vm_id)
-            self._client.call(
-                f"unprotect VM {vm.name}", lambda: service.update(unprotected, query=self._client.query)
-            )
+            self.update(vm_id, types.Vm(delete_protected=False))
         for disk_id in self._foreign(vm, protected, clone=clone):
             self.detach(op, vm_id, disk_id)
         self.stop(op, vm_id)

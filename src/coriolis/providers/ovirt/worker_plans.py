@@ -38,9 +38,14 @@ class WorkerPlan:
 
 
 def worker_plan(
-    client: OvirtClient, environment: DestinationEnvironment, kind: GuestKind = "linux"
+    client: OvirtClient,
+    environment: DestinationEnvironment,
+    kind: GuestKind = "linux",
+    *,
+    whole: bool = False,
 ) -> WorkerPlan:
-    """Resolves the names. Raises InvalidInput naming the option or what is not there."""
+    """Resolves the names. `whole`: with a full copy of the template's only disk, which can leave its VM. Raises
+    InvalidInput naming the option or what is not there."""
     inventory = Inventory(client)
     named = environment.migr_template_map.get(kind)
     if not named:
@@ -59,12 +64,17 @@ def worker_plan(
         raise InvalidInput(
             message=f"{client.cloud}: template {template.name!r} (migr_template_map.{kind}) has no disk to boot from."
         )
+    if whole and len(disks) > 1:
+        raise InvalidInput(
+            message=f"{client.cloud}: template {template.name!r} (migr_template_map.{kind}) has {len(disks)} disks. To "
+            "deploy without copies of the replica disks (clone_disks=false) it takes one with a single disk."
+        )
     return WorkerPlan(
         template_id=template.id,
         template_name=template.name,
         cluster_id=cluster.id,
         profile_id=_profile(inventory, cluster, environment),
-        clones=_clones(inventory, cluster, environment, disks),
+        clones=_clones(inventory, cluster, environment, disks, whole=whole),
         weakness=_weakness(template),
         username=username,
         password=password,
@@ -86,29 +96,34 @@ def _cluster(inventory: Inventory, environment: DestinationEnvironment) -> Any:
 
 
 def _clones(
-    inventory: Inventory, cluster: Any, environment: DestinationEnvironment, disks: Sequence[Any]
+    inventory: Inventory,
+    cluster: Any,
+    environment: DestinationEnvironment,
+    disks: Sequence[Any],
+    *,
+    whole: bool,
 ) -> tuple[Any, ...]:
     """A thin disk has to be where its template's is; anywhere else only a full copy can be."""
     if not environment.migr_minion_storage_domain:
-        return ()
+        return tuple(_copy_of(disk, disk.storage_domains[0].id) for disk in disks) if whole else ()
     domain = inventory.domain(cluster, environment.migr_minion_storage_domain)
     if domain.managed:
         raise InvalidInput(
             message=f"Destination environment: migr_minion_storage_domain {domain.name!r} is managed block storage, "
             "which holds no disks of templates: choose a data domain."
         )
-    if all(domain.id in {place.id for place in disk.storage_domains or ()} for disk in disks):
-        return ()
-    return tuple(
-        types.DiskAttachment(
-            disk=types.Disk(
-                id=disk.id,
-                format=types.DiskFormat.COW,  # with sparse, what file and block storage both take
-                sparse=True,
-                storage_domains=[types.StorageDomain(id=domain.id)],
-            )
+    there = all(domain.id in {place.id for place in disk.storage_domains or ()} for disk in disks)
+    return () if there and not whole else tuple(_copy_of(disk, domain.id) for disk in disks)
+
+
+def _copy_of(disk: Any, domain_id: str) -> Any:
+    return types.DiskAttachment(
+        disk=types.Disk(
+            id=disk.id,
+            format=types.DiskFormat.COW,  # with sparse, what file and block storage both take
+            sparse=True,
+            storage_domains=[types.StorageDomain(id=domain_id)],
         )
-        for disk in disks
     )
 
 

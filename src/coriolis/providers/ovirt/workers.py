@@ -40,11 +40,10 @@ class Workers:
         if plan.weakness:
             op.event(EventLevel.WARNING, plan.weakness)
         op.progress("Creating a worker VM")
-        vm_id = self._create_vm(op, name, plan)
-        self._vms.wait_status(op, vm_id, types.VmStatus.DOWN)
-        self._vms.wait_disks_ok(op, vm_id)
-        self._ensure_nic(op, vm_id, plan)
-        login = self._start(op, vm_id, name, plan)
+        vm_id = self.create_vm(op, name, plan)
+        if not self._nics.of(vm_id):
+            self.add_nic(op, vm_id, plan)
+        login = self.boot(op, vm_id, name, plan)
         for number, (_, disk_id, _) in enumerate(disk_ids):
             op.progress("Attaching disks to the worker VM", number, len(disk_ids))
             self._vms.attach(op, vm_id, disk_id, types.DiskInterface.VIRTIO_SCSI)
@@ -70,7 +69,8 @@ class Workers:
             self._vms.remove(op, vm_id, protected)
         op.ledger.removed(ResourceKind.VM, name)
 
-    def _create_vm(self, op: Operation, name: str, plan: WorkerPlan) -> str:
+    def create_vm(self, op: Operation, name: str, plan: WorkerPlan) -> str:
+        """From the template; returns its id once it can be started."""
         vm = types.Vm(
             name=name,
             description="Temporary worker VM of Coriolis",
@@ -89,7 +89,7 @@ class Workers:
             )
             return str(made.id)
 
-        return create_resource(
+        vm_id = create_resource(
             op,
             ResourceKind.VM,
             name,
@@ -97,18 +97,20 @@ class Workers:
             create=create,
             discard=self._vms.discard,
         )
+        self._vms.wait_status(op, vm_id, types.VmStatus.DOWN)
+        self._vms.wait_disks_ok(op, vm_id)
+        return vm_id
 
-    def _ensure_nic(self, op: Operation, vm_id: str, plan: WorkerPlan) -> None:
-        if self._nics.of(vm_id):
-            return
+    def add_nic(self, op: Operation, vm_id: str, plan: WorkerPlan, name: str = "nic1") -> None:
         if plan.profile_id is None:
             raise InvalidInput(
                 message=f"{self._client.cloud}: no network for the worker VM has a vNIC profile."
             )
-        self._nics.add(op, vm_id, [PlannedNic("nic1", plan.profile_id)])
+        self._nics.add(op, vm_id, [PlannedNic(name, plan.profile_id)])
 
-    def _start(self, op: Operation, vm_id: str, name: str, plan: WorkerPlan) -> SshLogin:
-        """Run once with cloud-init, or plainly where the template has a user; returns the working login."""
+    def boot(self, op: Operation, vm_id: str, name: str, plan: WorkerPlan) -> SshLogin:
+        """Run once with cloud-init, or plainly where the template has a user; returns the working login. `name`: the
+        host's, and the worker's for messages."""
         service = self._vms.service(vm_id)
         login = SshLogin("", plan.username or WORKER_USER, password=plan.password)
         start = partial(service.start, query=self._client.query)

@@ -6,6 +6,7 @@ from typing import Any
 from coriolis_lab.hypervisor.api import HypervisorError
 from coriolis_lab.openstack.compute import power
 from coriolis_lab.openstack.compute.bodies import check_state, find_server, integer, invalid_field
+from coriolis_lab.openstack.compute.images import create_image
 from coriolis_lab.openstack.records import SecurityGroup, Server
 from coriolis_lab.openstack.ssh import update_ssh
 from coriolis_lab.openstack.web import ApiError, Call, Reply, Route
@@ -101,7 +102,7 @@ _ACTIONS: dict[str, Callable[[Call, Server, Any], Reply]] = {
 
 
 def _act(call: Call) -> Reply:
-    """Unlocked because the console's text comes from the hypervisor."""
+    """Unlocked because some ask the hypervisor."""
     with call.cloud.lock:
         server = find_server(call)
         if not isinstance(call.body, dict) or len(call.body) != 1:
@@ -109,15 +110,15 @@ def _act(call: Call) -> Reply:
         name, given = next(iter(call.body.items()))
         if name in _ACTIONS:
             return _ACTIONS[name](call, server, given)
-        if name != "os-getConsoleOutput":
+        if name not in _UNLOCKED_ACTIONS:
             raise ApiError(400, f"There is no such action: {name}")
-        if not server.defined:
-            raise ApiError(409, f"Instance {server.id} is not ready")
-    return _console_output(call, server, given)
+    return _UNLOCKED_ACTIONS[name](call, server, given)
 
 
 def _console_output(call: Call, server: Server, given: Any) -> Reply:
     """The last `length` lines, all for none or a negative number."""
+    if not server.defined:
+        raise ApiError(409, f"Instance {server.id} is not ready")
     length = given.get("length") if isinstance(given, dict) else None
     wanted = -1 if length in (None, "") else integer("length", length)
     try:
@@ -129,5 +130,10 @@ def _console_output(call: Call, server: Server, given: Any) -> Reply:
         text = "".join(lines[max(0, len(lines) - wanted) :])
     return Reply({"output": text})
 
+
+_UNLOCKED_ACTIONS: dict[str, Callable[[Call, Server, Any], Reply]] = {
+    "os-getConsoleOutput": _console_output,
+    "createImage": create_image,
+}
 
 ROUTES = [Route("POST", "/v2.1/servers/{id}/action", _act, unlocked=True)]

@@ -71,9 +71,12 @@ def check_state(
     action: str,
     vm_states: tuple[str, ...],
     task_states: tuple[str | None, ...] = (None,),
+    *,
+    heeds_lock: bool = True,
 ) -> None:
-    """409 unless the server's states allow `action`; locked servers are their administrator's alone."""
-    if server.locked and not call.is_admin:
+    """409 unless the server's states allow `action`; locked servers are their administrator's alone, but for what
+    changes nothing."""
+    if heeds_lock and server.locked and not call.is_admin:
         raise ApiError(409, f"Instance {server.id} is locked")
     if server.vm_state not in vm_states:
         raise _wrong_state(server, action, "vm_state", server.vm_state)

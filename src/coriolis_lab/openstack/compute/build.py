@@ -15,7 +15,7 @@ from coriolis_lab.openstack.web import ApiError, Call, new_id, seconds
 
 LOG = logging.getLogger(__name__)
 RUNNING, SHUTDOWN, NO_STATE = 1, 4, 0  # power_state
-_GIB = 1024**3
+_GIB, _MIB = 1024**3, 1024**2
 
 
 class _BuildError(Exception):
@@ -44,7 +44,7 @@ def _build(call: Call, server: Server, boot: Boot, fault: Fault | None) -> None:
         _schedule(server)
         for device in boot.devices:
             _attach_device(call, server, device)
-        _make_root_disk(cloud, server, boot)
+        _make_local_disks(cloud, server, boot)
         if not _enter(cloud, server, "spawning"):
             return
         start_fault = cloud.faults.strike("server.start", server.name) or fault
@@ -141,13 +141,20 @@ def _device_volume(call: Call, device: Device) -> Volume:
     return volume
 
 
-def _make_root_disk(cloud: Cloud, server: Server, boot: Boot) -> None:
-    if boot.image is None:
-        return
-    disk_id = f"{server.id}_disk"  # as Nova names it in Ceph's pool
-    cloud.hypervisor.disk_from_image(disk_id, boot.image.hypervisor_id, server.flavor.disk_gb * _GIB)
-    with cloud.lock:
-        server.root_disk = disk_id
+def _make_local_disks(cloud: Cloud, server: Server, boot: Boot) -> None:
+    """Named as Nova names them in Ceph's pool."""
+    if boot.image is not None:
+        disk_id = f"{server.id}_disk"
+        cloud.disk_from_image(disk_id, boot.image.id, server.flavor.disk_gb * _GIB)
+        with cloud.lock:
+            server.root_disk = disk_id
+    sizes = {"eph0": server.flavor.ephemeral_gb * _GIB, "swap": server.flavor.swap_mb * _MIB}
+    for name, size in sizes.items():
+        if size:
+            disk_id = f"{server.id}_disk.{name}"
+            cloud.hypervisor.create_disk(disk_id, size)
+            with cloud.lock:
+                server.local_disks.append(disk_id)
 
 
 def started(cloud: Cloud, server: Server) -> None:
@@ -211,6 +218,9 @@ def _delete(cloud: Cloud, server: Server, fault: str | None) -> None:
         if server.defined:
             cloud.hypervisor.undefine_vm(server.id)
             server.defined = False
+        while server.local_disks:
+            cloud.hypervisor.delete_disk(server.local_disks[-1])
+            server.local_disks.pop()
         if server.root_disk:
             cloud.hypervisor.delete_disk(server.root_disk)
             server.root_disk = None

@@ -22,8 +22,8 @@ def _detail(call: Call, flavor: Flavor) -> Json:
         "ram": flavor.ram_mb,
         "disk": flavor.disk_gb,
         "vcpus": flavor.vcpus,
-        "swap": 0 if call.at_least(75) else "",
-        "OS-FLV-EXT-DATA:ephemeral": 0,
+        "swap": flavor.swap_mb or (0 if call.at_least(75) else ""),
+        "OS-FLV-EXT-DATA:ephemeral": flavor.ephemeral_gb,
         "OS-FLV-DISABLED:disabled": False,
         "os-flavor-access:is_public": True,
         "rxtx_factor": 1.0,
@@ -85,6 +85,8 @@ def _create(call: Call) -> Reply:
     wanted = given.get("id")
     flavor_id = new_id() if wanted in (None, "auto") else str(wanted)
     flavor = Flavor(flavor_id, name, numbers["vcpus"], numbers["ram"], numbers["disk"])
+    flavor.ephemeral_gb = int(given.get("OS-FLV-EXT-DATA:ephemeral") or 0)
+    flavor.swap_mb = int(given.get("swap") or 0)
     call.cloud.flavors[flavor.id] = flavor
     return Reply({"flavor": _detail(call, flavor)})
 

@@ -23,8 +23,10 @@ _NIC_MODELS = {
 def vm_spec(cloud: Cloud, server: Server, *, with_nics: bool = True) -> VmSpec:
     """Call it under the lock."""
     bus = disk_bus(server)
-    disks = [VmDisk(server.root_disk, bus, 0)] if server.root_disk else []
-    disks += [VmDisk(a.volume_id, disk_bus(server, a.disk_bus), a.boot_index) for a in server.attachments]
+    attached = [VmDisk(a.volume_id, disk_bus(server, a.disk_bus), a.boot_index) for a in server.attachments]
+    boot = [VmDisk(server.root_disk, bus, 0)] if server.root_disk else attached[:1]
+    local = [VmDisk(disk_id, bus) for disk_id in server.local_disks]
+    disks = [*boot, *local, *(disk for disk in attached if disk not in boot)]
     machine = server.image_properties.get("hw_machine_type", "pc")
     return VmSpec(
         id=server.id,
@@ -49,12 +51,14 @@ def disk_bus(server: Server, of_device: str | None = None) -> Bus:
 
 
 def device_name(server: Server) -> str:
-    """The next free one: /dev/vdb, or /dev/sdb on the buses whose disks the guest calls so."""
+    """The next free one: /dev/vdb, or /dev/sdb on the buses whose disks the guest calls so. Local disks come first,
+    but for those that a flavor adds to a server that boots from a volume."""
     prefix = "vd" if disk_bus(server) is Bus.VIRTIO else "sd"
     taken = {attachment.device for attachment in server.attachments}
-    if server.root_disk:
-        taken.add(f"/dev/{prefix}a")
     letters = "abcdefghijklmnopqrstuvwxyz"
+    local = sum(size > 0 for size in (server.flavor.ephemeral_gb, server.flavor.swap_mb))
+    first = 0 if server.image_id else 1
+    taken |= {f"/dev/{prefix}{letters[n]}" for n in range(first, local + 1)}
     return next(name for letter in letters if (name := f"/dev/{prefix}{letter}") not in taken)
 
 

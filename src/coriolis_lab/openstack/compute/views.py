@@ -135,8 +135,8 @@ def _flavor(call: Call, flavor: Flavor) -> Json:
         "vcpus": flavor.vcpus,
         "ram": flavor.ram_mb,
         "disk": flavor.disk_gb,
-        "ephemeral": 0,
-        "swap": 0,
+        "ephemeral": flavor.ephemeral_gb,
+        "swap": flavor.swap_mb,
         "extra_specs": dict(flavor.extra_specs),
     }
 

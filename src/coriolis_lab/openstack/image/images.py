@@ -22,9 +22,9 @@ def _view(image: Image) -> Json:
         "protected": image.protected,
         "owner": image.owner,
         "disk_format": image.disk_format,
-        "container_format": "bare",
+        "container_format": "bare" if image.disk_format else None,
         "size": image.size_bytes,
-        "virtual_size": image.size_bytes if image.disk_format == "raw" else None,
+        "virtual_size": virtual_size(image),
         "min_disk": image.min_disk,
         "min_ram": image.min_ram,
         "checksum": None,
@@ -130,7 +130,13 @@ def _delete(call: Call) -> Reply:
     image = _own(call)
     if image.protected:
         raise ApiError(403, f"Image {image.id} is protected and cannot be deleted.", "Forbidden")
+    if call.cloud.image_clones(image):
+        words = "it is in use: The image cannot be deleted because it is in use through the backend store"
+        raise ApiError(409, f"Image {image.id} could not be deleted because {words} outside of Glance.")
     del call.cloud.images[image.id]
+    if image.snapshot_id is not None and image.status == "active":
+        hypervisor, snapshot_id = call.cloud.hypervisor, image.snapshot_id
+        call.cloud.jobs.submit(f"image/{image.id}", lambda: hypervisor.delete_snapshot(snapshot_id))
     return Reply(None, 204)
 
 
@@ -151,7 +157,12 @@ def _members(call: Call) -> Reply:
 
 
 def size_gib(image: Image) -> int:
-    return -(-image.size_bytes // _GIB)
+    return -(-(image.size_bytes or 0) // _GIB)
+
+
+def virtual_size(image: Image) -> int | None:
+    """Bytes; as Glance finds out only where it need not ask qemu-img."""
+    return image.size_bytes if image.disk_format == "raw" else None
 
 
 ROUTES = [

@@ -1,6 +1,6 @@
 """/v1/images: properties apart, metadata of one image as headers of HEAD, its data as the answer to GET."""
 
-from coriolis_lab.openstack.image.images import find
+from coriolis_lab.openstack.image.images import find, virtual_size
 from coriolis_lab.openstack.paging import page
 from coriolis_lab.openstack.records import Image
 from coriolis_lab.openstack.releases import Release
@@ -28,7 +28,7 @@ def _view(image: Image) -> Json:
         "disk_format": image.disk_format,
         "container_format": "bare",
         "size": image.size_bytes,
-        "virtual_size": image.size_bytes if image.disk_format == "raw" else None,
+        "virtual_size": virtual_size(image),
         "min_disk": image.min_disk,
         "min_ram": image.min_ram,
         "checksum": None,

@@ -102,10 +102,6 @@ def _extensions(_call: Call) -> Reply:
     return Reply({"extensions": []})
 
 
-def _backups(_call: Call) -> Reply:
-    return Reply({"backups": []})
-
-
 ROUTES = [
     Route("GET", "/v3/limits", _limits),
     Route("GET", "/v3/os-quota-sets/{project}", _show_quota),
@@ -115,6 +111,4 @@ ROUTES = [
     Route("GET", "/v3/scheduler-stats/get_pools", _pools),
     Route("GET", "/v3/os-availability-zone", _zones),
     Route("GET", "/v3/extensions", _extensions),
-    Route("GET", "/v3/backups", _backups),
-    Route("GET", "/v3/backups/detail", _backups),
 ]

@@ -1,6 +1,6 @@
 """/snapshots"""
 
-from coriolis_lab.openstack.records import Snapshot, now
+from coriolis_lab.openstack.records import Snapshot, Volume, now
 from coriolis_lab.openstack.volume import quota, tasks
 from coriolis_lab.openstack.volume.bodies import (
     admin_only,
@@ -93,8 +93,14 @@ def _create(call: Call) -> Reply:
         raise invalid_volume(
             f"Volume {volume.id} status must be {shown}, but current status is: {volume.status}."
         )
+    snapshot = new_snapshot(call, volume, text(given, "name") or "")
+    snapshot.description, snapshot.metadata = text(given, "description"), metadata(given)
+    return Reply({"snapshot": _summary(call, snapshot)}, 202)
+
+
+def new_snapshot(call: Call, volume: Volume, name: str) -> Snapshot:
+    """Checked against the quota, kept, and begun."""
     quota.check(call.cloud, volume.project_id, gigabytes=volume.size, snapshots=1)
-    name = text(given, "name") or ""
     fault = refuse_by_fault(call, "snapshot.create", name)
     snapshot = Snapshot(
         id=new_id(),
@@ -103,12 +109,10 @@ def _create(call: Call) -> Reply:
         user_id=call.user_id,
         volume_id=volume.id,
         size=volume.size,
-        description=text(given, "description"),
-        metadata=metadata(given),
     )
     call.cloud.snapshots[snapshot.id] = snapshot
     tasks.submit_snapshot_create(call.cloud, snapshot, fault)
-    return Reply({"snapshot": _summary(call, snapshot)}, 202)
+    return snapshot
 
 
 def _update(call: Call) -> Reply:

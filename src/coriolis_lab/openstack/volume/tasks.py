@@ -33,7 +33,7 @@ def create(cloud: Cloud, volume: Volume, image_id: str | None, fault: str | None
 def _make(cloud: Cloud, volume: Volume, image_id: str | None) -> None:
     size = volume.size * GIB
     if image_id:
-        cloud.hypervisor.disk_from_image(volume.id, cloud.images[image_id].hypervisor_id, size)
+        cloud.disk_from_image(volume.id, image_id, size)
     elif volume.snapshot_id:
         cloud.hypervisor.disk_from_snapshot(volume.id, volume.snapshot_id, size)
     elif volume.source_volume_id:

@@ -229,7 +229,7 @@ def new_volume(
     wanted = None if size is None else positive("size", size)
     volume = Volume(new_id(), name, call.project_id, call.user_id, wanted or 0, find_type(call, volume_type))
     if snapshot_id:
-        _from_snapshot(call, volume, str(snapshot_id))
+        _from_snapshot(call, volume, str(snapshot_id), volume_type)
     elif source_volume_id:
         _from_volume(call, volume, str(source_volume_id), volume_type)
     elif image_id:
@@ -255,7 +255,8 @@ def keep(
         tasks.submit_create(call.cloud, volume, image_id, fault)
 
 
-def _from_snapshot(call: Call, volume: Volume, snapshot_id: str) -> None:
+def _from_snapshot(call: Call, volume: Volume, snapshot_id: str, asked_type: str | None) -> None:
+    """Of another type too: all types are of the one backend that there is."""
     snapshot = call.cloud.snapshots.get(snapshot_id)
     if snapshot is None or not call.sees(snapshot.project_id):
         raise ApiError(404, f"Snapshot {snapshot_id} could not be found.", "SnapshotNotFound")
@@ -275,7 +276,7 @@ def _from_snapshot(call: Call, volume: Volume, snapshot_id: str) -> None:
     origin = call.cloud.volumes.get(snapshot.volume_id)
     if origin:
         volume.bootable, volume.image_metadata = origin.bootable, dict(origin.image_metadata)
-        volume.volume_type = origin.volume_type
+        volume.volume_type = volume.volume_type if asked_type else origin.volume_type
 
 
 def _from_volume(call: Call, volume: Volume, source_id: str, asked_type: str | None) -> None:
@@ -302,6 +303,8 @@ def _from_image(call: Call, volume: Volume, image_id: str) -> None:
     image = call.cloud.images.get(image_id)
     if image is None:
         raise ApiError(400, "Invalid image identifier or unable to access requested image.")
+    if image.status != "active":
+        raise invalid(f"Image {image.id} is not active.")
     if not volume.size:
         raise ApiError(400, MALFORMED)
     if volume.size < size_gib(image):
@@ -313,6 +316,7 @@ def _from_image(call: Call, volume: Volume, image_id: str) -> None:
             f"Volume size {volume.size}GB cannot be smaller than the image minDisk size {image.min_disk}GB."
         )
     volume.bootable = True
+    volume.image_id = image.id
     volume.image_metadata = image_metadata(image)
 
 
@@ -323,7 +327,7 @@ def image_metadata(image: Image) -> dict[str, str]:
         "image_id": image.id,
         "image_name": image.name,
         "container_format": "bare",
-        "disk_format": image.disk_format,
+        "disk_format": str(image.disk_format),
         "min_disk": str(image.min_disk),
         "min_ram": str(image.min_ram),
         "size": str(image.size_bytes),

@@ -171,9 +171,7 @@ def finalize(call: Call) -> Reply:
         if any(not engine.transfers[identifier].has_ended for identifier in active):
             raise conflict("Cannot stop VM backup. Image transfers of the backup are in progress.")
         backup.enter(BackupPhase.FINALIZING)
-        job = engine.journal.open_job(f"Finalizing VM {vm.name} backup", call.correlation_id)
-        engine.journal.close_job(job, "finished")
-        return completed(job)
+        return completed(call.done(f"Finalizing VM {vm.name} backup"))
 
 
 def render_checkpoint(checkpoint: Checkpoint) -> Element:

@@ -1,23 +1,44 @@
-"""Clusters and their networks."""
+"""Clusters: list, get, add, update, delete, and what can be done to one. Their networks are in `cluster_networks`."""
 
-from coriolis_lab.ovirt.engine import Engine
+from coriolis_lab.ovirt.document import Node
+from coriolis_lab.ovirt.engine import Engine, new_id
+from coriolis_lab.ovirt.machine_settings import BIOS_TYPES
 from coriolis_lab.ovirt.markup import Element, entity, leaf, leaves, reference, struct
 from coriolis_lab.ovirt.records import DEFAULT_POLICY_ID, MAC_POOL_ID, Cluster
-from coriolis_lab.ovirt.refusals import gone
-from coriolis_lab.ovirt.resources import networks
-from coriolis_lab.ovirt.resources.directory import permissions
+from coriolis_lab.ovirt.refusals import conflict, gone, incomplete, invalid
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.search import Keys
-from coriolis_lab.ovirt.web import Call, Reply, empty_list, found, get
+from coriolis_lab.ovirt.web import (
+    Call,
+    Handler,
+    Reply,
+    action,
+    completed,
+    delete,
+    empty_list,
+    found,
+    get,
+    post,
+    put,
+    removed,
+)
 
 # the lab's clusters have nothing of these
 EMPTY_LISTS = {
-    "affinitygroups": "affinity_groups",
     "enabledfeatures": "cluster_features",
     "externalnetworkproviders": "external_providers",
     "glusterhooks": "gluster_hooks",
     "glustervolumes": "gluster_volumes",
 }
+LINKS = ("affinitygroups", "cpuprofiles", *EMPTY_LISTS, "networkfilters", "networks", "permissions")
+# what they do, done at once in the lab
+ACTIONS = {
+    "syncallnetworks": "Synchronizing networks of Cluster",
+    "resetemulatedmachine": "Resetting the emulated machine of Cluster",
+    "refreshglusterhealstatus": "Refreshing the heal status of Cluster",
+    "upgrade": "Upgrading Cluster",
+}
+MAX_NAME = 40
 
 
 def render(engine: Engine, cluster: Cluster) -> Element:
@@ -32,7 +53,7 @@ def render(engine: Engine, cluster: Cluster) -> Element:
         cluster.id,
         leaf("ballooning_enabled", True),
         leaf("bios_type", cluster.bios_type),
-        struct("cpu", leaf("architecture", "x86_64"), leaf("type", "Intel Nehalem Family")),
+        struct("cpu", leaf("architecture", "x86_64"), leaf("type", cluster.cpu_type)),
         struct("custom_scheduling_policy_properties"),
         struct("error_handling", leaf("on_error", "migrate")),
         _fencing(),
@@ -41,6 +62,8 @@ def render(engine: Engine, cluster: Cluster) -> Element:
         leaf("gluster_service", False),
         leaf("ha_reservation", False),
         struct("ksm", leaf("enabled", True), leaf("merge_across_nodes", True)),
+        leaf("log_max_memory_used_threshold", 95),
+        leaf("log_max_memory_used_threshold_type", "percentage"),
         memory_policy,
         struct(
             "migration",
@@ -60,10 +83,11 @@ def render(engine: Engine, cluster: Cluster) -> Element:
         reference("data_center", "datacenters", cluster.data_center_id),
         reference("mac_pool", "macpools", MAC_POOL_ID),
         reference("scheduling_policy", "schedulingpolicies", DEFAULT_POLICY_ID),
+        actions=ACTIONS,
         name=cluster.name,
-        description="",
-        comment="",
-        links=("networks", "permissions", "cpuprofiles", *EMPTY_LISTS),
+        description=cluster.description,
+        comment=cluster.comment,
+        links=LINKS,
     )
 
 
@@ -85,7 +109,8 @@ def _keys(engine: Engine) -> Keys[Cluster]:
     return {
         "name": lambda record: [record.name],
         "id": lambda record: [record.id],
-        "comment": lambda _record: [""],
+        "comment": lambda record: [record.comment],
+        "description": lambda record: [record.description],
         "architecture": lambda _record: ["x86_64"],
         "datacenter": data_center,
         "datacenter.name": data_center,
@@ -112,20 +137,77 @@ def show(call: Call) -> Reply:
         return found(render(call.engine, _cluster(call)))
 
 
-def list_networks(call: Call) -> Reply:
-    with call.engine.lock:
-        data_center_id = _cluster(call).data_center_id
-        inside = [
-            network for network in call.engine.networks.values() if network.data_center_id == data_center_id
-        ]
-        return listing(call, "networks", inside, networks.render)
+def add(call: Call) -> Reply:
+    """Without a host: VMs cannot run in it."""
+    engine, body = call.engine, call.document
+    with engine.lock:
+        name, center = body.string("name"), body.find("data_center")
+        if not name or center is None:
+            raise incomplete("Cluster", "name" if not name else "dataCenter.name|id", "add")
+        center_id = engine.named_data_center(center).id
+        cluster = Cluster(new_id(), "", center_id, engine.look.cluster_bios_type)
+        _read(engine, cluster, body, "add")
+        engine.clusters[cluster.id] = cluster
+        return Reply(201, render(engine, cluster))
+
+
+def _read(engine: Engine, cluster: Cluster, body: Node, verb: str) -> None:
+    name = body.string("name") or cluster.name
+    if len(name) > MAX_NAME:
+        raise invalid(f"Cluster name must not exceed {MAX_NAME} characters")
+    if any(one.name == name and one is not cluster for one in engine.clusters.values()):
+        raise conflict(f"Cannot {verb} Cluster. Cluster name is already in use.")
+    description, comment = body.string("description"), body.string("comment")
+    cluster.bios_type = body.choice("bios_type", BIOS_TYPES) or cluster.bios_type
+    cluster.cpu_type = body.string("cpu/type") or cluster.cpu_type
+    cluster.name = name
+    cluster.description = cluster.description if description is None else description
+    cluster.comment = cluster.comment if comment is None else comment
+
+
+def update(call: Call) -> Reply:
+    engine = call.engine
+    with engine.lock:
+        cluster, body = _cluster(call), call.document
+        center = body.find("data_center")
+        if center is not None and engine.named_data_center(center).id != cluster.data_center_id:
+            raise conflict("Cannot change Data Center association when editing a Cluster.")
+        _read(engine, cluster, body, "edit")
+        return found(render(engine, cluster))
+
+
+def remove(call: Call) -> Reply:
+    engine = call.engine
+    with engine.lock:
+        cluster = _cluster(call)
+        if any(host.cluster_id == cluster.id for host in engine.hosts.values()):
+            raise conflict("Cannot remove Cluster. Cluster contains one or more Hosts")
+        if any(vm.cluster_id == cluster.id for vm in engine.vms.values()):
+            raise conflict("Cannot remove Cluster. One or more VMs are still assigned to the Cluster")
+        if any(template.cluster_id == cluster.id for template in engine.templates.values()):
+            raise conflict(
+                "Cannot remove Cluster. One or more Template(s) are still associated with the Cluster"
+            )
+        if any(pool.cluster_id == cluster.id for pool in engine.pools.values()):
+            raise conflict("Cannot remove Cluster.One or more VM-Pools are still associated with it")
+        engine.clusters.pop(cluster.id)
+        return removed(call, call.done(f"Removing Cluster {cluster.name}"))
+
+
+def _immediate(description: str) -> Handler:
+    def handler(call: Call) -> Reply:
+        with call.engine.lock:
+            return completed(call.done(f"{description} {_cluster(call).name}"))
+
+    return handler
 
 
 ROUTES = [
     get("clusters", list_all),
+    post("clusters", add),
     get("clusters/{cluster}", show),
-    get("clusters/{cluster}/networks", list_networks),
-    get("clusters/{cluster}/networks/{network}", networks.show),
-    get("clusters/{cluster}/permissions", permissions),
+    put("clusters/{cluster}", update),
+    delete("clusters/{cluster}", remove),
+    *(action(f"clusters/{{cluster}}/{name}", _immediate(text)) for name, text in ACTIONS.items()),
     *(get(f"clusters/{{cluster}}/{rel}", empty_list(tag)) for rel, tag in EMPTY_LISTS.items()),
 ]

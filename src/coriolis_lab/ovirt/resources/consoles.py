@@ -1,10 +1,14 @@
 """A VM's graphical consoles (VNC by default) and its one CD drive. Both are only told: nothing listens."""
 
+import base64
+import secrets
+
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.records import BLANK_TEMPLATE_ID, Vm, VmStatus
 from coriolis_lab.ovirt.refusals import conflict, gone, incomplete
 from coriolis_lab.ovirt.resources.listing import listing
-from coriolis_lab.ovirt.web import Call, Reply, delete, found, get, post, put, removed
+from coriolis_lab.ovirt.resources.vm_guest_actions import PASSWORD_BYTES, TICKET_SECONDS
+from coriolis_lab.ovirt.web import Call, Reply, action, delete, found, get, post, put, removed
 
 # the engine's ids of consoles are the protocols' names, spelled in hexadecimal
 CONSOLE_IDS = {"vnc": "766e63", "spice": "7370696365"}
@@ -60,13 +64,46 @@ def add(call: Call) -> Reply:
         return Reply(201, render(vm, protocol))
 
 
+def viewer_file(call: Call) -> Reply:
+    """For remote-viewer, in base 64, as the portal offers it."""
+    with call.engine.lock:
+        vm, protocol = _running_console(call)
+        text = f"[virt-viewer]\ntype={protocol}\nhost=127.0.0.1\nport={VNC_PORT}\ntitle={vm.name}\n"
+        encoded = base64.b64encode(text.encode()).decode()
+        return _told(call, vm, leaf("remote_viewer_connection_file", encoded))
+
+
+def proxy_ticket(call: Call) -> Reply:
+    with call.engine.lock:
+        vm, _protocol = _running_console(call)
+        value = leaf("value", secrets.token_urlsafe(PASSWORD_BYTES))
+        return _told(call, vm, struct("proxy_ticket", value))
+
+
+def ticket(call: Call) -> Reply:
+    with call.engine.lock:
+        vm, _protocol = _running_console(call)
+        password = leaf("value", secrets.token_urlsafe(PASSWORD_BYTES))
+        return _told(call, vm, struct("ticket", leaf("expiry", TICKET_SECONDS), password))
+
+
+def _running_console(call: Call) -> tuple[Vm, str]:
+    vm, protocol = _console(call)
+    if not vm.is_running:
+        raise conflict("Cannot set Virtual Machine Ticket. VM is not running.")
+    return vm, protocol
+
+
+def _told(call: Call, vm: Vm, answer: Element | None) -> Reply:
+    job = call.done(f"Setting VM ticket for VM {vm.name}")
+    return Reply(200, struct("action", reference("job", "jobs", job.id), answer, leaf("status", "complete")))
+
+
 def remove(call: Call) -> Reply:
     with call.engine.lock:
         vm, protocol = _console(call)
         vm.consoles = tuple(other for other in vm.consoles if other != protocol)
-        job = call.engine.journal.open_job(f"Removing a graphics device of VM {vm.name}", call.correlation_id)
-        call.engine.journal.close_job(job, "finished")
-        return removed(call, job)
+        return removed(call, call.done(f"Removing a graphics device of VM {vm.name}"))
 
 
 def render_cd(vm: Vm) -> Element:
@@ -107,6 +144,9 @@ ROUTES = [
     post("vms/{vm}/graphicsconsoles", add),
     get("vms/{vm}/graphicsconsoles/{console}", show),
     delete("vms/{vm}/graphicsconsoles/{console}", remove),
+    action("vms/{vm}/graphicsconsoles/{console}/remoteviewerconnectionfile", viewer_file),
+    action("vms/{vm}/graphicsconsoles/{console}/proxyticket", proxy_ticket),
+    action("vms/{vm}/graphicsconsoles/{console}/ticket", ticket),
     get("vms/{vm}/cdroms", list_cds),
     get("vms/{vm}/cdroms/{cdrom}", show_cd),
     put("vms/{vm}/cdroms/{cdrom}", eject),

@@ -1,16 +1,35 @@
-"""Data centres, and what hangs below them: storage domains (with their real status), clusters, networks."""
+"""Data centres, and what hangs below them: storage domains (with their real status), clusters."""
 
-from coriolis_lab.ovirt.engine import Engine
+from coriolis_lab.ovirt.document import Node
+from coriolis_lab.ovirt.engine import Engine, new_id
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
-from coriolis_lab.ovirt.records import MAC_POOL_ID, DataCenter, StorageDomain
-from coriolis_lab.ovirt.refusals import gone
-from coriolis_lab.ovirt.resources import clusters, networks, storage_domains
-from coriolis_lab.ovirt.resources.directory import permissions
-from coriolis_lab.ovirt.resources.listing import listing
+from coriolis_lab.ovirt.records import MAC_POOL_ID, Cluster, DataCenter, Network, StorageDomain, VnicProfile
+from coriolis_lab.ovirt.refusals import conflict, gone, incomplete
+from coriolis_lab.ovirt.resources import clusters, storage_domains
+from coriolis_lab.ovirt.resources.listing import catalog, listing
 from coriolis_lab.ovirt.search import Keys
-from coriolis_lab.ovirt.web import Call, Reply, empty_list, found, get
+from coriolis_lab.ovirt.web import (
+    ApiRoute,
+    Call,
+    Handler,
+    Reply,
+    action,
+    completed,
+    delete,
+    empty_list,
+    found,
+    get,
+    post,
+    put,
+    removed,
+)
 
+MANAGEMENT_CIDR = "10.64.0.0/24"  # of data centres that clients make
 EMPTY_LISTS = {"iscsibonds": "iscsi_bonds", "qoss": "qoss"}
+ACTIONS = {
+    "setmaster": "Setting the master storage domain of Data Center",
+    "cleanfinishedtasks": "Cleaning finished tasks of Data Center",
+}
 LINKS = ("clusters", "networks", "storagedomains", "permissions", "quotas", *EMPTY_LISTS)
 
 
@@ -20,18 +39,27 @@ def render(engine: Engine, data_center: DataCenter) -> Element:
         "data_center",
         f"datacenters/{data_center.id}",
         data_center.id,
-        leaf("local", False),
+        leaf("local", data_center.local),
         leaf("quota_mode", "disabled"),
-        leaf("status", "up"),
+        leaf("status", _status(engine, data_center)),
         leaf("storage_format", "v5"),
         struct("supported_versions", struct("version", *version)),
         struct("version", *version),
         reference("mac_pool", "macpools", MAC_POOL_ID),
+        actions=ACTIONS if engine.look.has_data_center_actions else (),
         name=data_center.name,
-        description="",
-        comment="",
+        description=data_center.description,
+        comment=data_center.comment,
         links=LINKS,
     )
+
+
+def _status(engine: Engine, data_center: DataCenter) -> str:
+    """Without a data domain it has never been set up."""
+    inside = [one for one in engine.storage_domains.values() if one.data_center_id == data_center.id]
+    if not inside:
+        return "uninitialized"
+    return "up" if any(one.status == "active" for one in inside) else "maintenance"
 
 
 def _keys(engine: Engine) -> Keys[DataCenter]:
@@ -46,7 +74,9 @@ def _keys(engine: Engine) -> Keys[DataCenter]:
     return {
         "name": lambda record: [record.name],
         "id": lambda record: [record.id],
-        "status": lambda _record: ["up"],
+        "status": lambda record: [_status(engine, record)],
+        "description": lambda record: [record.description],
+        "comment": lambda record: [record.comment],
         "storage": storage_names,
         "storage.name": storage_names,
         "clusters.name": cluster_names,
@@ -100,33 +130,92 @@ def show_storage_domain(call: Call) -> Reply:
         return found(storage_domains.render_attached(call.engine, domain))
 
 
-def list_clusters(call: Call) -> Reply:
+def add(call: Call) -> Reply:
+    """Uninitialized until it has a storage domain."""
+    engine, body = call.engine, call.document
+    with engine.lock:
+        if not body.string("name") or (body.boolean("local") is None and body.string("storage_type") is None):
+            raise incomplete("DataCenter", "name" if not body.string("name") else "local", "add")
+        data_center = DataCenter(new_id(), "", local=bool(body.boolean("local")))
+        _read(engine, data_center, body, "add")
+        engine.data_centers[data_center.id] = data_center
+        network = Network(new_id(), "ovirtmgmt", data_center.id, MANAGEMENT_CIDR, "Management Network")
+        engine.networks[network.id] = network
+        profile = VnicProfile(new_id(), network.name, network.id)
+        engine.vnic_profiles[profile.id] = profile
+        return Reply(201, render(engine, data_center))
+
+
+def _read(engine: Engine, data_center: DataCenter, body: Node, verb: str) -> None:
+    name = body.string("name") or data_center.name
+    if any(one.name == name and one is not data_center for one in engine.data_centers.values()):
+        raise conflict(f"Cannot {verb} Data Center. The Data Center name is already in use.")
+    description, comment = body.string("description"), body.string("comment")
+    data_center.name = name
+    data_center.description = data_center.description if description is None else description
+    data_center.comment = data_center.comment if comment is None else comment
+
+
+def update(call: Call) -> Reply:
     with call.engine.lock:
         data_center = _data_center(call)
-        inside = [
-            cluster for cluster in call.engine.clusters.values() if cluster.data_center_id == data_center.id
-        ]
-        return listing(call, "clusters", inside, lambda one: clusters.render(call.engine, one))
+        _read(call.engine, data_center, call.document, "edit")
+        return found(render(call.engine, data_center))
 
 
-def list_networks(call: Call) -> Reply:
-    with call.engine.lock:
+def remove(call: Call) -> Reply:
+    """Its networks go with it; clusters stay, and are of no data centre that is there: refused here."""
+    engine = call.engine
+    with engine.lock:
         data_center = _data_center(call)
-        inside = [
-            network for network in call.engine.networks.values() if network.data_center_id == data_center.id
-        ]
-        return listing(call, "networks", inside, networks.render)
+        inside = [one for one in engine.storage_domains.values() if one.data_center_id == data_center.id]
+        if any(one.status not in ("maintenance", "unattached") for one in inside) and not call.flag("force"):
+            raise conflict(
+                "Cannot remove Data Center which contains active/locked Storage Domains.\n"
+                "-Please deactivate all domains and wait for tasks to finish before removing the Data Center."
+            )
+        if len(inside) > 1 and not call.flag("force"):
+            raise conflict("Cannot remove Data Center while there are more than one Storage Domain attached.")
+        if any(one.data_center_id == data_center.id for one in engine.clusters.values()):
+            raise conflict("Cannot remove Data Center. One or more Clusters are still in the Data Center.")
+        for domain in inside:
+            domain.data_center_id = None
+        for network in [one for one in engine.networks.values() if one.data_center_id == data_center.id]:
+            engine.networks.pop(network.id)
+            for profile in [one for one in engine.vnic_profiles.values() if one.network_id == network.id]:
+                engine.vnic_profiles.pop(profile.id)
+        engine.data_centers.pop(data_center.id)
+        return removed(call, call.done(f"Removing Data Center {data_center.name}"))
 
 
-ROUTES = [
+def _clusters(call: Call) -> list[Cluster]:
+    center = call.ids["data_center"]
+    return [one for one in call.engine.clusters.values() if one.data_center_id == center]
+
+
+def _immediate(description: str) -> Handler:
+    def handler(call: Call) -> Reply:
+        with call.engine.lock:
+            return completed(call.done(f"{description} {_data_center(call).name}"))
+
+    return handler
+
+
+ROUTES: list[ApiRoute] = [
     get("datacenters", list_all),
+    post("datacenters", add),
     get("datacenters/{data_center}", show),
+    put("datacenters/{data_center}", update),
+    delete("datacenters/{data_center}", remove),
     get("datacenters/{data_center}/storagedomains", list_storage_domains),
     get("datacenters/{data_center}/storagedomains/{domain}", show_storage_domain),
-    get("datacenters/{data_center}/clusters", list_clusters),
-    get("datacenters/{data_center}/networks", list_networks),
-    get("datacenters/{data_center}/clusters/{cluster}", clusters.show),
-    get("datacenters/{data_center}/networks/{network}", networks.show),
-    get("datacenters/{data_center}/permissions", permissions),
+    *catalog(
+        "datacenters/{data_center}/clusters",
+        "clusters",
+        _clusters,
+        lambda call, one: clusters.render(call.engine, one),
+        "cluster",
+    ),
+    *(action(f"datacenters/{{data_center}}/{name}", _immediate(text)) for name, text in ACTIONS.items()),
     *(get(f"datacenters/{{data_center}}/{rel}", empty_list(tag)) for rel, tag in EMPTY_LISTS.items()),
 ]

@@ -1,164 +1,242 @@
-"""Users, groups, roles and permissions: the one administrator that engine-setup makes, who may do everything."""
+"""Users and groups that the engine knows, the directory domain they come from, and what a user keeps."""
 
 from dataclasses import dataclass
 
+from coriolis_lab.ovirt.administration import Group, Role, User
+from coriolis_lab.ovirt.document import Node
+from coriolis_lab.ovirt.engine import Engine, new_id
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference
-from coriolis_lab.ovirt.refusals import gone
-from coriolis_lab.ovirt.resources.listing import listing
-from coriolis_lab.ovirt.resources.root import ADMIN_ID
+from coriolis_lab.ovirt.records import Tag
+from coriolis_lab.ovirt.refusals import conflict, gone, incomplete, missing
+from coriolis_lab.ovirt.resources import roles, tags
+from coriolis_lab.ovirt.resources.listing import catalog, listing
+from coriolis_lab.ovirt.roles import ADMIN_ID, DOMAIN_ID, DOMAIN_NAME, EVERYONE_ID
 from coriolis_lab.ovirt.search import Keys
-from coriolis_lab.ovirt.web import Call, Handler, Reply, empty_list, found, get
+from coriolis_lab.ovirt.web import ApiRoute, Call, Reply, delete, empty_list, found, get, post, put, removed
 
-EVERYONE_ID = "eee00000-0000-0000-0000-123456789eee"
-DOMAIN_ID = "696E7465726E616C2D617574687A"
-SUPER_USER_ID = "00000000-0000-0000-0000-000000000001"
-USER_ROLE_ID = "00000000-0000-0000-0001-000000000001"
-SYSTEM_PERMISSION_ID = "58ca604e-01a7-003f-01de-000000000250"
+USER_LINKS = ("permissions", "roles", "tags", "sshpublickeys", "options", "eventsubscriptions")
 
 
 @dataclass(frozen=True)
-class Named:
-    """`kind` is the tag, `path` the collection's."""
-
+class Domain:
     id: str
     name: str
-    kind: str
-    path: str
 
 
-ADMIN = Named(ADMIN_ID, "admin", "user", "users")
-EVERYONE = Named(EVERYONE_ID, "Everyone", "group", "groups")
-DOMAIN = Named(DOMAIN_ID, "internal-authz", "domain", "domains")
-ROLES = (
-    Named(SUPER_USER_ID, "SuperUser", "role", "roles"),
-    Named(USER_ROLE_ID, "UserRole", "role", "roles"),
-)
-KEYS: Keys[Named] = {
+DOMAINS = (Domain(DOMAIN_ID, DOMAIN_NAME),)
+
+
+def render_user(user: User, path: str = "users") -> Element:
+    return entity(
+        "user",
+        f"{path}/{user.id}",
+        user.id,
+        leaf("department", user.department),
+        leaf("domain_entry_id", user.id),
+        leaf("email", user.email),
+        leaf("last_name", user.last_name),
+        leaf("namespace", user.namespace),
+        leaf("principal", user.principal),
+        leaf("user_name", f"{user.principal}@{DOMAIN_NAME}"),
+        reference("domain", "domains", DOMAIN_ID),
+        name=user.name,
+        links=USER_LINKS if path == "users" else (),
+    )
+
+
+def render_group(group: Group, path: str = "groups") -> Element:
+    return entity(
+        "group",
+        f"{path}/{group.id}",
+        group.id,
+        leaf("domain_entry_id", group.id),
+        leaf("namespace", group.namespace),
+        reference("domain", "domains", DOMAIN_ID),
+        name=group.name,
+        links=("permissions", "roles", "tags") if path == "groups" else (),
+    )
+
+
+def render_domain(_call: Call, domain: Domain) -> Element:
+    return entity("domain", f"domains/{domain.id}", domain.id, name=domain.name, links=("users", "groups"))
+
+
+USER_KEYS: Keys[User] = {
     "name": lambda record: [record.name],
-    "usrname": lambda record: [record.name, f"{record.name}@internal", f"{record.name}@{DOMAIN.name}"],
+    "lastname": lambda record: [record.last_name],
+    "usrname": lambda record: [
+        record.principal,
+        f"{record.principal}@internal",
+        f"{record.principal}@{DOMAIN_NAME}",
+    ],
+    "email": lambda record: [record.email],
+    "domain": lambda _record: [DOMAIN_NAME],
+    "directory": lambda _record: [DOMAIN_NAME],
+    "id": lambda record: [record.id],
+}
+GROUP_KEYS: Keys[Group] = {
+    "name": lambda record: [record.name],
+    "grpname": lambda record: [record.name],
     "id": lambda record: [record.id],
 }
 
 
-def render(record: Named) -> Element:
-    fields: tuple[Element | None, ...] = ()
-    links: tuple[str, ...] = ()
-    if record.kind == "user":
-        links = ("permissions", "roles", "tags", "sshpublickeys", "options", "eventsubscriptions")
-        fields = (
-            leaf("department", ""),
-            leaf("domain_entry_id", record.id),
-            leaf("email", ""),
-            leaf("last_name", ""),
-            leaf("namespace", "*"),
-            leaf("principal", record.name),
-            leaf("user_name", f"{record.name}@{DOMAIN.name}"),
-            reference("domain", "domains", DOMAIN.id),
-        )
-    elif record.kind == "group":
-        links = ("permissions", "roles", "tags")
-        fields = (leaf("domain_entry_id", record.id), leaf("namespace", "*"))
-    elif record.kind == "role":
-        links = ("permits",)
-        administrative = record.id == SUPER_USER_ID
-        fields = (leaf("administrative", administrative), leaf("mutable", False))
-    else:
-        links = ("users", "groups")
-    return entity(
-        record.kind, f"{record.path}/{record.id}", record.id, *fields, name=record.name, links=links
-    )
+def list_users(call: Call) -> Reply:
+    with call.engine.lock:
+        return listing(call, "users", call.engine.users.values(), render_user, USER_KEYS)
 
 
-def render_permission(path: str) -> Element:
-    """The administrator's on the whole system, as every object inherits it."""
-    return entity(
-        "permission",
-        f"{path}/{SYSTEM_PERMISSION_ID}",
-        SYSTEM_PERMISSION_ID,
-        reference("role", "roles", SUPER_USER_ID),
-        reference("user", "users", ADMIN_ID),
-    )
+def list_groups(call: Call) -> Reply:
+    with call.engine.lock:
+        return listing(call, "groups", call.engine.groups.values(), render_group, GROUP_KEYS)
 
 
-def permissions(call: Call) -> Reply:
-    """Of whatever the path names before its last part."""
-    return listing(call, "permissions", [SYSTEM_PERMISSION_ID], lambda _: render_permission(call.path))
-
-
-def _list(tag: str, records: tuple[Named, ...]) -> Handler:
-    def handler(call: Call) -> Reply:
-        return listing(call, tag, records, render, KEYS)
-
-    return handler
-
-
-def _show(records: tuple[Named, ...]) -> Handler:
-    def handler(call: Call) -> Reply:
-        record = next((record for record in records if record.id == call.ids["named"]), None)
-        if record is None:
-            raise gone()
-        return found(render(record))
-
-    return handler
-
-
-def show_permission(call: Call) -> Reply:
-    if call.ids["permission"] != SYSTEM_PERMISSION_ID:
+def _user(call: Call) -> User:
+    user = call.engine.users.get(call.ids["owner"])
+    if user is None:
         raise gone()
-    return found(render_permission("permissions"))
+    return user
 
 
-def show_roles_of(call: Call) -> Reply:
-    return listing(call, "roles", [ROLES[0]], render)
+def _group(call: Call) -> Group:
+    group = call.engine.groups.get(call.ids["owner"])
+    if group is None:
+        raise gone()
+    return group
 
 
-def render_quota(data_center_id: str) -> Element:
-    """The quota that every data centre has; with the quota mode disabled it limits nothing."""
-    path = f"datacenters/{data_center_id}/quotas/{data_center_id}"
-    return entity(
-        "quota",
-        path,
-        data_center_id,
-        leaf("cluster_hard_limit_pct", 20),
-        leaf("cluster_soft_limit_pct", 80),
-        leaf("storage_hard_limit_pct", 20),
-        leaf("storage_soft_limit_pct", 80),
-        reference("data_center", "datacenters", data_center_id),
-        name="Default",
-        description="Default unlimited quota",
-        links=("quotaclusterlimits", "quotastoragelimits", "permissions"),
-    )
-
-
-def list_quotas(call: Call) -> Reply:
+def show_user(call: Call) -> Reply:
     with call.engine.lock:
-        if call.ids["data_center"] not in call.engine.data_centers:
-            raise gone()
-    return listing(call, "quotas", [call.ids["data_center"]], render_quota)
+        return found(render_user(_user(call)))
 
 
-def show_quota(call: Call) -> Reply:
+def show_group(call: Call) -> Reply:
     with call.engine.lock:
-        center = call.ids["data_center"]
-        if center not in call.engine.data_centers or call.ids["quota"] != center:
-            raise gone()
-    return found(render_quota(center))
+        return found(render_group(_group(call)))
 
 
-ROUTES = [
-    get("users", _list("users", (ADMIN,))),
-    get("users/{named}", _show((ADMIN,))),
-    get("groups", _list("groups", (EVERYONE,))),
-    get("groups/{named}", _show((EVERYONE,))),
-    get("domains", _list("domains", (DOMAIN,))),
-    get("roles", _list("roles", ROLES)),
-    get("roles/{named}", _show(ROLES)),
-    get("permissions", permissions),
-    get("permissions/{permission}", show_permission),
-    get("datacenters/{data_center}/quotas", list_quotas),
-    get("datacenters/{data_center}/quotas/{quota}", show_quota),
-    *(get(f"{owner}/{{named}}/permissions", permissions) for owner in ("users", "groups")),
-    *(get(f"{owner}/{{named}}/roles", show_roles_of) for owner in ("users", "groups")),
-    *(get(f"{owner}/{{named}}/tags", empty_list("tags")) for owner in ("users", "groups")),
-    get("users/{named}/sshpublickeys", empty_list("ssh_public_keys")),
+def _check_domain(body: Node) -> None:
+    domain = body.find("domain")
+    if domain is None or not (domain.id or domain.string("name")):
+        return
+    if domain.id not in (None, DOMAIN_ID) or domain.string("name") not in (None, "", DOMAIN_NAME):
+        raise missing(f"Domain: {domain.id or domain.string('name')}")
+
+
+def add_user(call: Call) -> Reply:
+    """Someone of the directory becomes known to the engine. The lab's directory has everyone."""
+    engine, body = call.engine, call.document
+    with engine.lock:
+        name = body.string("user_name") or body.string("principal")
+        if not name:
+            raise incomplete("User", "userName|principal", "add")
+        _check_domain(body)
+        principal = name.removesuffix(f"@{DOMAIN_NAME}").removesuffix("@internal")
+        known = next((one for one in engine.users.values() if one.principal == principal), None)
+        if known is not None:
+            return Reply(201, render_user(known))
+        user = User(
+            new_id(), body.string("name") or principal, principal, namespace=body.string("namespace") or "*"
+        )
+        engine.users[user.id] = user
+        return Reply(201, render_user(user))
+
+
+def add_group(call: Call) -> Reply:
+    engine, body = call.engine, call.document
+    with engine.lock:
+        name = body.string("name")
+        if not name:
+            raise incomplete("Group", "name", "add")
+        _check_domain(body)
+        known = next((one for one in engine.groups.values() if one.name == name), None)
+        group = known or Group(new_id(), name, body.string("namespace") or "*")
+        engine.groups[group.id] = group
+        return Reply(201, render_group(group))
+
+
+def _forget(engine: Engine, holder_id: str) -> None:
+    for one in [one for one in engine.permissions.values() if one.holder_id == holder_id]:
+        engine.permissions.pop(one.id)
+
+
+def remove_user(call: Call) -> Reply:
+    with call.engine.lock:
+        user = _user(call)
+        if user.id == ADMIN_ID:
+            raise conflict("Cannot remove User. User is currently logged in.")
+        call.engine.users.pop(user.id)
+        _forget(call.engine, user.id)
+        return removed(call, call.done(f"Removing User {user.principal}"))
+
+
+def remove_group(call: Call) -> Reply:
+    with call.engine.lock:
+        group = _group(call)
+        if group.id == EVERYONE_ID:
+            raise conflict('Cannot remove the built-in group "Everyone".')
+        call.engine.groups.pop(group.id)
+        _forget(call.engine, group.id)
+        return removed(call, call.done(f"Removing Group {group.name}"))
+
+
+def update_user(call: Call) -> Reply:
+    """What the directory tells of a user stays; a client changes only options, which the lab has none of."""
+    with call.engine.lock:
+        return found(render_user(_user(call)))
+
+
+def _roles_of(call: Call) -> list[Role]:
+    engine = call.engine
+    identifier = call.ids["owner"]
+    if identifier not in engine.users and identifier not in engine.groups:
+        raise gone()
+    held = {
+        one.role_id for one in engine.permissions.values() if one.holder_id == identifier and not one.path
+    }
+    return [role for role in engine.roles.values() if role.id in held]
+
+
+def _tags_of(call: Call) -> list[Tag]:
+    return [tag for tag in call.engine.tags.values() if call.ids["owner"] in tag.owners]
+
+
+def _domain_path(call: Call, kind: str) -> str:
+    return f"domains/{call.ids['directory']}/{kind}"
+
+
+ROUTES: list[ApiRoute] = [
+    get("users", list_users),
+    post("users", add_user),
+    get("users/{owner}", show_user),
+    put("users/{owner}", update_user),
+    delete("users/{owner}", remove_user),
+    get("groups", list_groups),
+    post("groups", add_group),
+    get("groups/{owner}", show_group),
+    delete("groups/{owner}", remove_group),
+    *catalog("domains", "domains", lambda _call: DOMAINS, render_domain, "directory"),
+    *catalog(
+        "domains/{directory}/users",
+        "users",
+        lambda call: list(call.engine.users.values()),
+        lambda call, user: render_user(user, _domain_path(call, "users")),
+    ),
+    *catalog(
+        "domains/{directory}/groups",
+        "groups",
+        lambda call: list(call.engine.groups.values()),
+        lambda call, group: render_group(group, _domain_path(call, "groups")),
+    ),
+    *(
+        route
+        for holders in ("users", "groups")
+        for route in (
+            *catalog(f"{holders}/{{owner}}/roles", "roles", _roles_of, roles.render, "role"),
+            *catalog(f"{holders}/{{owner}}/tags", "tags", _tags_of, lambda _call, tag: tags.render(tag)),
+        )
+    ),
+    get("users/{owner}/sshpublickeys", empty_list("ssh_public_keys")),
+    get("users/{owner}/options", empty_list("user_options")),
+    get("users/{owner}/eventsubscriptions", empty_list("event_subscriptions")),
 ]

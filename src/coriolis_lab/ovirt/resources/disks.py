@@ -5,10 +5,9 @@ from coriolis_lab.ovirt.disk_work import create_disk, delete_disk, update_disk
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.records import Disk, DiskStatus, StorageDomain
-from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.search import Keys
-from coriolis_lab.ovirt.web import Call, Reply, delete, empty_list, found, get, post, put, removed
+from coriolis_lab.ovirt.web import Call, Reply, delete, found, get, post, put, removed
 
 ACTIONS = ("reduce", "copy", "export", "move", "refreshlun", "sparsify")
 LINKS = ("permissions", "disksnapshots", "statistics")
@@ -137,6 +136,4 @@ ROUTES = [
     get("disks/{disk}", show),
     put("disks/{disk}", update),
     delete("disks/{disk}", remove),
-    get("disks/{disk}/permissions", permissions),
-    get("disks/{disk}/statistics", empty_list("statistics")),
 ]

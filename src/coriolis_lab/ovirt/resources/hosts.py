@@ -1,29 +1,53 @@
-"""Hosts: one in each cluster, always up; the hypervisor's machine behind a new name."""
+"""Hosts: one in each cluster, the hypervisor's machine behind a new name. What they do is in `host_actions`, what hangs
+below them in `host_parts`.
+"""
 
 from coriolis_lab.ovirt.engine import Engine
+from coriolis_lab.ovirt.look import Look
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.records import Host
-from coriolis_lab.ovirt.refusals import gone
-from coriolis_lab.ovirt.resources.directory import permissions
+from coriolis_lab.ovirt.refusals import conflict, gone
 from coriolis_lab.ovirt.resources.listing import listing
+from coriolis_lab.ovirt.resources.statistics import HOST_MEMORY
 from coriolis_lab.ovirt.search import Keys
-from coriolis_lab.ovirt.web import Call, Reply, empty_list, found, get
+from coriolis_lab.ovirt.web import Call, Reply, found, get, put
 
-MEMORY = 64 * 1024**3
 RESERVED_MEMORY = 1024**3
-# what a host has below it; the lab's host has none of it to show
-EMPTY_LISTS = {
-    "devices": "host_devices",
-    "hooks": "hooks",
-    "katelloerrata": "katello_errata",
-    "networkattachments": "network_attachments",
-    "nics": "host_nics",
-    "numanodes": "host_numa_nodes",
-    "statistics": "statistics",
-    "storage": "host_storages",
-    "storageconnectionextensions": "storage_connection_extensions",
-    "unmanagednetworks": "unmanaged_networks",
-}
+ACTIONS = (
+    "refresh",
+    "install",
+    "activate",
+    "deactivate",
+    "upgrade",
+    "unregisteredstoragedomainsdiscover",
+    "upgradecheck",
+    "syncallnetworks",
+    "setupnetworks",
+    "approve",
+    "commitnetconfig",
+    "enrollcertificate",
+    "fence",
+    "forceselectspm",
+    "iscsidiscover",
+    "iscsilogin",
+)
+LINKS = (
+    "fenceagents",
+    "devices",
+    "hooks",
+    "nics",
+    "numanodes",
+    "storage",
+    "networkattachments",
+    "storageconnectionextensions",
+    "unmanagednetworks",
+    "externalnetworkproviderconfigurations",
+    "affinitylabels",
+    "katelloerrata",
+    "permissions",
+    "tags",
+    "statistics",
+)
 
 
 def render(engine: Engine, host: Host) -> Element:
@@ -35,22 +59,35 @@ def render(engine: Engine, host: Host) -> Element:
         host.id,
         leaf("address", host.address),
         leaf("auto_numa_status", "disable"),
+        struct("certificate", leaf("organization", "lab"), leaf("subject", f"O=lab,CN={host.address}")),
         *_hardware(host),
         leaf("external_status", "ok"),
         struct("iscsi", leaf("initiator", f"iqn.1994-05.com.redhat:{host.id[:12]}")),
         leaf("kdump_status", "disabled"),
         struct("ksm", leaf("enabled", False)),
-        leaf("max_scheduling_memory", MEMORY - RESERVED_MEMORY),
-        leaf("memory", MEMORY),
+        _libvirt(look),
+        leaf("max_scheduling_memory", HOST_MEMORY - RESERVED_MEMORY),
+        leaf("memory", HOST_MEMORY),
         leaf("numa_supported", False),
-        struct("os", leaf("type", "RHEL"), struct("version", leaf("full_version", "8.7"), leaf("major", 8))),
+        struct(
+            "os",
+            leaf("custom_kernel_cmdline", ""),
+            leaf("type", "RHEL"),
+            struct("version", leaf("full_version", "8.7"), leaf("major", 8), leaf("minor", 7)),
+        ),
         leaf("port", 54321),
-        struct("power_management", leaf("automatic_pm_enabled", True), leaf("enabled", False)),
+        struct(
+            "power_management",
+            leaf("automatic_pm_enabled", True),
+            leaf("enabled", False),
+            leaf("kdump_detection", True),
+            struct("pm_proxies"),
+        ),
         leaf("protocol", "stomp"),
         struct("se_linux", leaf("mode", "enforcing")),
-        struct("spm", leaf("priority", 5), leaf("status", "spm")),
-        struct("ssh", leaf("port", 22)),
-        leaf("status", "up"),
+        struct("spm", leaf("priority", 5), leaf("status", "spm" if host.status == "up" else "none")),
+        struct("ssh", leaf("fingerprint", f"SHA256:{host.id.replace('-', '')}"), leaf("port", 22)),
+        leaf("status", host.status),
         struct("summary", leaf("active", running), leaf("migrating", 0), leaf("total", running)),
         struct("transparent_hugepages", leaf("enabled", True)),
         leaf("type", "rhel"),
@@ -61,10 +98,23 @@ def render(engine: Engine, host: Host) -> Element:
             leaf("major", 4),
             leaf("minor", look.host_version_minor),
         ),
+        leaf("vgpu_placement", "consolidated"),
         reference("cluster", "clusters", host.cluster_id),
         name=host.name,
-        comment="",
-        links=(*EMPTY_LISTS, "permissions", "tags"),
+        comment=host.comment,
+        actions=ACTIONS,
+        links=LINKS,
+    )
+
+
+def _libvirt(look: Look) -> Element:
+    return struct(
+        "libvirt_version",
+        leaf("build", 0),
+        leaf("full_version", f"libvirt-{look.libvirt}"),
+        leaf("major", int(look.libvirt.partition(".")[0])),
+        leaf("minor", int(look.libvirt.split(".")[1])),
+        leaf("revision", 0),
     )
 
 
@@ -93,7 +143,7 @@ def _keys(engine: Engine) -> Keys[Host]:
     return {
         "name": lambda record: [record.name],
         "id": lambda record: [record.id],
-        "status": lambda _record: ["up"],
+        "status": lambda record: [record.status],
         "cluster": lambda record: [engine.clusters[record.cluster_id].name],
         "datacenter": lambda record: [engine.data_center_of_cluster(record.cluster_id).name],
         "hw_id": lambda record: [record.id],
@@ -107,17 +157,30 @@ def list_all(call: Call) -> Reply:
         return listing(call, "hosts", engine.hosts.values(), lambda host: render(engine, host), _keys(engine))
 
 
+def host_of(call: Call) -> Host:
+    host = call.engine.hosts.get(call.ids["host"])
+    if host is None:
+        raise gone()
+    return host
+
+
 def show(call: Call) -> Reply:
     with call.engine.lock:
-        host = call.engine.hosts.get(call.ids["host"])
-        if host is None:
-            raise gone()
+        return found(render(call.engine, host_of(call)))
+
+
+def update(call: Call) -> Reply:
+    """Name and comment; the rest of a host is as it was installed."""
+    with call.engine.lock:
+        host, body = host_of(call), call.document
+        name, comment = body.string("name"), body.string("comment")
+        if name and name != host.name and any(other.name == name for other in call.engine.hosts.values()):
+            raise conflict(
+                "Cannot edit Host. The Host name is already in use, please choose a unique name and try again."
+            )
+        host.name = name or host.name
+        host.comment = host.comment if comment is None else comment
         return found(render(call.engine, host))
 
 
-ROUTES = [
-    get("hosts", list_all),
-    get("hosts/{host}", show),
-    get("hosts/{host}/permissions", permissions),
-    *(get(f"hosts/{{host}}/{rel}", empty_list(tag)) for rel, tag in EMPTY_LISTS.items()),
-]
+ROUTES = [get("hosts", list_all), get("hosts/{host}", show), put("hosts/{host}", update)]

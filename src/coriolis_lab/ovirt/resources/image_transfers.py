@@ -218,9 +218,7 @@ def extend(call: Call) -> Reply:
 
 def _change(call: Call, transfer: ImageTransfer, phase: TransferPhase, verb: str) -> Reply:
     transfer.phase = phase
-    job = call.engine.journal.open_job(f"{verb} image transfer", call.correlation_id)
-    call.engine.journal.close_job(job, "finished")
-    return completed(job)
+    return completed(call.done(f"{verb} image transfer"))
 
 
 ROUTES = [

@@ -6,9 +6,20 @@ from coriolis_lab.ovirt.markup import Element, entity, leaf, reference
 from coriolis_lab.ovirt.records import Event, Job, Step, now
 from coriolis_lab.ovirt.refusals import conflict, gone, incomplete
 from coriolis_lab.ovirt.resources.listing import listing
-from coriolis_lab.ovirt.resources.root import ADMIN_ID
+from coriolis_lab.ovirt.roles import ADMIN_ID
 from coriolis_lab.ovirt.search import Keys
-from coriolis_lab.ovirt.web import Call, Reply, action, completed, delete, found, get, post, removed
+from coriolis_lab.ovirt.web import (
+    Call,
+    Reply,
+    action,
+    completed,
+    delete,
+    empty_list,
+    found,
+    get,
+    post,
+    removed,
+)
 
 EXTERNAL_EVENT_CODES = {"normal": 9801, "warning": 9802, "error": 9803, "alert": 9804}
 STEP_TYPES = ("executing", "finalizing", "unknown", "validating", "rebalancing_volume", "removing_bricks")
@@ -255,6 +266,7 @@ ROUTES = [
     get("jobs/{job}/steps", list_steps),
     post("jobs/{job}/steps", add_step),
     get("jobs/{job}/steps/{step}", show_step),
+    get("jobs/{job}/steps/{step}/statistics", empty_list("statistics")),
     action("jobs/{job}/steps/{step}/end", end_step),
     get("events", list_events),
     post("events", add_event),

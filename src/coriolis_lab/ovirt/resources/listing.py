@@ -1,14 +1,22 @@
 """Lists of entities with search, paging and `max`."""
 
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeVar
 
 from coriolis_lab.ovirt.markup import Element
-from coriolis_lab.ovirt.refusals import bad_request
+from coriolis_lab.ovirt.refusals import gone
 from coriolis_lab.ovirt.search import Keys, select
-from coriolis_lab.ovirt.web import Call, Reply, collection
+from coriolis_lab.ovirt.web import ApiRoute, Call, Reply, collection, found, get
 
 Record = TypeVar("Record")
+
+
+class Identified(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Item = TypeVar("Item", bound=Identified)
 
 
 def listing(
@@ -23,10 +31,35 @@ def listing(
     if keys is not None:
         sensitive = call.flag("case_sensitive")
         chosen = select(chosen, call.query.get("search"), keys, case_sensitive=sensitive)
-    limit = call.query.get("max")
-    if limit is not None:
-        if not limit.lstrip("-").isdigit():
-            raise bad_request("Invalid value", f"max expects an integer, not {limit!r}")
-        if int(limit) >= 0:
-            chosen = chosen[: int(limit)]
+    limit = call.query.get("max", "")
+    if limit.isdigit():  # the engine ignores what is no number, and a negative one means all
+        chosen = chosen[: int(limit)]
     return collection(tag, [render(record) for record in chosen])
+
+
+def catalog(
+    path: str,
+    tag: str,
+    records: Callable[[Call], Iterable[Item]],
+    render: Callable[[Call, Item], Element],
+    variable: str = "one",
+) -> Sequence[ApiRoute]:
+    """GET of a collection and of its items. `variable` is what the item's id is called in the path.
+
+    `records` is called under the engine's lock, after the entities above have been found.
+    """
+
+    def list_all(call: Call) -> Reply:
+        with call.engine.lock:
+            call.engine.require(call.ids)
+            return listing(call, tag, records(call), lambda record: render(call, record))
+
+    def show(call: Call) -> Reply:
+        with call.engine.lock:
+            call.engine.require(call.ids)
+            for record in records(call):
+                if record.id == call.ids[variable]:
+                    return found(render(call, record))
+        raise gone()
+
+    return get(path, list_all), get(f"{path}/{{{variable}}}", show)

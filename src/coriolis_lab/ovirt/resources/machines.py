@@ -1,14 +1,17 @@
 """What VMs, templates and snapshots' configurations write alike, in the engine's order."""
 
+from coriolis_lab.ovirt.machine_extras import with_extras
 from coriolis_lab.ovirt.machine_settings import HIDDEN_PASSWORD, Initialization, MachineSettings
 from coriolis_lab.ovirt.markup import Element, leaf, leaves, struct
+from coriolis_lab.ovirt.resources import icons
 
 
 def machine_fields(
     settings: MachineSettings, initialization: Initialization | None = None
 ) -> tuple[Element | None, ...]:
     """The alphabetical part, without the creation time (see `machine_head`)."""
-    return (
+    large_icon, small_icon = icons.references()
+    defaults = (
         leaf("delete_protected", settings.delete_protected),
         struct(
             "display",
@@ -27,6 +30,7 @@ def machine_fields(
         ),
         render_initialization(initialization) if initialization else None,
         struct("io", leaf("threads", 1)),
+        large_icon,
         leaf("memory", settings.memory),
         struct(
             "memory_policy",
@@ -50,6 +54,7 @@ def machine_fields(
         ),
         struct("placement_policy", leaf("affinity", "migratable")),
         struct("sso", struct("methods", struct("method", attributes=(("id", "guest_agent"),)))),
+        small_icon,
         leaf("start_paused", False),
         leaf("stateless", False),
         leaf("storage_error_resume_behaviour", "auto_resume"),
@@ -59,6 +64,7 @@ def machine_fields(
         struct("usb", leaf("enabled", False)),
         leaf("virtio_scsi_multi_queues_enabled", False),
     )
+    return with_extras(defaults, settings.extras)
 
 
 def machine_head(settings: MachineSettings, architecture: str = "x86_64") -> tuple[Element | None, ...]:
@@ -79,7 +85,7 @@ def machine_head(settings: MachineSettings, architecture: str = "x86_64") -> tup
                 leaf("threads", settings.threads),
             ),
         ),
-        leaf("cpu_shares", 0),
+        None if any(one.tag == "cpu_shares" for one in settings.extras) else leaf("cpu_shares", 0),
         struct("custom_properties", *properties) if properties else None,
     )
 

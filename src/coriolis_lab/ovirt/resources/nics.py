@@ -105,15 +105,19 @@ def add(call: Call) -> Reply:
         return Reply(201, render(vm, nic))
 
 
+_PLUGGED = {
+    "add": "Cannot activate Interface. The host does not support hot plug of network interfaces.",
+    "remove": "Cannot remove Interface. The VM Network Interface is plugged to a running VM.",
+    "edit": "Cannot edit Interface. Updating some of the properties is not supported while the interface is plugged "
+    "into a running virtual machine. Please un-plug the interface, update the properties, and then plug it back.",
+}
+
+
 def _check_changeable(vm: Vm, plugged: bool, verb: str) -> None:
     if vm.status == VmStatus.IMAGE_LOCKED:
-        raise conflict(f"Cannot {verb} Interface. VM is locked. Please try again in a few minutes.")
+        raise conflict(f"Cannot {verb} Interface: VM is locked. Please try again in a few minutes.")
     if vm.is_running and plugged:
-        raise conflict(
-            f"Cannot {verb} Interface. The VM Network Interface is plugged to a running VM."
-            if verb != "add"
-            else "Cannot activate Interface. The host does not support hot plug of network interfaces."
-        )
+        raise conflict(_PLUGGED[verb])
 
 
 def _free_name(vm: Vm, name: str) -> str:
@@ -185,10 +189,7 @@ def remove(call: Call) -> Reply:
         vm, nic = _nic(call)
         _check_changeable(vm, nic.plugged, "remove")
         vm.nics.pop(nic.id)
-        job = call.engine.journal.open_job(
-            f"Removing Interface {nic.name} from VM {vm.name}", call.correlation_id
-        )
-        call.engine.journal.close_job(job, "finished")
+        job = call.done(f"Removing Interface {nic.name} from VM {vm.name}")
         _tell(call, NIC_REMOVED, vm, f"Interface {nic.name} was removed from VM {vm.name}.")
         return removed(call, job)
 
@@ -208,11 +209,7 @@ def _set_plugged(call: Call, *, plugged: bool) -> Reply:
             _check_changeable(vm, True, "add" if plugged else "edit")
             nic.plugged = plugged
         verb = "Activating" if plugged else "Deactivating"
-        job = call.engine.journal.open_job(
-            f"{verb} Interface {nic.name} of VM {vm.name}", call.correlation_id
-        )
-        call.engine.journal.close_job(job, "finished")
-        return completed(job)
+        return completed(call.done(f"{verb} Interface {nic.name} of VM {vm.name}"))
 
 
 def _tell(call: Call, kind: EventKind, vm: Vm, text: str) -> None:
@@ -228,5 +225,4 @@ ROUTES = [
     action("vms/{vm}/nics/{nic}/activate", activate),
     action("vms/{vm}/nics/{nic}/deactivate", deactivate),
     get("vms/{vm}/nics/{nic}/networkfilterparameters", empty_list("network_filter_parameters")),
-    get("vms/{vm}/nics/{nic}/statistics", empty_list("statistics")),
 ]

@@ -1,12 +1,13 @@
-"""What an administrator sets once: scheduling policies, options of the engine, MAC pools, CPU profiles."""
+"""What an administrator sets once: scheduling policies, options of the engine, CPU profiles."""
 
+import uuid
 from dataclasses import dataclass
 
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
-from coriolis_lab.ovirt.records import DEFAULT_POLICY_ID, MAC_POOL_ID
+from coriolis_lab.ovirt.records import DEFAULT_POLICY_ID, Cluster
 from coriolis_lab.ovirt.refusals import gone
-from coriolis_lab.ovirt.resources.listing import listing
-from coriolis_lab.ovirt.web import Call, Reply, empty_list, found, get
+from coriolis_lab.ovirt.resources.listing import catalog
+from coriolis_lab.ovirt.web import ApiRoute, Call, Reply, empty_list, found, get
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ POLICIES = (
     Policy("5a2b0939-7d46-4b73-a469-e9c2c7fc6a53", "power_saving"),
     Policy("8d5d7bec-68de-4a67-b53e-0ac54686d579", "vm_evenly_distributed"),
 )
+
+
 VERSIONS = ("4.2", "4.3", "4.4", "4.5", "4.6", "4.7", "general")
 # name -> value in every version
 OPTIONS = {
@@ -32,7 +35,7 @@ OPTIONS = {
 }
 
 
-def render_policy(policy: Policy) -> Element:
+def render_policy(_call: Call, policy: Policy) -> Element:
     return entity(
         "scheduling_policy",
         f"schedulingpolicies/{policy.id}",
@@ -45,15 +48,40 @@ def render_policy(policy: Policy) -> Element:
     )
 
 
-def list_policies(call: Call) -> Reply:
-    return listing(call, "scheduling_policies", POLICIES, render_policy)
+@dataclass(frozen=True)
+class Unit:
+    """A part of policies: a filter of hosts, a weight or a balance."""
+
+    id: str
+    name: str
+    type: str
 
 
-def show_policy(call: Call) -> Reply:
-    policy = next((policy for policy in POLICIES if policy.id == call.ids["policy"]), None)
-    if policy is None:
-        raise gone()
-    return found(render_policy(policy))
+UNITS = tuple(
+    Unit(str(uuid.uuid5(uuid.NAMESPACE_OID, f"{kind} {name}")), name, kind)
+    for kind, names in (
+        (
+            "filter",
+            ("Memory", "CPU", "CPU-Level", "Network", "HA", "PinToHost", "VmAffinityGroups", "Migration"),
+        ),
+        ("weight", ("InClusterUpgrade", "OptimalForEvenDistribution", "PreferredHosts", "VmAffinityGroups")),
+        ("load_balancing", ("None", "OptimalForEvenDistribution", "OptimalForPowerSaving")),
+    )
+    for name in names
+)
+
+
+def render_unit(_call: Call, unit: Unit) -> Element:
+    return entity(
+        "scheduling_policy_unit",
+        f"schedulingpolicyunits/{unit.id}",
+        unit.id,
+        leaf("enabled", True),
+        leaf("internal", True),
+        leaf("type", unit.type),
+        name=unit.name,
+        description="",
+    )
 
 
 def show_option(call: Call) -> Reply:
@@ -70,80 +98,33 @@ def show_option(call: Call) -> Reply:
     return found(entity("system_option", f"options/{name}", name, struct("values", *values), name=name))
 
 
-def render_mac_pool() -> Element:
-    mac_range = struct("range", leaf("from", "56:6f:1a:1a:00:00"), leaf("to", "56:6f:1a:1a:ff:ff"))
-    return entity(
-        "mac_pool",
-        f"macpools/{MAC_POOL_ID}",
-        MAC_POOL_ID,
-        leaf("allow_duplicates", False),
-        leaf("default_pool", True),
-        struct("ranges", mac_range),
-        name="Default",
-        description="Default MAC pool",
-        links=("permissions",),
-    )
-
-
-def list_mac_pools(call: Call) -> Reply:
-    return listing(call, "mac_pools", [MAC_POOL_ID], lambda _: render_mac_pool())
-
-
-def show_mac_pool(call: Call) -> Reply:
-    if call.ids["pool"] != MAC_POOL_ID:
-        raise gone()
-    return found(render_mac_pool())
-
-
-def render_cpu_profile(cluster_id: str, name: str) -> Element:
+def render_cpu_profile(_call: Call, cluster: Cluster) -> Element:
     """One for each cluster, with the cluster's id."""
     return entity(
         "cpu_profile",
-        f"cpuprofiles/{cluster_id}",
-        cluster_id,
-        reference("cluster", "clusters", cluster_id),
-        name=name,
+        f"cpuprofiles/{cluster.id}",
+        cluster.id,
+        reference("cluster", "clusters", cluster.id),
+        name=cluster.name,
         links=("permissions",),
     )
 
 
-def list_cpu_profiles(call: Call) -> Reply:
-    with call.engine.lock:
-        clusters = [
-            cluster
-            for cluster in call.engine.clusters.values()
-            if call.ids.get("cluster") in (None, cluster.id)
-        ]
-        return listing(
-            call, "cpu_profiles", clusters, lambda cluster: render_cpu_profile(cluster.id, cluster.name)
-        )
+def cpu_profiles(call: Call) -> list[Cluster]:
+    clusters = call.engine.clusters.values()
+    return [one for one in clusters if call.ids.get("cluster") in (None, one.id)]
 
 
-def show_cpu_profile(call: Call) -> Reply:
-    with call.engine.lock:
-        cluster = call.engine.clusters.get(call.ids["profile"])
-        if cluster is None:
-            raise gone()
-        return found(render_cpu_profile(cluster.id, cluster.name))
-
-
-ROUTES = [
-    get("schedulingpolicies", list_policies),
-    get("schedulingpolicies/{policy}", show_policy),
+ROUTES: list[ApiRoute] = [
+    *catalog("schedulingpolicies", "scheduling_policies", lambda _call: POLICIES, render_policy),
     *(
-        get(f"schedulingpolicies/{{policy}}/{rel}", empty_list(rel))
+        get(f"schedulingpolicies/{{one}}/{rel}", empty_list(rel))
         for rel in ("balances", "filters", "weights")
     ),
+    *catalog("schedulingpolicyunits", "scheduling_policy_units", lambda _call: UNITS, render_unit),
     get("options/{option}", show_option),
-    get("macpools", list_mac_pools),
-    get("macpools/{pool}", show_mac_pool),
-    get("cpuprofiles", list_cpu_profiles),
-    get("cpuprofiles/{profile}", show_cpu_profile),
-    get("clusters/{cluster}/cpuprofiles", list_cpu_profiles),
-    get("affinitylabels", empty_list("affinity_labels")),
-    get("instancetypes", empty_list("instance_types")),
-    get("bookmarks", empty_list("bookmarks")),
-    get("storageconnections", empty_list("storage_connections")),
+    *catalog("cpuprofiles", "cpu_profiles", cpu_profiles, render_cpu_profile),
+    *catalog("clusters/{cluster}/cpuprofiles", "cpu_profiles", cpu_profiles, render_cpu_profile),
     get("openstackimageproviders", empty_list("openstack_image_providers")),
     get("openstackvolumeproviders", empty_list("openstack_volume_providers")),
     get("openstacknetworkproviders", empty_list("openstack_network_providers")),

@@ -10,7 +10,6 @@ from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.names import check_vm_name
 from coriolis_lab.ovirt.records import Vm, VmPool, VmStatus
 from coriolis_lab.ovirt.refusals import conflict, gone, incomplete
-from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.resources.vm_creation import template_disk
 from coriolis_lab.ovirt.resources.vms import check_name_free
@@ -91,10 +90,12 @@ def add(call: Call) -> Reply:
             raise incomplete("VmPool", missing, "add")
         check_vm_name(name.replace(NUMBER, ""), "add VM-Pool")
         if any(pool.name == name for pool in engine.pools.values()):
-            raise conflict("Cannot add VM-Pool. The VM-Pool name is already in use.")
+            raise conflict(
+                "Cannot add VM-Pool. The VM-Pool name is already in use, please choose a unique name and try again."
+            )
         template = engine.named_template(template_node)
         if template.status != "ok":
-            raise conflict("Cannot add VM-Pool. The Template is locked. Please try again in a few minutes.")
+            raise conflict("Template's Image is locked (temporarily).")
         pool = VmPool(
             id=new_id(),
             name=name,
@@ -152,10 +153,12 @@ def update(call: Call) -> Reply:
         pool = _pool(call)
         size = body.integer("size")
         if size is not None and size < len(members(engine, pool)):
-            raise conflict("Cannot edit VM-Pool. Cannot decrease number of VMs in VM-Pool.")
+            raise conflict("Cannot decrease VMs from VM-Pool.")
         name, description = body.string("name"), body.string("description")
         if name and name != pool.name and any(other.name == name for other in engine.pools.values()):
-            raise conflict("Cannot edit VM-Pool. The VM-Pool name is already in use.")
+            raise conflict(
+                "Cannot edit VM-Pool. The VM-Pool name is already in use, please choose a unique name and try again."
+            )
         pool.name = name or pool.name
         pool.description = pool.description if description is None else description
         prestarted = body.integer("prestarted_vms")
@@ -177,9 +180,7 @@ def remove(call: Call) -> Reply:
         for vm in vms:
             remove_vm(engine, vm, call.correlation_id, detach_only=False)
         engine.pools.pop(pool.id)
-        job = engine.journal.open_job(f"Removing VM-Pool {pool.name}", call.correlation_id)
-        engine.journal.close_job(job, "finished")
-        return removed(call, job)
+        return removed(call, call.done(f"Removing VM-Pool {pool.name}"))
 
 
 def allocate(call: Call) -> Reply:
@@ -211,6 +212,5 @@ ROUTES = [
     get("vmpools/{pool}", show),
     put("vmpools/{pool}", update),
     delete("vmpools/{pool}", remove),
-    get("vmpools/{pool}/permissions", permissions),
     action("vmpools/{pool}/allocatevm", allocate),
 ]

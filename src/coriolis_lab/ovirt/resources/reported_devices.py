@@ -6,15 +6,28 @@ The guest's own address on a lab network is out of the host's reach, so the VM's
 
 import ipaddress
 import uuid
+from dataclasses import dataclass
 
 from coriolis_lab.hypervisor.api import GuestNic
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.records import Vm
-from coriolis_lab.ovirt.web import Call, Reply, collection, get
+from coriolis_lab.ovirt.refusals import gone
+from coriolis_lab.ovirt.resources.listing import catalog
+from coriolis_lab.ovirt.web import ApiRoute, Call
 
 
-def render(vm: Vm, guest: GuestNic) -> Element:
-    identifier = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{vm.id}{guest.name}{guest.mac}"))
+@dataclass(frozen=True)
+class Device:
+    vm: Vm
+    guest: GuestNic
+
+    @property
+    def id(self) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self.vm.id}{self.guest.name}{self.guest.mac}"))
+
+
+def render(_call: Call, device: Device) -> Element:
+    vm, guest = device.vm, device.guest
     addresses = _addresses(vm, guest)
     ips = None
     if addresses:
@@ -27,8 +40,8 @@ def render(vm: Vm, guest: GuestNic) -> Element:
         )
     return entity(
         "reported_device",
-        f"vms/{vm.id}/reporteddevices/{identifier}",
-        identifier,
+        f"vms/{vm.id}/reporteddevices/{device.id}",
+        device.id,
         ips,
         struct("mac", leaf("address", guest.mac)),
         leaf("type", "network"),
@@ -56,24 +69,19 @@ def _addresses(vm: Vm, guest: GuestNic) -> list[tuple[str, str]]:
     return addresses
 
 
-def list_of_vm(call: Call) -> Reply:
-    with call.engine.lock:
-        vm = call.engine.vm(call.ids["vm"])
-        reported = vm.run.reported if vm.run else ()
-        return collection("reported_devices", [render(vm, guest) for guest in reported])
+def _of_vm(call: Call) -> list[Device]:
+    vm = call.engine.vm(call.ids["vm"])
+    return [Device(vm, guest) for guest in vm.run.reported] if vm.run else []
 
 
-def list_of_nic(call: Call) -> Reply:
-    with call.engine.lock:
-        vm = call.engine.vm(call.ids["vm"])
-        nic = vm.nics.get(call.ids["nic"])
-        reported = (
-            [guest for guest in vm.run.reported if nic and guest.mac.lower() == nic.mac] if vm.run else []
-        )
-        return collection("reported_devices", [render(vm, guest) for guest in reported])
+def _of_nic(call: Call) -> list[Device]:
+    nic = call.engine.vm(call.ids["vm"]).nics.get(call.ids["nic"])
+    if nic is None:
+        raise gone()
+    return [device for device in _of_vm(call) if device.guest.mac.lower() == nic.mac]
 
 
-ROUTES = [
-    get("vms/{vm}/reporteddevices", list_of_vm),
-    get("vms/{vm}/nics/{nic}/reporteddevices", list_of_nic),
+ROUTES: list[ApiRoute] = [
+    *catalog("vms/{vm}/reporteddevices", "reported_devices", _of_vm, render),
+    *catalog("vms/{vm}/nics/{nic}/reporteddevices", "reported_devices", _of_nic, render),
 ]

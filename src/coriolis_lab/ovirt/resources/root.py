@@ -3,23 +3,52 @@
 from coriolis_lab.ovirt.look import Look
 from coriolis_lab.ovirt.markup import API_ROOT, Element, leaf, reference, struct
 from coriolis_lab.ovirt.records import BLANK_TEMPLATE_ID, VmStatus, now
+from coriolis_lab.ovirt.roles import ADMIN_ID
 from coriolis_lab.ovirt.web import Call, Reply, found, get
 
 INSTANCE_ID = "5d1f7d40-17a1-4f0c-9a3e-52d6f51b8a10"
-ADMIN_ID = "6b1a3f0c-2f0b-4f6e-8f64-0c6f3f9c2d11"
-SEARCHABLE = (
-    "clusters",
-    "datacenters",
-    "events",
-    "hosts",
-    "networks",
-    "storagedomains",
-    "templates",
-    "vmpools",
-    "vms",
-    "disks",
+# in the order of the engine; a star for those that can be searched
+COLLECTIONS = (
+    "clusters*",
+    "datacenters*",
+    "events*",
+    "hosts*",
+    "networks*",
+    "roles",
+    "storagedomains*",
+    "tags",
+    "bookmarks",
+    "icons",
+    "templates*",
+    "instancetypes*",
+    "users*",
+    "groups*",
+    "domains",
+    "vmpools*",
+    "vms*",
+    "disks*",
+    "jobs",
+    "storageconnections",
+    "vnicprofiles",
+    "diskprofiles",
+    "cpuprofiles",
+    "schedulingpolicyunits",
+    "schedulingpolicies",
+    "permissions",
+    "macpools",
+    "networkfilters",
+    "operatingsystems",
+    "externalhostproviders",
+    "openstackimageproviders",
+    "openstackvolumeproviders",
+    "openstacknetworkproviders",
+    "katelloerrata",
+    "affinitylabels",
+    "clusterlevels",
+    "imagetransfers",
+    "externalvmimports",
+    "externaltemplateimports",
 )
-PLAIN = ("imagetransfers", "jobs", "vnicprofiles", "diskprofiles", "operatingsystems")
 
 
 def product_version(look: Look) -> Element:
@@ -40,9 +69,9 @@ def show(call: Call) -> Reply:
         attached = sum(domain.data_center_id is not None for domain in engine.storage_domains.values())
         summary = struct(
             "summary",
-            _count("hosts", len(engine.hosts), len(engine.hosts)),
+            _count("hosts", sum(host.status == "up" for host in engine.hosts.values()), len(engine.hosts)),
             _count("storage_domains", attached, len(engine.storage_domains)),
-            _count("users", 1, 1),
+            _count("users", 1, len(engine.users)),
             _count("vms", running, len(engine.vms)),
         )
     blank = reference("blank_template", "templates", BLANK_TEMPLATE_ID)
@@ -69,11 +98,12 @@ def show(call: Call) -> Reply:
 
 def _links() -> list[Element]:
     links = []
-    for name in SEARCHABLE:
-        origin = ";from={event_id}" if name == "events" else ""
+    for collection in COLLECTIONS:
+        name = collection.rstrip("*")
         links.append((name, f"{API_ROOT}/{name}"))
-        links.append((f"{name}/search", f"{API_ROOT}/{name}{origin}?search={{query}}"))
-    links += [(name, f"{API_ROOT}/{name}") for name in PLAIN]
+        if name != collection:
+            origin = ";from={event_id}" if name == "events" else ""
+            links.append((f"{name}/search", f"{API_ROOT}/{name}{origin}?search={{query}}"))
     return [Element("link", (("href", href), ("rel", rel))) for rel, href in links]
 
 

@@ -12,6 +12,7 @@ from coriolis_lab.ovirt.resources import disks as disk_resource
 from coriolis_lab.ovirt.resources import nics as nic_resource
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.resources.machines import machine_fields, machine_head
+from coriolis_lab.ovirt.snapshot_attachment import check_not_attached
 from coriolis_lab.ovirt.snapshot_work import check_idle, remove_snapshot, restore_snapshot, take_snapshot
 from coriolis_lab.ovirt.web import (
     Call,
@@ -111,6 +112,7 @@ def remove(call: Call) -> Reply:
         vm, snapshot = _snapshot(call)
         _check_regular(snapshot, "remove")
         check_idle(engine, vm, "remove")
+        check_not_attached(engine, snapshot)
         job, ended = remove_snapshot(engine, vm, snapshot, call.correlation_id)
         return removed(call, job, ended)
 
@@ -122,13 +124,13 @@ def restore(call: Call) -> Reply:
         _check_regular(snapshot, "restore")
         check_idle(engine, vm, "restore")
         if vm.status != VmStatus.DOWN:
-            raise conflict("Cannot restore Snapshot. VM must be down.")
+            raise conflict("Cannot revert to Snapshot. At least one of the VMs is not down.")
         return completed(restore_snapshot(engine, vm, snapshot, call.correlation_id))
 
 
 def _check_regular(snapshot: Snapshot, verb: str) -> None:
     if snapshot.type != "regular":
-        raise conflict(f"Cannot {verb} Snapshot. The Active VM snapshot cannot be used for this.")
+        raise conflict(f"Cannot {verb} Snapshot. The operation is only allowed for regular snapshots.")
 
 
 def preview_snapshot(call: Call) -> Reply:
@@ -145,7 +147,7 @@ def preview_snapshot(call: Call) -> Reply:
         _check_regular(snapshot, "preview")
         check_idle(engine, vm, "preview")
         if vm.status != VmStatus.DOWN:
-            raise conflict("Cannot preview Snapshot. VM must be down.")
+            raise conflict("Cannot preview Snapshot. At least one of the VMs is not down.")
         return completed(preview_work.preview(engine, vm, snapshot, call.correlation_id))
 
 
@@ -164,7 +166,7 @@ def _end_preview(call: Call, verb: str, end: Callable[[Engine, Vm, Snapshot, str
         if kept is None:
             raise conflict(f"Cannot {verb} Snapshot. VM is not previewing a Snapshot.")
         if vm.status != VmStatus.DOWN:
-            raise conflict(f"Cannot {verb} Snapshot. VM must be down.")
+            raise conflict(f"Cannot {verb} Snapshot. At least one of the VMs is not down.")
         return completed(end(call.engine, vm, kept, call.correlation_id))
 
 

@@ -54,7 +54,7 @@ def add(call: Call) -> Reply:
 
 def _check_name_free(engine: Engine, name: str, besides: Tag | None = None) -> None:
     if any(tag.name == name and tag is not besides for tag in engine.tags.values()):
-        raise conflict("Cannot add Tag. The tag name is already in use.")
+        raise conflict("The specified Tag name already exists.")
 
 
 def _named(engine: Engine, identifier: str | None, name: str | None) -> Tag:
@@ -80,11 +80,9 @@ def remove(call: Call) -> Reply:
     with call.engine.lock:
         tag = _tag(call)
         if tag.id == ROOT_TAG_ID:
-            raise conflict("Cannot remove Tag. The root tag cannot be removed.")
+            raise conflict("Cannot edit readonly tag")
         call.engine.tags.pop(tag.id)
-        job = call.engine.journal.open_job(f"Removing Tag {tag.name}", call.correlation_id)
-        call.engine.journal.close_job(job, "finished")
-        return removed(call, job)
+        return removed(call, call.done(f"Removing Tag {tag.name}"))
 
 
 def _owner_id(call: Call) -> str:
@@ -129,9 +127,7 @@ def take_off(call: Call) -> Reply:
         if owner not in tag.owners:
             raise gone()
         tag.owners.discard(owner)
-        job = call.engine.journal.open_job(f"Detaching Tag {tag.name}", call.correlation_id)
-        call.engine.journal.close_job(job, "finished")
-        return completed(job)
+        return completed(call.done(f"Detaching Tag {tag.name}"))
 
 
 ROUTES = [

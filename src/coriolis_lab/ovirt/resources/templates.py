@@ -1,21 +1,21 @@
-"""Templates: list, get, delete, and adding one from a VM that is down."""
+"""Templates: list, get, update, delete, and adding one, or a version of one, from a VM that is down."""
 
 from dataclasses import replace
 
 from coriolis_lab.ovirt.disk_rules import check_usable
 from coriolis_lab.ovirt.disk_work import check_unlocked
 from coriolis_lab.ovirt.engine import Engine
+from coriolis_lab.ovirt.machine_settings import check_settings, read_initialization, read_settings
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.names import check_vm_name
 from coriolis_lab.ovirt.records import BLANK_TEMPLATE_ID, Template, VmStatus
 from coriolis_lab.ovirt.refusals import conflict, gone, incomplete
 from coriolis_lab.ovirt.resources import attachments, nics
-from coriolis_lab.ovirt.resources.directory import permissions
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.resources.machines import machine_fields, machine_head
 from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.template_work import create_template, delete_template
-from coriolis_lab.ovirt.web import Call, Reply, delete, empty_list, found, get, post, removed
+from coriolis_lab.ovirt.web import Call, Reply, delete, empty_list, found, get, post, put, removed
 
 LINKS = (
     "permissions",
@@ -34,7 +34,7 @@ def render(template: Template) -> Element:
         "version",
         leaf("version_name", template.version_name),
         leaf("version_number", template.version_number),
-        reference("base_template", "templates", template.id),
+        reference("base_template", "templates", template.base_id or template.id),
     )
     return entity(
         "template",
@@ -124,11 +124,19 @@ def add(call: Call) -> Reply:
         if not name or vm_node is None or not (vm_node.id or vm_node.string("name")):
             raise incomplete("Template", "name" if not name else "vm.id|name", "add")
         check_vm_name(name, "add Template")
-        if any(template.name == name for template in engine.templates.values()):
-            raise conflict("Cannot add Template. The template name already exists.")
+        base_node = body.find("version/base_template")
+        base = engine.named_template(base_node) if base_node is not None and base_node.id else None
+        if base is None:
+            _check_name_free(engine, name, "add")
+        elif base.base_id is not None or base.id == BLANK_TEMPLATE_ID:
+            raise conflict(
+                "Cannot add Template. Only the first template version can be selected as the base template."
+            )
         vm = engine.named_vm(vm_node)
         if vm.status != VmStatus.DOWN:
-            raise conflict("Cannot add Template. The VM must be down.")
+            raise conflict(
+                "Cannot add Template. VM is locked or still running, try again once VM is in the Down state."
+            )
         domain_node = body.find("storage_domain")
         domain = engine.named_storage_domain(domain_node) if domain_node is not None else None
         if domain is not None:
@@ -137,9 +145,48 @@ def add(call: Call) -> Reply:
             check_unlocked(disk, "add", "Template")
         settings = replace(vm.settings, description=body.string("description") or "", delete_protected=False)
         template, ended = create_template(
-            engine, name, vm, settings, domain=domain, correlation_id=call.correlation_id
+            engine,
+            base.name if base else name,
+            vm,
+            settings,
+            domain=domain,
+            base=base,
+            version_name=body.string("version/version_name") or ("" if base else "base version"),
+            correlation_id=call.correlation_id,
         )
         return Reply(202, render(template), ended)
+
+
+def _check_name_free(engine: Engine, name: str, verb: str, besides: Template | None = None) -> None:
+    if any(one.name == name and one is not besides for one in engine.templates.values()):
+        raise conflict(
+            f"Cannot {verb} Template. The Template name is already in use, please choose a unique name and try again."
+        )
+
+
+def update(call: Call) -> Reply:
+    """What VMs that are made of it later will get."""
+    engine, body = call.engine, call.document
+    with engine.lock:
+        template = engine.template(call.ids["template"])
+        name = body.string("name")
+        if template.status != "ok":
+            raise conflict("Template's Image is locked (temporarily).")
+        if name and name != template.name:
+            if template.base_id is not None or template.id == BLANK_TEMPLATE_ID:
+                raise conflict(
+                    "Cannot update the name of Sub-Templates, Only the Version name can be updated."
+                )
+            check_vm_name(name, "edit Template")
+            _check_name_free(engine, name, "edit", template)
+        settings = read_settings(body, template.settings, engine.look)
+        check_settings(settings, "edit")
+        template.settings = settings
+        template.description = settings.description
+        template.name = name or template.name
+        template.version_name = body.string("version/version_name") or template.version_name
+        template.initialization = read_initialization(body.find("initialization")) or template.initialization
+        return found(render(template))
 
 
 def remove(call: Call) -> Reply:
@@ -154,11 +201,11 @@ ROUTES = [
     get("templates", list_all),
     post("templates", add),
     get("templates/{template}", show),
+    put("templates/{template}", update),
     delete("templates/{template}", remove),
     get("templates/{template}/diskattachments", list_attachments),
     get("templates/{template}/diskattachments/{attachment}", show_attachment),
     get("templates/{template}/nics", list_nics),
-    get("templates/{template}/permissions", permissions),
     get("templates/{template}/cdroms", empty_list("cdroms")),
     get("templates/{template}/graphicsconsoles", empty_list("graphics_consoles")),
     get("templates/{template}/watchdogs", empty_list("watchdogs")),

@@ -5,7 +5,7 @@ from coriolis_lab.ovirt import running
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.journal import VM_REBOOTED, VM_SHUTDOWN_ASKED, VM_STARTED, VM_STOPPED, EventKind
 from coriolis_lab.ovirt.machine_settings import read_initialization
-from coriolis_lab.ovirt.records import DiskStatus, Job, Vm, VmStatus
+from coriolis_lab.ovirt.records import STATUS_NAMES, DiskStatus, Job, Vm, VmStatus
 from coriolis_lab.ovirt.refusals import conflict, disks_locked, failed
 from coriolis_lab.ovirt.web import Call, Reply, action, completed
 
@@ -36,6 +36,11 @@ def start(call: Call) -> Reply:
 
 
 def _check_startable(engine: Engine, vm: Vm) -> None:
+    if not any(host.cluster_id == vm.cluster_id and host.status == "up" for host in engine.hosts.values()):
+        raise conflict(
+            "Cannot run VM. There is no host that satisfies current scheduling constraints. See below for details:",
+            "There are no hosts to use. Check that the cluster contains at least one host in Up state.",
+        )
     if vm.status == VmStatus.IMAGE_LOCKED:
         raise conflict("Cannot run VM because the VM is in Image Locked status.")
     if vm.is_running:
@@ -56,6 +61,11 @@ def _check_startable(engine: Engine, vm: Vm) -> None:
             f"Cannot run VM. The following attached disks are in ILLEGAL status: {names} - "
             "please remove them and try again."
         )
+    if any(engine.storage_domains[disk.storage_domain_id].status != "active" for disk in disks):
+        raise conflict(
+            "Cannot run VM. The relevant Storage Domain is inaccessible.\n"
+            "-Please handle Storage Domain issues and retry the operation."
+        )
     if not disks and vm.settings.boot_devices == ("hd",):
         raise conflict("Cannot run VM without at least one bootable disk.")
 
@@ -65,7 +75,7 @@ def stop(call: Call) -> Reply:
         vm = call.engine.vm(call.ids["vm"])
         if not vm.is_running:
             raise conflict("Cannot stop VM. VM is not running.")
-        job = _immediate(call, f"Stopping VM {vm.name}")
+        job = call.done(f"Stopping VM {vm.name}")
         running.stop(call.engine, vm, force=True)
         _tell(call.engine, VM_STOPPED, f"VM {vm.name} powered off.", job, vm)
         return completed(job)
@@ -78,24 +88,32 @@ def shutdown(call: Call) -> Reply:
         if not vm.is_running:
             raise conflict("Cannot shutdown VM. VM is not running.")
         if vm.status == VmStatus.WAIT_FOR_LAUNCH:
-            raise conflict("Cannot shutdown VM. VM is in Wait For Launch status.")
-        job = _immediate(call, f"Shutting down VM {vm.name}")
+            raise conflict("Cannot shutdown VM because the VM is in Wait for Launch status.")
+        job = call.done(f"Shutting down VM {vm.name}")
         running.stop(call.engine, vm, force=False)
         _tell(call.engine, VM_SHUTDOWN_ASKED, f"VM shutdown initiated on VM {vm.name}.", job, vm)
         return completed(job)
 
 
 def reboot(call: Call) -> Reply:
-    """Also `reset`: the lab has one kind, QEMU's."""
+    return _reboot(call, "restart")
+
+
+def reset(call: Call) -> Reply:
+    """The lab has one kind of both, QEMU's."""
+    return _reboot(call, "reset")
+
+
+def _reboot(call: Call, verb: str) -> Reply:
     engine = call.engine
     with engine.lock:
         vm = engine.vm(call.ids["vm"])
         if vm.status not in (VmStatus.UP, VmStatus.POWERING_UP):
-            raise conflict("Cannot reboot VM. VM is not running.")
-        job = _immediate(call, f"Rebooting VM {vm.name}")
+            raise conflict(f"Cannot {verb} VM because the VM is in {STATUS_NAMES[vm.status]} status.")
+        job = call.done(f"Rebooting VM {vm.name}")
         vm.status = VmStatus.REBOOTING
         if vm.run is not None:
-            vm.run.reported = ()
+            vm.run.reported, vm.run.system = (), None
         _tell(engine, VM_REBOOTED, f"VM {vm.name} was rebooted.", job, vm)
     try:
         engine.hypervisor.reboot_vm(vm.id)
@@ -108,17 +126,11 @@ def detach(call: Call) -> Reply:
     with call.engine.lock:
         vm = call.engine.vm(call.ids["vm"])
         if vm.pool_id is None:
-            raise conflict("Cannot detach VM from VM Pool. VM is not attached to any VM Pool.")
+            raise conflict("Cannot detach VM from pool. VM is not attached to the VM-Pool.")
         if vm.is_running:
-            raise conflict("Cannot detach VM from VM Pool. VM is running.")
+            raise conflict("Cannot detach VM from VM-Pool. VM is running.")
         vm.pool_id = None
-        return completed(_immediate(call, f"Detaching VM {vm.name} from its pool"))
-
-
-def _immediate(call: Call, description: str) -> Job:
-    job = call.engine.journal.open_job(description, call.correlation_id)
-    call.engine.journal.close_job(job, "finished")
-    return job
+        return completed(call.done(f"Detaching VM {vm.name} from its pool"))
 
 
 def _tell(engine: Engine, kind: EventKind, text: str, job: Job, vm: Vm) -> None:
@@ -130,6 +142,6 @@ ROUTES = [
     action("vms/{vm}/stop", stop),
     action("vms/{vm}/shutdown", shutdown),
     action("vms/{vm}/reboot", reboot),
-    action("vms/{vm}/reset", reboot),
+    action("vms/{vm}/reset", reset),
     action("vms/{vm}/detach", detach),
 ]

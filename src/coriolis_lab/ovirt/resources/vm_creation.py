@@ -28,6 +28,7 @@ from coriolis_lab.ovirt.records import (
     VmStatus,
 )
 from coriolis_lab.ovirt.refusals import conflict, incomplete, missing
+from coriolis_lab.ovirt.resources.instance_types import chosen_type
 from coriolis_lab.ovirt.resources.vm_import import add_from_configuration
 from coriolis_lab.ovirt.resources.vms import check_name_free, render
 from coriolis_lab.ovirt.vm_work import (
@@ -67,7 +68,7 @@ def add(call: Call) -> Reply:
 def _add_from_template(call: Call, name: str, cluster: Cluster, template: Template) -> Reply:
     engine, body = call.engine, call.document
     if template.status != "ok":
-        raise conflict("Cannot add VM. The Template is locked. Please try again in a few minutes.")
+        raise conflict("Template's Image is locked (temporarily).")
     _check_same_data_center(engine, cluster, template)
     base = replace(template.settings, description="", comment="", delete_protected=False)
     if template.id == BLANK_TEMPLATE_ID:
@@ -120,18 +121,23 @@ def _checked_vm(
     """`vm_pool` of the body is ignored, as the engine does."""
     check_vm_name(name)
     check_name_free(call.engine, name, cluster.data_center_id, "add")
+    instance_type = chosen_type(call.document)
+    if instance_type is not None:
+        base = instance_type.apply(base)
     settings = read_settings(call.document, base, call.engine.look)
     if settings.bios_type == "cluster_default":
         settings = replace(settings, bios_type=cluster.bios_type)
     check_settings(settings, "add")
-    return new_vm(name, cluster.id, template_id, settings, initialization)
+    vm = new_vm(name, cluster.id, template_id, settings, initialization)
+    vm.instance_type_id = instance_type.id if instance_type else None
+    return vm
 
 
 def _check_same_data_center(engine: Engine, cluster: Cluster, template: Template) -> None:
     if template.cluster_id is None:
         return
     if engine.clusters[template.cluster_id].data_center_id != cluster.data_center_id:
-        raise conflict("Cannot add VM. The Template is not in the same Data Center as the Cluster.")
+        raise conflict("The specified Template doesn't exist in the current Data Center.")
 
 
 def _snapshot(engine: Engine, node: Node) -> Snapshot:
@@ -180,10 +186,7 @@ def template_disk(engine: Engine, body: Node, source: Disk, template: Template, 
     if wish is not None:
         target = _apply_wish(target, wish, clone)
     if not clone and wish is not None and domain.id != source.storage_domain_id:
-        raise conflict(
-            f"Cannot add VM. The Storage Domain {domain.name} does not contain the Template's disk "
-            f"{source.alias}."
-        )
+        raise conflict("Cannot add VM. The selected Storage Domain does not contain the VM Template.")
     check_configuration(target, domain, "add VM")
     needed = (
         max(initial_space(target, domain), source.actual_size) if clone else initial_space(target, domain)
@@ -232,7 +235,7 @@ def clone(call: Call) -> Reply:
         check_name_free(engine, name, cluster.data_center_id, "clone")
         up = source.status == VmStatus.UP and engine.look.clones_running_vms
         if source.status != VmStatus.DOWN and not up:
-            raise conflict("Cannot clone VM. VM must be down.")
+            raise conflict("Cannot clone VM. At least one of the VMs is not down.")
         for disk in engine.attached_disks(source):
             check_unlocked(disk, "clone", "VM")
         settings = replace(source.settings, delete_protected=False)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from coriolis_lab.ovirt import ovf_writer
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.journal import VM_UPDATED
 from coriolis_lab.ovirt.machine_settings import check_settings, read_initialization, read_settings
@@ -10,7 +11,7 @@ from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.names import check_vm_name
 from coriolis_lab.ovirt.records import Vm, VmStatus
 from coriolis_lab.ovirt.refusals import conflict
-from coriolis_lab.ovirt.resources.directory import permissions
+from coriolis_lab.ovirt.resources import guest_report
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.resources.machines import machine_fields, machine_head
 from coriolis_lab.ovirt.running import host_name
@@ -18,18 +19,30 @@ from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.vm_work import check_detach_only, check_removable, remove_vm
 from coriolis_lab.ovirt.web import Call, Reply, delete, empty_list, found, get, put, removed
 
+# in the order of the engine
 ACTIONS = (
     "detach",
+    "export",
+    "commitsnapshot",
+    "clone",
+    "reordermacaddresses",
+    "logon",
+    "maintenance",
+    "previewsnapshot",
+    "ticket",
+    "thawfilesystems",
+    "undosnapshot",
+    "freezefilesystems",
+    "cancelmigration",
+    "reboot",
+    "migrate",
     "shutdown",
     "start",
     "stop",
-    "reset",
-    "reboot",
-    "clone",
-    "previewsnapshot",
-    "commitsnapshot",
-    "undosnapshot",
+    "suspend",
 )
+LATER_ACTIONS = ("reset", "autopincpuandnumanodes")
+LATER_MINOR = 4  # engines from 4.4 on have these
 LINKS = (
     "graphicsconsoles",
     "cdroms",
@@ -42,6 +55,7 @@ LINKS = (
     "sessions",
     "nics",
     "numanodes",
+    "katelloerrata",
     "permissions",
     "affinitylabels",
     "tags",
@@ -50,13 +64,10 @@ LINKS = (
     "checkpoints",
 )
 EMPTY_LISTS = {
-    "watchdogs": "watchdogs",
-    "applications": "applications",
     "hostdevices": "host_devices",
     "sessions": "sessions",
     "numanodes": "vm_numa_nodes",
-    "affinitylabels": "affinity_labels",
-    "statistics": "statistics",
+    "katelloerrata": "katello_errata",
 }
 
 
@@ -76,6 +87,8 @@ def render(engine: Engine, vm: Vm, *, next_run: bool = False) -> Element:
         *machine_fields(settings, vm.initialization),
         reference("cluster", "clusters", vm.cluster_id),
         reference("cpu_profile", "cpuprofiles", vm.cluster_id),
+        struct("quota", attributes=(("id", engine.clusters[vm.cluster_id].data_center_id),)),
+        *guest_report.fields(vm),
         leaf("next_run_configuration_exists", vm.next_run is not None),
         leaf("run_once", vm.run.run_once if vm.run else None),
         leaf("start_time", vm.start_time if vm.is_running else None),
@@ -84,10 +97,11 @@ def render(engine: Engine, vm: Vm, *, next_run: bool = False) -> Element:
         leaf("stop_reason", vm.stop_reason if vm.status == VmStatus.DOWN else None),
         leaf("stop_time", vm.stop_time),
         host,
+        reference("instance_type", "instancetypes", vm.instance_type_id) if vm.instance_type_id else None,
         reference("original_template", "templates", vm.original_template_id),
         reference("template", "templates", vm.template_id),
         reference("vm_pool", "vmpools", vm.pool_id) if vm.pool_id else None,
-        actions=ACTIONS,
+        actions=(*ACTIONS, *(LATER_ACTIONS if engine.look.minor >= LATER_MINOR else ())),
         name=vm.name,
         description=settings.description,
         comment=settings.comment,
@@ -95,10 +109,15 @@ def render(engine: Engine, vm: Vm, *, next_run: bool = False) -> Element:
     )
 
 
-def with_console(element: Element) -> Element:
-    """`all_content=true` adds what costs the engine another query: the console device."""
-    console = struct("console", leaf("enabled", True))
-    return element.with_children([*element.children, console])
+def _with_all_content(engine: Engine, vm: Vm, element: Element) -> Element:
+    """`all_content=true` adds what costs the engine more queries: the console device, the VM as an OVF document."""
+    configuration = struct("configuration", leaf("data", ovf_writer.write(engine, vm)), leaf("type", "ovf"))
+    known = next(
+        (child for child in element.children if child.tag == "initialization"), struct("initialization")
+    )
+    complete = known.with_children([configuration, *known.children])
+    others = [child for child in element.children if child.tag != "initialization"]
+    return element.with_children([*others, struct("console", leaf("enabled", True)), complete])
 
 
 def _keys(engine: Engine) -> Keys[Vm]:
@@ -128,6 +147,9 @@ def _keys(engine: Engine) -> Keys[Vm]:
     def addresses(record: Vm) -> Iterable[str]:
         return record.run.ssh_addresses.values() if record.run else ()
 
+    def fqdn(record: Vm) -> list[str]:
+        return [record.run.system.host_name] if record.run and record.run.system else []
+
     return {
         "name": lambda record: [record.name],
         "id": lambda record: [record.id],
@@ -149,6 +171,7 @@ def _keys(engine: Engine) -> Keys[Vm]:
         "hosts.name": host,
         "memory": lambda record: [str(record.settings.memory // 2**20)],
         "ip": addresses,
+        "fqdn": fqdn,
         "type": lambda record: [record.settings.type],
         "os": lambda record: [record.settings.os_type],
     }
@@ -160,16 +183,18 @@ def list_all(call: Call) -> Reply:
 
     def shown(vm: Vm) -> Element:
         element = render(engine, vm)
-        return with_console(element) if complete else element
+        return _with_all_content(engine, vm, element) if complete else element
 
     with engine.lock:
         return listing(call, "vms", engine.vms.values(), shown, _keys(engine))
 
 
 def show(call: Call) -> Reply:
-    with call.engine.lock:
-        element = render(call.engine, call.engine.vm(call.ids["vm"]), next_run=call.flag("next_run"))
-    return found(with_console(element) if call.flag("all_content") else element)
+    engine = call.engine
+    with engine.lock:
+        vm = engine.vm(call.ids["vm"])
+        element = render(engine, vm, next_run=call.flag("next_run"))
+        return found(_with_all_content(engine, vm, element) if call.flag("all_content") else element)
 
 
 def check_name_free(
@@ -192,7 +217,7 @@ def update(call: Call) -> Reply:
         vm = engine.vm(call.ids["vm"])
         body = call.document
         if vm.status == VmStatus.IMAGE_LOCKED:
-            raise conflict("Cannot edit VM. VM is locked.")
+            raise conflict("Cannot edit VM: VM is locked. Please try again in a few minutes.")
         name = body.string("name")
         if name and name != vm.name:
             check_vm_name(name, "edit VM")
@@ -218,8 +243,7 @@ def update(call: Call) -> Reply:
             vm.settings = at_once
         else:
             vm.settings = settings
-        job = engine.journal.open_job(f"Editing VM {vm.name}", call.correlation_id)
-        engine.journal.close_job(job, "finished")
+        job = call.done(f"Editing VM {vm.name}")
         text = f"VM {vm.name} configuration was updated."
         engine.journal.tell(VM_UPDATED, text, correlation_id=job.correlation_id, vm_id=vm.id)
         return found(render(engine, vm))
@@ -242,6 +266,5 @@ ROUTES = [
     get("vms/{vm}", show),
     put("vms/{vm}", update),
     delete("vms/{vm}", remove),
-    get("vms/{vm}/permissions", permissions),
     *(get(f"vms/{{vm}}/{rel}", empty_list(tag)) for rel, tag in EMPTY_LISTS.items()),
 ]

@@ -7,7 +7,6 @@ from typing import Any
 
 from coriolis.errors import CloudError, CloudUnavailable, InvalidInput, NotSupported
 from coriolis.images import ceph
-from coriolis.images.ceph import CephCluster
 from coriolis.images.rbd import KEY, RbdParameters
 from coriolis.model.image import ImageDisk
 from coriolis.model.replica import ReplicaDisk
@@ -40,14 +39,13 @@ class RbdVolumes:
                     f"{_image_name(replica)!r}: volume {replica.volume_name} is on other storage. Use another volume "
                     "type, or another data_transfer_mechanism."
                 )
+        cluster = options.cluster(self._client.ceph_timeout)
         return tuple(
             ImageDisk(
                 disk_id=replica.disk_id,
                 size_bytes=replica.size_bytes,
                 kind="rbd",
-                parameters=asdict(
-                    RbdParameters(_cluster(options), options.ceph_pool_name, _image_name(replica))
-                ),
+                parameters=asdict(RbdParameters(cluster, options.ceph_pool_name, _image_name(replica))),
                 secrets={KEY: options.key()},
             )
             for replica in replicas
@@ -74,7 +72,7 @@ class RbdVolumes:
         action = f"open Ceph pool {options.ceph_pool_name!r}"
         try:
             with (
-                ceph.connected(_cluster(options), options.key()) as connection,
+                ceph.connected(options.cluster(self._client.ceph_timeout), options.key()) as connection,
                 connection.open_ioctx(options.ceph_pool_name) as pool,
             ):
                 yield pool
@@ -82,15 +80,6 @@ class RbdVolumes:
             raise CloudUnavailable(cloud=self._client.cloud, action=action, reason=str(error)) from error
         except rados.Error as error:
             raise CloudError(cloud=self._client.cloud, action=action, reason=str(error)) from error
-
-
-def _cluster(options: CephOptions) -> CephCluster:
-    return CephCluster(
-        conf=options.ceph_conf_file,
-        user=options.ceph_username,
-        cluster=options.ceph_cluster_name,
-        timeout=options.ceph_connection_timeout,
-    )
 
 
 def _image_name(replica: ReplicaDisk) -> str:

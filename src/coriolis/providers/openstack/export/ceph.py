@@ -7,7 +7,6 @@ from typing import Any
 
 from coriolis.errors import CloudError, InvalidInput, NotSupported
 from coriolis.images import ceph
-from coriolis.images.ceph import CephCluster
 from coriolis.images.rbd import KEY, RbdParameters
 from coriolis.model.image import ImageDisk
 from coriolis.model.instance import Disk
@@ -33,23 +32,23 @@ class CephAccess:
             raise NotSupported(message=f"Exports through Ceph are not possible here: {missing}.")
         self._cloud = client.cloud
         self._options: CephOptions = options
+        self.cluster = options.cluster(client.ceph_timeout)
         self.pool = options.ceph_pool_name
-
-    @property
-    def cluster(self) -> CephCluster:
-        options = self._options
-        return CephCluster(
-            options.ceph_conf_file,
-            options.ceph_username,
-            options.ceph_cluster_name,
-            options.ceph_connection_timeout,
-        )
 
     @property
     def secrets(self) -> dict[str, Secret]:
         return {KEY: self._options.key()}
 
-    def image(self, disk: Disk, place: str, *, point: str, base: str | None, base_place: str) -> ImageDisk:
+    def image(
+        self,
+        disk: Disk,
+        place: str,
+        *,
+        point: str,
+        base: str | None,
+        base_place: str,
+        digest: str | None = None,
+    ) -> ImageDisk:
         """`place` and `base_place` are image@snapshot, or only an image. A base in another image tells nothing."""
         name, _, snapshot = place.partition("@")
         base_name, _, base_snapshot = base_place.partition("@")
@@ -62,7 +61,14 @@ class CephAccess:
             since=base_snapshot if since is not None else None,
         )
         return ImageDisk(
-            disk.id, disk.size_bytes, KIND, asdict(parameters), self.secrets, point=point, since=since
+            disk.id,
+            disk.size_bytes,
+            KIND,
+            asdict(parameters),
+            self.secrets,
+            point=point,
+            since=since,
+            digest=digest,
         )
 
     def require_images(self, names: Mapping[str, str]) -> None:

@@ -18,6 +18,7 @@ from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.export.backups import Backups, Made, Wish
 from coriolis.providers.openstack.export.ceph import CephAccess
 from coriolis.providers.openstack.export.points import Point
+from coriolis.providers.openstack.options import Quiesce
 from coriolis.providers.openstack.quota import Needs, check_needs
 
 MECHANISM = "ceph_backups"
@@ -26,13 +27,24 @@ MECHANISM = "ceph_backups"
 class CephBackupsExport:
     """Of the volumes themselves, not of snapshots: only so Cinder's driver makes differential backups."""
 
-    def __init__(self, client: OpenStackClient, backups: Backups) -> None:
+    def __init__(
+        self, client: OpenStackClient, backups: Backups, quiesce: Quiesce, digest: str | None
+    ) -> None:
+        """`digest`: see `ImageDisk`."""
         self._client = client
+        self._digest = digest
+        self._quiesce = quiesce
         self._backups = backups
         self._ceph = CephAccess(client)
 
     def validate(self, instance: Instance) -> None:
-        check_disks(self._client, instance)
+        check_disks(self._client, instance, MECHANISM)
+        if self._quiesce == "required" and instance.running:
+            raise NotSupported(
+                message=f"Source environment: guest_quiesce=required, but {MECHANISM} backs the disks of instance "
+                f"{instance.name!r} up one after the other while it runs. Use another replica_export_mechanism, or "
+                "shut the instance down first."
+            )
         self._ceph.require_images({})
         latest = self._backups.latest()
         if latest is not None and latest.status == "available":
@@ -71,6 +83,7 @@ class CephBackupsExport:
             point=str(point),
             base=None if base is None else str(base),
             base_place="" if base is None else base.place,
+            digest=self._digest,
         )
 
     def _place(self, volume_id: str, backup_id: str) -> str:

@@ -10,9 +10,10 @@ from coriolis.providers.openstack.block_storage import gib
 from coriolis.providers.openstack.checks import check_disks
 from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.export.ceph import CephAccess, volume_images
+from coriolis.providers.openstack.export.freeze import Freezer
 from coriolis.providers.openstack.export.points import Kept, Point
 from coriolis.providers.openstack.quota import Needs, check_needs
-from coriolis.providers.openstack.volumes import ExportVolumes, snapshot_name
+from coriolis.providers.openstack.volumes import snapshot_name
 
 MECHANISM = "ceph_snapshots"
 
@@ -20,25 +21,26 @@ MECHANISM = "ceph_snapshots"
 class CephSnapshotsExport:
     """The snapshot of a run stays in Cinder until the next run has another one: RBD tells the difference of two."""
 
-    def __init__(self, client: OpenStackClient) -> None:
+    def __init__(self, client: OpenStackClient, freezer: Freezer) -> None:
         self._client = client
-        self._volumes = ExportVolumes(client)
+        self._freezer = freezer
         self._ceph = CephAccess(client)
 
     def validate(self, instance: Instance) -> None:
-        check_disks(self._client, instance)
+        check_disks(self._client, instance, MECHANISM)
+        self._freezer.validate(instance)
         self._ceph.require_images(volume_images(instance.disks))
         gigabytes = sum(gib(disk.size_bytes) for disk in instance.disks)
         needs = Needs(snapshots=len(instance.disks), gigabytes=gigabytes)
         check_needs(self._client, needs, f"export instance {instance.name!r}")
 
     def deploy(self, op: Operation, instance: Instance, points: Mapping[str, Point]) -> SourceResources:
-        ids = self._volumes.create_snapshots(op, instance.disks)
+        ids = self._freezer.freeze(op, instance)
         images = []
-        for number, (disk, snapshot_id) in enumerate(zip(instance.disks, ids, strict=True)):
-            kept = Kept(ResourceKind.SNAPSHOT, snapshot_id, snapshot_name(op, number))
+        for number, disk in enumerate(instance.disks):
+            kept = Kept(ResourceKind.SNAPSHOT, ids[disk.id], snapshot_name(op, number))
             images.append(self._image(op, disk, kept, points.get(disk.id)))
-        extra = {f"snapshot/{d.id}": s for d, s in zip(instance.disks, ids, strict=True)}
+        extra = {f"snapshot/{disk_id}": snapshot_id for disk_id, snapshot_id in ids.items()}
         return SourceResources(None, extra, tuple(images))
 
     def _image(self, op: Operation, disk: Disk, kept: Kept, before: Point | None) -> ImageDisk:

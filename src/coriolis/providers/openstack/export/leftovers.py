@@ -9,8 +9,12 @@ from coriolis.model.instance import Instance
 from coriolis.providers.base import Operation
 from coriolis.providers.lifecycle import run_all
 from coriolis.providers.openstack.checks import EXPORT_ROLE
+from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.export.backups import Backups
+from coriolis.providers.openstack.export.freeze import frozen_name
 from coriolis.providers.openstack.export.points import Kept, Point, stale_of
+from coriolis.providers.openstack.export.worker import root_image_name
+from coriolis.providers.openstack.server_images import ServerImages
 from coriolis.providers.openstack.volumes import ExportVolumes, snapshot_name
 from coriolis.providers.openstack.workers import Workers
 
@@ -18,13 +22,15 @@ from coriolis.providers.openstack.workers import Workers
 class Leftovers:
     """Of all mechanisms: the environment may have named another one when they were made."""
 
-    def __init__(self, workers: Workers, volumes: ExportVolumes, backups: Backups) -> None:
-        self._workers = workers
-        self._volumes = volumes
+    def __init__(self, client: OpenStackClient, backups: Backups) -> None:
+        self._workers = Workers(client)
+        self._volumes = ExportVolumes(client)
+        self._images = ServerImages(client)
         self._backups = backups
 
     def delete(self, op: Operation, instance: Instance, points: Mapping[str, Point]) -> None:
-        """The worker first: it holds the clones, which hold the snapshots, which backups are made of."""
+        """The worker first: it holds the clones, which hold the snapshots (and the image of the root disk), which
+        backups are made of."""
         kept = {point.head.name for point in points.values()}
         numbers = range(len(instance.disks))
         backups = [name for n in numbers for name in self._backups.names_of(op, n) if name not in kept]
@@ -35,6 +41,7 @@ class Leftovers:
                 partial(self._volumes.delete_clones, op, instance),
                 *(partial(self._backups.remove, op, name) for name in backups),
                 *(partial(self._volumes.delete_snapshot, op, name) for name in snapshots),
+                *(partial(self._images.delete, op, name) for name in (root_image_name(op), frozen_name(op))),
             ]
         )
         for disk_id, point in points.items():

@@ -14,25 +14,28 @@ from coriolis.providers.openstack.block_storage import gib
 from coriolis.providers.openstack.checks import check_disks
 from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.export.backups import Backups, Made, Wish
+from coriolis.providers.openstack.export.freeze import Freezer
 from coriolis.providers.openstack.export.points import Point
 from coriolis.providers.openstack.login import login_of
 from coriolis.providers.openstack.quota import Needs, check_needs
 from coriolis.providers.openstack.session import verify_of
-from coriolis.providers.openstack.volumes import ExportVolumes
 
 MECHANISM = "swift_backups"
 KIND = "cinder-backup"
 
 
 class SwiftBackupsExport:
-    def __init__(self, client: OpenStackClient, backups: Backups, *, container: str | None) -> None:
+    def __init__(
+        self, client: OpenStackClient, backups: Backups, freezer: Freezer, *, container: str | None
+    ) -> None:
         self._client = client
         self._backups = backups
-        self._volumes = ExportVolumes(client)
+        self._freezer = freezer
         self._container = container
 
     def validate(self, instance: Instance) -> None:
-        check_disks(self._client, instance)
+        check_disks(self._client, instance, MECHANISM)
+        self._freezer.validate(instance)
         client = self._client
         client.call("look at the Swift account", client.object_store.get_account_metadata)
         latest = self._backups.latest()
@@ -44,14 +47,16 @@ class SwiftBackupsExport:
         check_needs(client, needs, f"export instance {instance.name!r}")
 
     def deploy(self, op: Operation, instance: Instance, points: Mapping[str, Point]) -> SourceResources:
-        """The snapshots are of one moment, as far as Cinder goes; the backups of them may take their time."""
+        """The snapshots are of one moment, as far as that goes; the backups of them may take their time."""
         bases = {
             disk.id: self._backups.base(op, MECHANISM, disk, points.get(disk.id)) for disk in instance.disks
         }
-        snapshots = self._volumes.create_snapshots(op, instance.disks)
+        snapshots = self._freezer.freeze(op, instance)
         wishes = [
-            Wish(number, disk, snapshot, self._backups.may_build_on(bases[disk.id]), self._container)
-            for number, (disk, snapshot) in enumerate(zip(instance.disks, snapshots, strict=True))
+            Wish(
+                number, disk, snapshots[disk.id], self._backups.may_build_on(bases[disk.id]), self._container
+            )
+            for number, disk in enumerate(instance.disks)
         ]
         made = self._backups.make(op, wishes)
         images = []

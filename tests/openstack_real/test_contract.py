@@ -1,0 +1,41 @@
+"""The contract that tests/conformance/providers holds on the lab, on the real cloud."""
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from coriolis.config import Settings
+from tests.conformance.openstack_contract.destination import DestinationContract
+from tests.conformance.openstack_contract.site import Site
+from tests.conformance.openstack_contract.source import SourceContract
+from tests.openstack_real.clouds import Operator, RealCloud
+from tests.openstack_real.guests import VOLUME_BOOTED, GuestKind, SourceGuest
+
+
+@pytest.fixture(scope="module")
+def site(cloud_a: RealCloud, operator: Operator, source_guest: Callable[[GuestKind], SourceGuest]) -> Site:
+    source_guest(VOLUME_BOOTED).renew_data()
+
+    def set_volume_quota(limits: Mapping[str, int]) -> Mapping[str, int]:
+        return operator.set_volume_quota(cloud_a.project["project"], **limits)
+
+    return Site(
+        settings=Settings(),
+        connection_info=cloud_a.connection_info,
+        sdk=cloud_a.sdk,
+        image=cloud_a.described["image"],
+        flavor="t.small",
+        network=cloud_a.project["network"],
+        external=cloud_a.described["external_network"],
+        address="10.61.0.240",
+        server=VOLUME_BOOTED.name,
+        set_volume_quota=set_volume_quota,
+    )
+
+
+class TestSource(SourceContract):
+    pass
+
+
+class TestDestination(DestinationContract):
+    pass
