@@ -249,3 +249,23 @@ def test_a_required_quiescing_that_cannot_be_had_is_told_before_the_run(
     assert "is SHUTOFF and writes nothing" in messages(op)
     source.delete_source_resources(op, required, off, {})
     openstack.remove(made)
+
+
+def test_what_nova_keeps_of_the_instance_counts_and_not_what_its_volume_says_now(
+    openstack: OpenStackLab, op: MemoryOperation
+) -> None:
+    openstack.hypervisor.agents.add("later")
+    made = openstack.boot("later", volumes=1)
+    source = openstack.source()
+    instance = source.get_instance({}, "later")
+    told = openstack.front.cloud.volumes[instance.disks[0].id].image_metadata
+    told |= {"hw_qemu_guest_agent": "yes", "os_require_quiesce": "yes"}
+    source.validate_source({**openstack.env, "guest_quiesce": "required"}, instance)
+    with nothing_left(openstack, op):
+        with pytest.raises(errors.InvalidInput, match="was not booted with hw_qemu_guest_agent=yes"):
+            source.deploy_source_resources(op, {**openstack.env, "guest_quiesce": "required"}, instance, {})
+        source.delete_source_resources(op, openstack.env, instance, {})
+        source.deploy_source_resources(op, openstack.env, instance, {})
+        assert "the guest was not quiesced: when the instance was created" in messages(op)
+        source.delete_source_resources(op, openstack.env, instance, {})
+    openstack.remove(made)

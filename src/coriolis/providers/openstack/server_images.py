@@ -62,7 +62,7 @@ class ServerImages:
         def look() -> bool | None:
             server = self._servers.get(server_id)
             uploading = server is not None and server.task_state == "image_uploading"
-            return True if uploading or self._read(image_id).status in _HAS_DATA else None
+            return True if uploading or self.read(image_id).status in _HAS_DATA else None
 
         action = f"wait for the snapshot of server {server_id}"
         wait_until(op, look, self._client.patience, cloud=self._client.cloud, action=action)
@@ -70,15 +70,23 @@ class ServerImages:
     def wait_active(self, op: Operation, image_id: str, patience: Patience) -> Image:
         def look() -> Image | None:
             op.progress("Waiting for the image of the root disk")  # it may take hours, and is no stall
-            image = self._read(image_id)
+            image = self.read(image_id)
             return image if image.status == "active" else None
 
         action = f"wait for image {image_id} to be active"
         return wait_until(op, look, patience, cloud=self._client.cloud, action=action)
 
-    def snapshots(self, image_id: str) -> dict[str, str]:
+    def read(self, image_id: str) -> Image:
+        """Raises CloudError for one that is gone: Nova removes what it could not finish."""
+        image = self._images.get(image_id)
+        if image is None or image.status in {*_GONE, "killed"}:
+            reason = "Nova could not take the snapshot, and deleted its image; its own log tells why"
+            raise CloudError(cloud=self._client.cloud, action="take a snapshot of a server", reason=reason)
+        return image
+
+    def snapshots(self, image: Image) -> dict[str, str]:
         """Snapshot by volume id."""
-        mapping = json.loads(self._read(image_id).properties.get("block_device_mapping") or "[]")
+        mapping = json.loads(image.properties.get("block_device_mapping") or "[]")
         ids = [str(entry["snapshot_id"]) for entry in mapping if entry.get("snapshot_id")]
         storage = self._client.storage
         read = {i: self._client.call(f"read snapshot {i}", partial(storage.get_snapshot, i)) for i in ids}
@@ -121,11 +129,3 @@ class ServerImages:
     def _exists(self, image_id: str) -> bool:
         image = self._images.get(image_id)
         return image is not None and image.status not in _GONE
-
-    def _read(self, image_id: str) -> Image:
-        """Raises CloudError for one that is gone: Nova removes what it could not finish."""
-        image = self._images.get(image_id)
-        if image is None or image.status in {*_GONE, "killed"}:
-            reason = "Nova could not take the snapshot, and deleted its image; its own log tells why"
-            raise CloudError(cloud=self._client.cloud, action="take a snapshot of a server", reason=reason)
-        return image
