@@ -55,21 +55,22 @@ class ServerImages:
             discard=lambda id_: self._client.call(f"delete image {name}", lambda: self._images.delete(id_)),
         )
 
-    def wait_taken(self, op: Operation, server_id: str, image_id: str) -> None:
+    def wait_taken(self, op: Operation, server_id: str, image_id: str, patience: Patience) -> None:
         """Until what the server writes from now on is no longer in the image, as far as Nova tells: it copies the disk
         before it uploads it, and with Ceph makes the snapshot as the first thing of the upload."""
 
         def look() -> bool | None:
+            op.progress("Taking a snapshot of the root disk")  # it may take hours, and is no stall
             server = self._servers.get(server_id)
             uploading = server is not None and server.task_state == "image_uploading"
             return True if uploading or self.read(image_id).status in _HAS_DATA else None
 
         action = f"wait for the snapshot of server {server_id}"
-        wait_until(op, look, self._client.patience, cloud=self._client.cloud, action=action)
+        wait_until(op, look, patience, cloud=self._client.cloud, action=action)
 
     def wait_active(self, op: Operation, image_id: str, patience: Patience) -> Image:
         def look() -> Image | None:
-            op.progress("Waiting for the image of the root disk")  # it may take hours, and is no stall
+            op.progress("Waiting for the image of the root disk")
             image = self.read(image_id)
             return image if image.status == "active" else None
 
