@@ -81,7 +81,10 @@ class ServerImages:
         """Raises CloudError for one that is gone: Nova removes what it could not finish."""
         image = self._images.get(image_id)
         if image is None or image.status in {*_GONE, "killed"}:
-            reason = "Nova could not take the snapshot, and deleted its image; its own log tells why"
+            reason = (
+                "Nova could not take the snapshot, and deleted its image; its own log tells why. With local disks in "
+                "Ceph, Glance must have show_multiple_locations for it"
+            )
             raise CloudError(cloud=self._client.cloud, action="take a snapshot of a server", reason=reason)
         return image
 
