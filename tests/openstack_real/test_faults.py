@@ -93,4 +93,4 @@ def test_quota_exceeded(crossing: Crossing, cloud_a: RealCloud, operator: Operat
         assert "quota" in told.lower()
         assert limit in told
         crossing.assert_nothing_left()
-        assert cloud_a.left_behind() == []
+        assert crossing.of_ours(cloud_a.left_behind()) == []
