@@ -7,10 +7,10 @@ from coriolis_lab.ovirt.look import Look
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.records import Host
 from coriolis_lab.ovirt.refusals import conflict, gone, incomplete
-from coriolis_lab.ovirt.resources.listing import listing
+from coriolis_lab.ovirt.resources.listing import catalog
 from coriolis_lab.ovirt.resources.statistics import HOST_MEMORY
 from coriolis_lab.ovirt.search import Keys
-from coriolis_lab.ovirt.web import Call, Reply, delete, found, get, post, put, removed
+from coriolis_lab.ovirt.web import ApiRoute, Call, Reply, delete, found, post, put, removed
 
 RESERVED_MEMORY = 1024**3
 ACTIONS = (
@@ -151,10 +151,8 @@ def _keys(engine: Engine) -> Keys[Host]:
     }
 
 
-def list_all(call: Call) -> Reply:
-    with call.engine.lock:
-        engine = call.engine
-        return listing(call, "hosts", engine.hosts.values(), lambda host: render(engine, host), _keys(engine))
+def _hosts(call: Call) -> list[Host]:
+    return list(call.engine.hosts.values())
 
 
 def host_of(call: Call) -> Host:
@@ -162,11 +160,6 @@ def host_of(call: Call) -> Host:
     if host is None:
         raise gone()
     return host
-
-
-def show(call: Call) -> Reply:
-    with call.engine.lock:
-        return found(render(call.engine, host_of(call)))
 
 
 def update(call: Call) -> Reply:
@@ -217,10 +210,9 @@ def remove(call: Call) -> Reply:
         return removed(call, call.done(f"Removing Host {host.name}"))
 
 
-ROUTES = [
-    get("hosts", list_all),
+ROUTES: list[ApiRoute] = [
+    *catalog("hosts", "hosts", _hosts, lambda call, host: render(call.engine, host), "host", keys=_keys),
     post("hosts", add),
-    get("hosts/{host}", show),
     put("hosts/{host}", update),
     delete("hosts/{host}", remove),
 ]
