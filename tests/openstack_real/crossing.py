@@ -74,10 +74,12 @@ class Crossing:
 
     def assert_nothing_left(self) -> None:
         """On both clouds, besides what the ledger says is kept on purpose."""
-        assert self.product.leftovers() == []
+        leftovers = self.product.leftovers()
+        assert not leftovers, leftovers
         kept = {r["name"] for r in self._resources()}
         there = self.of_ours(self.source.left_behind() + self.destination.left_behind())
-        assert [name for name in there if name not in kept] == []
+        left = [name for name in there if name not in kept]
+        assert not left, left
 
     def of_ours(self, names: Sequence[str]) -> list[str]:
         """Of what bears a name of Coriolis': what this one made, and not another that works on the same clouds."""
@@ -109,8 +111,8 @@ class Crossing:
         path = f"transfers/{self.transfer}/actions"
         started = self.product.call("POST", path, {"delete-disks": None})["execution"]["id"]
         self.product.wait_execution(self.transfer, started)
-        assert self.replicas() == []
-        assert self.of_ours(self.source.left_behind()) == []
+        left = [*self.replicas(), *self.of_ours(self.source.left_behind())]
+        assert not left, left
         self.product.call("DELETE", f"transfers/{self.transfer}")
 
     def _make_transfer(self) -> str:
