@@ -196,7 +196,11 @@ def _served(command: list[str], port: int) -> Iterator[None]:
         yield
     finally:
         server.terminate()
-        server.communicate()
+        try:
+            server.communicate(timeout=_SERVER_SECONDS)
+        except subprocess.TimeoutExpired:  # seen of a qemu-nbd on a machine with much else to do
+            server.kill()
+            server.communicate()
 
 
 def _listens(port: int) -> bool:
