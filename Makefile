@@ -81,7 +81,7 @@ test-pythons: setup ## what runs on worker VMs, with every Python of this machin
 	@scripts/newer-python
 	@$(BIN)/pytest tests/unit/agent tests/unit/transfer/test_worker_pythons.py
 
-test-ovirt: setup ## the lab's oVirt under clients nobody here wrote, and guests that cross to it and back (half an hour and more)
+test-ovirt: setup ## the lab's oVirt under clients nobody here wrote: Ansible's ovirt.ovirt, ovirt-img, backups
 	@scripts/ovirt-clients
 	@$(BIN)/pytest -n 3 --dist loadfile tests/conformance/ovirt
 	@$(BIN)/pytest -m ovirt_clients tests/ovirt_clients

@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from tests.unit.sshd import PrivateSshd
 
-from bench.data import images, machine, report, targets
+from bench.data import file_image, images, machine, report, targets
 from bench.data.accounts import Accounts, open_accounts
 from bench.data.candidates import DD_SSH_DD, FOREIGN, ROUTES, RSYNC_DELTA, Candidate, Place, product
 from bench.data.measure import Bench, Series
@@ -155,7 +155,9 @@ def _options() -> argparse.Namespace:
     sizes = "GiB of disk; with more than one the cost over the size is measured too (1)"
     parser.add_argument("--sizes", type=float, nargs="+", default=[1.0], help=sizes)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--routes", nargs="+", choices=ROUTES, default=["tls", "direct", "ssh"])
+    parser.add_argument(
+        "--routes", nargs="+", choices=ROUTES, default=["tls", "direct", "ssh", "ssh-one-hop"]
+    )
     parser.add_argument("--directory", type=Path, default=_MEMORY, help=f"where the images are ({_MEMORY})")
     parser.add_argument(
         "--patience",
@@ -187,7 +189,24 @@ def _place(options: argparse.Namespace) -> Iterator[tuple[Place, Accounts]]:
         session = stack.enter_context(SshSession(sshd.login(host_key=sshd.host_key)))
         credentials = directory / "credentials"
         machine.write_credentials(credentials)
+        stack.enter_context(_driver_known(directory / "site"))
         yield Place(sshd, session, credentials, directory), accounts
+
+
+@contextmanager
+def _driver_known(site: Path) -> Iterator[None]:
+    """To the processes of the runs."""
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(file_image.SITE)
+    before = os.environ.get("PYTHONPATH")
+    repository = str(Path(__file__).parents[2])
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(site), repository, before)))
+    try:
+        yield
+    finally:
+        os.environ.pop("PYTHONPATH")
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ class Ratio:
 
 _ONE_HOP, _TWO_HOPS = "dd | ssh | dd", "ssh dd | ssh dd"
 _DIRECT, _TLS, _SSH = "coriolis, direct", "coriolis, tls", "coriolis, ssh"
+_SSH_ONE_HOP = "coriolis, ssh-one-hop"
 _RELAYED = "two hops against one"
 
 RATIOS = (
@@ -49,6 +50,8 @@ RATIOS = (
     Ratio("mixed", _TLS, "mixed", _ONE_HOP, 1.5, 0.85, _RELAYED),
     Ratio("mixed", _TLS, "mixed", _TWO_HOPS, 1.3, 0.6),
     Ratio("random", _TLS, "random", _ONE_HOP, 0.8, 1.45, _RELAYED),
+    Ratio("mixed", _SSH_ONE_HOP, "mixed", _ONE_HOP, 1.3, 1.0),
+    Ratio("random", _SSH_ONE_HOP, "random", _ONE_HOP, 0.75, 1.65),
     Ratio("mixed", _SSH, "mixed", _ONE_HOP, 1.3, 1.0, _RELAYED),
     Ratio("mixed", _SSH, "mixed", _TWO_HOPS, 1.3, 0.85),
     Ratio("random", _SSH, "random", _ONE_HOP, 0.75, 1.65, _RELAYED),

@@ -300,7 +300,9 @@ class Lane:
 
     # What users do
 
-    def subject(self, *, mebibytes: int = 1, disks: int = 2) -> Subject:
+    def subject(
+        self, *, mebibytes: int = 1, disks: int = 2, scenario: Scenario = Scenario.REPLICA
+    ) -> Subject:
         self._subjects += 1
         name = f"vm-{self._subjects}"
         place = self.source.directory / "vm" / name
@@ -310,7 +312,7 @@ class Lane:
             path.write_bytes(os.urandom(mebibytes << 20))
         transfer = self.database.transfers.create(
             **OWNER,
-            scenario=Scenario.REPLICA,
+            scenario=scenario,
             instances=[name],
             origin_endpoint_id=self.endpoint_ids[0],
             destination_endpoint_id=self.endpoint_ids[1],
@@ -348,7 +350,9 @@ class Lane:
                 raise AssertionError(f"it never came to this: {what or condition}")
             time.sleep(0.05)
 
-    def wait_at(self, cloud: FileCloud, verb: str, moment: str) -> Conductor:
+    def wait_at(
+        self, cloud: FileCloud, verb: str, moment: str, seconds: float = PATIENCE_SECONDS
+    ) -> Conductor:
         """The conductor that hangs at the gate, which it writes down again and again: the file may be empty."""
         found: list[int] = []
 
@@ -357,7 +361,7 @@ class Lane:
             found.extend([] if pid is None else [pid])
             return bool(found)
 
-        self.until(look, f"{verb} {moment}")
+        self.until(look, f"{verb} {moment}", seconds)
         return self.conductor(found[0])
 
 

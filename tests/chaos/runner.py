@@ -16,7 +16,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.chaos import cancellations, interruptions, queues, surroundings, upgrades  # noqa: F401 -- the catalogue
+from tests.chaos import (  # noqa: F401 -- the catalogue
+    cancellations,
+    interruptions,
+    migrations,
+    queues,
+    surroundings,
+    upgrades,
+)
 from tests.chaos.catalogue import CATALOGUE, Entry
 from tests.chaos.lane import MODES, Lane, LaneWishes, Mode
 

@@ -28,7 +28,8 @@ with atheris.instrument_imports():
     from coriolis.agent.writer import VerificationError, Writer
     from coriolis.transfer.introduction import read_introduction
     from coriolis.transfer.manifest import LeafList, UnusableLeafListError
-    from tests.unit.agent.hostile import resealed
+
+from tests.unit.agent.hostile import resealed
 
 LEAF = 4096
 GEOMETRY = Geometry(5 * LEAF + 512, LEAF)

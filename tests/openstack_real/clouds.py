@@ -71,3 +71,8 @@ class Operator:
         before = self._sdk.block_storage.get_quota_set(owner)
         self._sdk.block_storage.update_quota_set(owner, **limits)
         return {name: before[name] for name in limits}
+
+
+def job_of(name: str) -> str:
+    """The part of a resource's name that tells the job: `coriolis-<8 of the job's id>-...`."""
+    return "-".join(name.split("-", 2)[:2])

@@ -9,6 +9,7 @@ from tests.e2e.product import FINISHED, explain
 from tests.openstack_real.clouds import Operator, RealCloud
 from tests.openstack_real.conftest import on
 from tests.openstack_real.crossing import MIB, Crossing
+from tests.openstack_real.guests import UEFI
 from tests.openstack_real.routes import CEPH_SNAPSHOTS, CORIOLIS_BACKUPS, Route
 
 _ROUTE = Route(CORIOLIS_BACKUPS, "ovirt")
@@ -68,7 +69,7 @@ def test_apis_answer_503_for_a_minute(crossing: Crossing, balancer: Balancer) ->
     crossing.forget()
 
 
-@on(Route(CEPH_SNAPSHOTS, "rbd"))
+@on(Route(CEPH_SNAPSHOTS, "rbd", UEFI))
 @pytest.mark.usefixtures("slow")
 def test_token_revoked_in_the_copy(crossing: Crossing, cloud_a: RealCloud, operator: Operator) -> None:
     execution = _start(crossing)
@@ -80,7 +81,7 @@ def test_token_revoked_in_the_copy(crossing: Crossing, cloud_a: RealCloud, opera
     crossing.forget()
 
 
-@on(_ROUTE)
+@on(Route(CORIOLIS_BACKUPS, "rbd", UEFI))
 def test_quota_exceeded(crossing: Crossing, cloud_a: RealCloud, operator: Operator) -> None:
     for limit in ("volumes", "snapshots", "gigabytes"):
         before = operator.set_volume_quota(cloud_a.project["project"], **{limit: 1})
@@ -93,4 +94,4 @@ def test_quota_exceeded(crossing: Crossing, cloud_a: RealCloud, operator: Operat
         assert "quota" in told.lower()
         assert limit in told
         crossing.assert_nothing_left()
-        assert cloud_a.left_behind() == []
+        assert crossing.of_ours(cloud_a.left_behind()) == []

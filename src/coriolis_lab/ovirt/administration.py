@@ -62,6 +62,12 @@ class Bookmark:
 
 
 @dataclass
+class SshKey:
+    id: str
+    content: str
+
+
+@dataclass
 class User:
     """`principal` is the name in the directory, `name` the first name."""
 
@@ -72,6 +78,7 @@ class User:
     email: str = ""
     department: str = ""
     namespace: str = "*"
+    ssh_keys: dict[str, SshKey] = field(default_factory=dict)
 
 
 @dataclass

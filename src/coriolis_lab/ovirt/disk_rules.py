@@ -19,6 +19,11 @@ EMPTY_THIN_BLOCK = GIGABYTE
 
 def read_new_disk(engine: Engine, body: Node) -> Disk:
     """A disk in the locked state, checked against its domain's rules and space; not yet registered."""
+    if body.find("lun_storage") is not None:
+        raise conflict(
+            "Cannot add Virtual Disk. The provided LUN is not visible by the specified host, please check storage "
+            "server connectivity."
+        )
     disk_format = body.choice("format", FORMATS)
     size = body.integer("provisioned_size")
     if size is None or disk_format is None:

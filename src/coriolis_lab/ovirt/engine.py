@@ -20,6 +20,7 @@ from coriolis_lab.ovirt.administration import (
 )
 from coriolis_lab.ovirt.document import Node
 from coriolis_lab.ovirt.image_daemon import ImageDaemon
+from coriolis_lab.ovirt.instance_types import InstanceType, predefined_types
 from coriolis_lab.ovirt.journal import Journal
 from coriolis_lab.ovirt.look import LOOKS
 from coriolis_lab.ovirt.machine_settings import MachineSettings
@@ -43,7 +44,7 @@ from coriolis_lab.ovirt.records import (
     now,
 )
 from coriolis_lab.ovirt.refusals import conflict, gone, missing
-from coriolis_lab.ovirt.roles import ADMIN, EVERYONE, first_permissions, predefined_roles
+from coriolis_lab.ovirt.roles import ADMIN_ID, EVERYONE_ID, first_permissions, predefined_roles
 from coriolis_lab.ovirt.tasks import TaskRunner
 from coriolis_lab.settings import LabSettings
 
@@ -85,9 +86,10 @@ class Engine:
         self.affinity_groups: dict[str, AffinityGroup] = {}
         self.affinity_labels: dict[str, AffinityLabel] = {}
         self.mac_pools: dict[str, MacPool] = {MAC_POOL_ID: _default_mac_pool()}
+        self.instance_types: dict[str, InstanceType] = predefined_types()
         self.bookmarks: dict[str, Bookmark] = {}
-        self.users: dict[str, User] = {ADMIN.id: ADMIN}
-        self.groups: dict[str, Group] = {EVERYONE.id: EVERYONE}
+        self.users: dict[str, User] = {ADMIN_ID: User(ADMIN_ID, "admin", "admin")}
+        self.groups: dict[str, Group] = {EVERYONE_ID: Group(EVERYONE_ID, "Everyone")}
         self.roles: dict[str, Role] = predefined_roles()
         self.permissions: dict[str, Permission] = first_permissions()
         self.transfers: dict[str, ImageTransfer] = {}

@@ -1,6 +1,6 @@
 """The roles that an engine is set up with, and the permits that there are (the API's numbers)."""
 
-from coriolis_lab.ovirt.administration import Group, Permission, Role, User
+from coriolis_lab.ovirt.administration import Permission, Role
 from coriolis_lab.ovirt.records import BLANK_TEMPLATE_ID
 
 ADMIN_ID = "6b1a3f0c-2f0b-4f6e-8f64-0c6f3f9c2d11"
@@ -10,8 +10,6 @@ DOMAIN_NAME = "internal-authz"
 SUPER_USER_ID = "00000000-0000-0000-0000-000000000001"
 USER_ROLE_ID = "00000000-0000-0000-0001-000000000001"
 SYSTEM_PERMISSION_ID = "58ca604e-01a7-003f-01de-000000000250"
-ADMIN = User(ADMIN_ID, "admin", "admin")
-EVERYONE = Group(EVERYONE_ID, "Everyone")
 
 PERMITS = {
     "create_vm": 1,

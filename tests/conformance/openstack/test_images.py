@@ -131,7 +131,7 @@ def test_snapshots_of_all_volumes_of_a_guest_that_is_held(
     ("on_volumes", "refusal"),
     [
         ({"os_require_quiesce": "yes"}, (400, "QEMU guest agent is not enabled")),
-        ({"os_require_quiesce": "yes", "hw_qemu_guest_agent": "yes"}, (500, "nova.exception.InternalError")),
+        ({"os_require_quiesce": "yes", "hw_qemu_guest_agent": "yes"}, (500, "InternalError_Remote")),
     ],
     indirect=["on_volumes"],
 )

@@ -139,6 +139,10 @@ def test_people_and_what_they_may(engine):
     permits = system.roles_service().role_service(mine.id).permits_service().list()
     assert {permit.name for permit in permits} == {"vm_basic_operations", "login"}
     refused(system.roles_service().role_service(roles["SuperUser"].id).remove, "Read-Only")
+    keys = users.user_service(made.id).ssh_public_keys_service()
+    key = keys.add(types.SshPublicKey(content="ssh-ed25519 AAAA anna"))
+    assert [one.content for one in keys.list()] == ["ssh-ed25519 AAAA anna"]
+    keys.key_service(key.id).remove()
     users.user_service(made.id).remove()
     group = system.groups_service().add(types.Group(name="ops", domain=types.Domain(name="internal-authz")))
     system.groups_service().group_service(group.id).remove()
@@ -151,6 +155,11 @@ def test_bookmarks_and_sizes(engine):
     bookmarks.bookmark_service(made.id).remove()
     sizes = {one.name: one.memory // 2**20 for one in engine.system.instance_types_service().list()}
     assert sizes == {"Tiny": 512, "Small": 2048, "Medium": 4096, "Large": 8192, "XLarge": 16384}
+    types_service = engine.system.instance_types_service()
+    own = types_service.add(types.InstanceType(name="Own", memory=3 * 1024**3))
+    vm = engine.new_vm("of-my-size", instance_type=types.InstanceType(id=own.id)).get()
+    assert vm.memory == 3 * 1024**3
+    types_service.instance_type_service(own.id).remove()
     levels = [level.id for level in engine.system.cluster_levels_service().list()]
     assert (levels[0], levels[-1]) == ("4.2", "4.7")
 
@@ -169,8 +178,14 @@ def test_a_host_out_of_service_runs_nothing(engine):
     service.deactivate()
     engine.wait(lambda: service.get().status == types.HostStatus.MAINTENANCE)
     refused(vm.start, "no host that satisfies current scheduling constraints.*There are no hosts to use")
+    refused(vm.migrate, "because the VM is in Down status")
+    new = types.Host(
+        name="new", address="new.example", cluster=types.Cluster(name="Default"), root_password="x"
+    )
+    refused(lambda: engine.system.hosts_service().add(new), "Connecting to host via SSH has failed")
     service.activate()
     engine.wait(lambda: service.get().status == types.HostStatus.UP)
+    refused(service.remove, "Please switch Host to Maintenance mode first")
     engine.start(vm)
     vm.stop()
     [nic] = service.nics_service().list()

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from coriolis import errors
+from coriolis.config import OpenStackSection, Settings
 from coriolis.images.ceph import missing_bindings
 from coriolis.model.enums import EventLevel, ResourceKind
 from coriolis.providers import lifecycle
+from coriolis.providers.openstack.plugin import OpenStackProvider
 from coriolis_lab.faults import Fault
 from tests.conformance.openstack.conftest import until
 from tests.conformance.providers.conftest import GIB, OpenStackLab
@@ -74,8 +76,24 @@ def test_a_snapshot_waits_for_the_one_that_runs_already(
     sdk.image.delete_image(other)
 
 
-@pytest.mark.parametrize("kind", [ResourceKind.IMAGE, ResourceKind.SNAPSHOT, ResourceKind.VOLUME])
-@pytest.mark.parametrize("again", [False, True], ids=["revert", "resume"])
+def test_an_image_that_takes_too_long_is_given_up(openstack: OpenStackLab, op: MemoryOperation) -> None:
+    made = openstack.boot_from_image("slow")
+    section = OpenStackSection(timeout=10, poll_interval=0.02, image_timeout=0.3)
+    settings = Settings(openstack_migration_provider=section)
+    source = OpenStackProvider().connect_source(openstack.info(), "lab-openstack", settings)
+    instance = source.get_instance({}, "slow")
+    openstack.faults.plant(Fault("image.create", "stuck"))
+    with nothing_left(openstack, op):
+        with pytest.raises(errors.CloudTimeout, match=r"not done after 0\.3 s"):
+            source.deploy_source_resources(op, openstack.env, instance, {})
+        source.delete_source_resources(op, openstack.env, instance, {})
+    openstack.remove(made)
+
+
+@pytest.mark.parametrize(
+    ("kind", "again"),
+    [(ResourceKind.IMAGE, False), (ResourceKind.IMAGE, True), (ResourceKind.SNAPSHOT, False)],
+)
 def test_a_crash_in_the_middle_leaves_nothing(
     openstack: OpenStackLab, local: Any, op: MemoryOperation, kind: ResourceKind, again: bool
 ) -> None:
@@ -248,4 +266,24 @@ def test_a_required_quiescing_that_cannot_be_had_is_told_before_the_run(
     source.deploy_source_resources(op, required, off, {})
     assert "is SHUTOFF and writes nothing" in messages(op)
     source.delete_source_resources(op, required, off, {})
+    openstack.remove(made)
+
+
+def test_what_nova_keeps_of_the_instance_counts_and_not_what_its_volume_says_now(
+    openstack: OpenStackLab, op: MemoryOperation
+) -> None:
+    openstack.hypervisor.agents.add("later")
+    made = openstack.boot("later", volumes=1)
+    source = openstack.source()
+    instance = source.get_instance({}, "later")
+    told = openstack.front.cloud.volumes[instance.disks[0].id].image_metadata
+    told |= {"hw_qemu_guest_agent": "yes", "os_require_quiesce": "yes"}
+    source.validate_source({**openstack.env, "guest_quiesce": "required"}, instance)
+    with nothing_left(openstack, op):
+        with pytest.raises(errors.InvalidInput, match="was not booted with hw_qemu_guest_agent=yes"):
+            source.deploy_source_resources(op, {**openstack.env, "guest_quiesce": "required"}, instance, {})
+        source.delete_source_resources(op, openstack.env, instance, {})
+        source.deploy_source_resources(op, openstack.env, instance, {})
+        assert "the guest was not quiesced: when the instance was created" in messages(op)
+        source.delete_source_resources(op, openstack.env, instance, {})
     openstack.remove(made)

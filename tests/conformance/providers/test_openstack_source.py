@@ -118,6 +118,9 @@ def test_export_resources_come_and_go(
         volume = sdk.block_storage.get_volume(disk.serial)
         assert volume.status == "in-use"
         assert volume.attachments[0]["server_id"] == resources.worker.id
+    worker = sdk.compute.get_server(resources.worker.id)
+    assert bool(worker.has_config_drive) == ("export_worker_use_config_drive" in change)
+    assert bool(worker.image) == ("export_worker_boot_from_volume" not in change)
     assert sdk.compute.get_keypair(op.name("export-worker")).public_key.startswith("ssh-ed25519")
     source.delete_source_resources(op, env, instance, {})
     assert openstack.things() == before
@@ -231,3 +234,31 @@ def test_what_images_do_not_tell_can_be_said(openstack: OpenStackLab, server: An
     assert (found.os_type, found.firmware) == (OsType.WINDOWS, Firmware.BIOS)
     with pytest.raises(errors.InvalidInput, match="guest_firmware_type"):
         openstack.source().get_instance({"guest_firmware_type": "coreboot"}, "web")
+
+
+def test_the_worker_is_of_the_image_flavor_and_networks_that_are_named(
+    openstack: OpenStackLab, server: Any, op: MemoryOperation
+) -> None:
+    front, project = openstack.front, openstack.project
+    image = front.add_image("other-worker", "base-worker", "raw", 2 * GIB, 2, {})
+    front.add_flavor("other-flavor", 3, 768, 5)
+    front.add_network("other-network", "10.21.0.0/24", project_id=project)
+    pool = front.add_network("other-pool", "127.44.0.0/16", external=True)
+    env = options(
+        openstack,
+        export_image=image,
+        export_flavor_name="other-flavor",
+        export_network="other-network",
+        export_fip_pool_name=pool,
+    )
+    source, sdk = openstack.source(), openstack.sdk()
+    instance = source.get_instance({}, "web")
+    source.validate_source(env, instance)
+    resources = source.deploy_source_resources(op, env, instance, {})
+    worker = sdk.compute.get_server(resources.worker.id)
+    assert (worker.image.id, worker.flavor.vcpus, worker.flavor.ram) == (image, 3, 768)
+    assert set(worker.addresses) == {"other-network"}
+    (address,) = sdk.network.ips(floating_ip_address=resources.worker.login.address)
+    assert address.floating_network_id == pool
+    source.delete_source_resources(op, env, instance, {})
+    assert not op.ledger.owed()

@@ -55,30 +55,42 @@ class ServerImages:
             discard=lambda id_: self._client.call(f"delete image {name}", lambda: self._images.delete(id_)),
         )
 
-    def wait_taken(self, op: Operation, server_id: str, image_id: str) -> None:
+    def wait_taken(self, op: Operation, server_id: str, image_id: str, patience: Patience) -> None:
         """Until what the server writes from now on is no longer in the image, as far as Nova tells: it copies the disk
         before it uploads it, and with Ceph makes the snapshot as the first thing of the upload."""
 
         def look() -> bool | None:
+            op.progress("Taking a snapshot of the root disk")  # it may take hours, and is no stall
             server = self._servers.get(server_id)
             uploading = server is not None and server.task_state == "image_uploading"
-            return True if uploading or self._read(image_id).status in _HAS_DATA else None
+            return True if uploading or self.read(image_id).status in _HAS_DATA else None
 
         action = f"wait for the snapshot of server {server_id}"
-        wait_until(op, look, self._client.patience, cloud=self._client.cloud, action=action)
+        wait_until(op, look, patience, cloud=self._client.cloud, action=action)
 
     def wait_active(self, op: Operation, image_id: str, patience: Patience) -> Image:
         def look() -> Image | None:
-            op.progress("Waiting for the image of the root disk")  # it may take hours, and is no stall
-            image = self._read(image_id)
+            op.progress("Waiting for the image of the root disk")
+            image = self.read(image_id)
             return image if image.status == "active" else None
 
         action = f"wait for image {image_id} to be active"
         return wait_until(op, look, patience, cloud=self._client.cloud, action=action)
 
-    def snapshots(self, image_id: str) -> dict[str, str]:
+    def read(self, image_id: str) -> Image:
+        """Raises CloudError for one that is gone: Nova removes what it could not finish."""
+        image = self._images.get(image_id)
+        if image is None or image.status in {*_GONE, "killed"}:
+            reason = (
+                "Nova could not take the snapshot, and deleted its image; its own log tells why. With local disks in "
+                "Ceph, Glance must have show_multiple_locations for it"
+            )
+            raise CloudError(cloud=self._client.cloud, action="take a snapshot of a server", reason=reason)
+        return image
+
+    def snapshots(self, image: Image) -> dict[str, str]:
         """Snapshot by volume id."""
-        mapping = json.loads(self._read(image_id).properties.get("block_device_mapping") or "[]")
+        mapping = json.loads(image.properties.get("block_device_mapping") or "[]")
         ids = [str(entry["snapshot_id"]) for entry in mapping if entry.get("snapshot_id")]
         storage = self._client.storage
         read = {i: self._client.call(f"read snapshot {i}", partial(storage.get_snapshot, i)) for i in ids}
@@ -121,11 +133,3 @@ class ServerImages:
     def _exists(self, image_id: str) -> bool:
         image = self._images.get(image_id)
         return image is not None and image.status not in _GONE
-
-    def _read(self, image_id: str) -> Image:
-        """Raises CloudError for one that is gone: Nova removes what it could not finish."""
-        image = self._images.get(image_id)
-        if image is None or image.status in {*_GONE, "killed"}:
-            reason = "Nova could not take the snapshot, and deleted its image; its own log tells why"
-            raise CloudError(cloud=self._client.cloud, action="take a snapshot of a server", reason=reason)
-        return image

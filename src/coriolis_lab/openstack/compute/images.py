@@ -168,7 +168,7 @@ def _quiesce(call: Call, server: Server) -> bool:
             words = (
                 "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the "
             )
-            words += "Nova API log if possible.\n<class 'nova.exception.InternalError'>"
+            words += "Nova API log if possible.\n<class 'nova.exception_Remote.InternalError_Remote'>"
             raise ApiError(500, words) from error
         return False
     return True

@@ -37,6 +37,7 @@ from coriolis_lab.ovirt.resources import (
     roles,
     root,
     snapshots,
+    ssh_keys,
     statistics,
     storage_contents,
     storage_domain_actions,
@@ -55,6 +56,7 @@ from coriolis_lab.ovirt.web import ApiRoute
 _MODULES = (
     root,
     directory,
+    ssh_keys,
     roles,
     permissions,
     policies,

@@ -17,12 +17,23 @@ from coriolis_lab.ovirt.records import (
 )
 from coriolis_lab.ovirt.refusals import conflict, disks_locked, failed, gone, incomplete, invalid, missing
 from coriolis_lab.ovirt.resources import disks as disk_resource
-from coriolis_lab.ovirt.resources.listing import listing
+from coriolis_lab.ovirt.resources.listing import catalog, listing
 from coriolis_lab.ovirt.snapshot_work import in_preview
-from coriolis_lab.ovirt.web import UUID, Call, Reply, action, completed, delete, found, get, post, removed
+from coriolis_lab.ovirt.web import (
+    UUID,
+    ApiRoute,
+    Call,
+    Reply,
+    action,
+    completed,
+    delete,
+    get,
+    post,
+    removed,
+)
 
 
-def render(backup: Backup) -> Element:
+def render(_call: Call, backup: Backup) -> Element:
     return entity(
         "backup",
         f"vms/{backup.vm_id}/backups/{backup.id}",
@@ -40,10 +51,8 @@ def render(backup: Backup) -> Element:
     )
 
 
-def list_all(call: Call) -> Reply:
-    with call.engine.lock:
-        vm = call.engine.vm(call.ids["vm"])
-        return listing(call, "backups", vm.backups.values(), render)
+def _backups(call: Call) -> list[Backup]:
+    return list(call.engine.vm(call.ids["vm"]).backups.values())
 
 
 def _backup(call: Call) -> tuple[Vm, Backup]:
@@ -52,11 +61,6 @@ def _backup(call: Call) -> tuple[Vm, Backup]:
     if backup is None:
         raise gone()
     return vm, backup
-
-
-def show(call: Call) -> Reply:
-    with call.engine.lock:
-        return found(render(_backup(call)[1]))
 
 
 def add(call: Call) -> Reply:
@@ -87,7 +91,7 @@ def add(call: Call) -> Reply:
             host_id=next((h.id for h in engine.hosts.values() if h.cluster_id == vm.cluster_id), None),
         )
         begin_backup(engine, vm, backup, call.correlation_id)
-        return Reply(201, render(backup))
+        return Reply(201, render(call, backup))
 
 
 def _free_id(vm: Vm, body: Node) -> str:
@@ -174,7 +178,7 @@ def finalize(call: Call) -> Reply:
         return completed(call.done(f"Finalizing VM {vm.name} backup"))
 
 
-def render_checkpoint(checkpoint: Checkpoint) -> Element:
+def render_checkpoint(_call: Call, checkpoint: Checkpoint) -> Element:
     return entity(
         "checkpoint",
         f"vms/{checkpoint.vm_id}/checkpoints/{checkpoint.id}",
@@ -188,10 +192,8 @@ def render_checkpoint(checkpoint: Checkpoint) -> Element:
     )
 
 
-def list_checkpoints(call: Call) -> Reply:
-    with call.engine.lock:
-        vm = call.engine.vm(call.ids["vm"])
-        return listing(call, "checkpoints", vm.checkpoints.values(), render_checkpoint)
+def _checkpoints(call: Call) -> list[Checkpoint]:
+    return list(call.engine.vm(call.ids["vm"]).checkpoints.values())
 
 
 def _checkpoint(call: Call) -> tuple[Vm, Checkpoint]:
@@ -200,11 +202,6 @@ def _checkpoint(call: Call) -> tuple[Vm, Checkpoint]:
     if checkpoint is None:
         raise gone()
     return vm, checkpoint
-
-
-def show_checkpoint(call: Call) -> Reply:
-    with call.engine.lock:
-        return found(render_checkpoint(_checkpoint(call)[1]))
 
 
 def list_checkpoint_disks(call: Call) -> Reply:
@@ -239,14 +236,12 @@ def backup_of(engine: Engine, identifier: str) -> Backup:
     raise missing(f"Backup: id={identifier}")
 
 
-ROUTES = [
-    get("vms/{vm}/backups", list_all),
+ROUTES: list[ApiRoute] = [
+    *catalog("vms/{vm}/backups", "backups", _backups, render, "backup"),
     post("vms/{vm}/backups", add),
-    get("vms/{vm}/backups/{backup}", show),
     get("vms/{vm}/backups/{backup}/disks", list_disks),
     action("vms/{vm}/backups/{backup}/finalize", finalize),
-    get("vms/{vm}/checkpoints", list_checkpoints),
-    get("vms/{vm}/checkpoints/{checkpoint}", show_checkpoint),
+    *catalog("vms/{vm}/checkpoints", "checkpoints", _checkpoints, render_checkpoint, "checkpoint"),
     get("vms/{vm}/checkpoints/{checkpoint}/disks", list_checkpoint_disks),
     delete("vms/{vm}/checkpoints/{checkpoint}", delete_checkpoint),
 ]

@@ -6,9 +6,10 @@ from coriolis_lab.ovirt.machine_settings import BIOS_TYPES
 from coriolis_lab.ovirt.markup import Element, entity, leaf, leaves, reference, struct
 from coriolis_lab.ovirt.records import DEFAULT_POLICY_ID, MAC_POOL_ID, Cluster
 from coriolis_lab.ovirt.refusals import conflict, gone, incomplete, invalid
-from coriolis_lab.ovirt.resources.listing import listing
+from coriolis_lab.ovirt.resources.listing import catalog
 from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.web import (
+    ApiRoute,
     Call,
     Handler,
     Reply,
@@ -117,12 +118,12 @@ def _keys(engine: Engine) -> Keys[Cluster]:
     }
 
 
-def list_all(call: Call) -> Reply:
-    with call.engine.lock:
-        engine = call.engine
-        return listing(
-            call, "clusters", engine.clusters.values(), lambda one: render(engine, one), _keys(engine)
-        )
+def _clusters(call: Call) -> list[Cluster]:
+    return list(call.engine.clusters.values())
+
+
+def _render(call: Call, cluster: Cluster) -> Element:
+    return render(call.engine, cluster)
 
 
 def _cluster(call: Call) -> Cluster:
@@ -130,11 +131,6 @@ def _cluster(call: Call) -> Cluster:
     if cluster is None:
         raise gone()
     return cluster
-
-
-def show(call: Call) -> Reply:
-    with call.engine.lock:
-        return found(render(call.engine, _cluster(call)))
 
 
 def add(call: Call) -> Reply:
@@ -202,10 +198,9 @@ def _immediate(description: str) -> Handler:
     return handler
 
 
-ROUTES = [
-    get("clusters", list_all),
+ROUTES: list[ApiRoute] = [
+    *catalog("clusters", "clusters", _clusters, _render, "cluster", keys=_keys),
     post("clusters", add),
-    get("clusters/{cluster}", show),
     put("clusters/{cluster}", update),
     delete("clusters/{cluster}", remove),
     *(action(f"clusters/{{cluster}}/{name}", _immediate(text)) for name, text in ACTIONS.items()),

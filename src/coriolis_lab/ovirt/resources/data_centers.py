@@ -84,12 +84,8 @@ def _keys(engine: Engine) -> Keys[DataCenter]:
     }
 
 
-def list_all(call: Call) -> Reply:
-    with call.engine.lock:
-        engine = call.engine
-        return listing(
-            call, "data_centers", engine.data_centers.values(), lambda one: render(engine, one), _keys(engine)
-        )
+def _data_centers(call: Call) -> list[DataCenter]:
+    return list(call.engine.data_centers.values())
 
 
 def _data_center(call: Call) -> DataCenter:
@@ -97,11 +93,6 @@ def _data_center(call: Call) -> DataCenter:
     if data_center is None:
         raise gone()
     return data_center
-
-
-def show(call: Call) -> Reply:
-    with call.engine.lock:
-        return found(render(call.engine, _data_center(call)))
 
 
 def _domains(call: Call) -> list[StorageDomain]:
@@ -202,9 +193,15 @@ def _immediate(description: str) -> Handler:
 
 
 ROUTES: list[ApiRoute] = [
-    get("datacenters", list_all),
+    *catalog(
+        "datacenters",
+        "data_centers",
+        _data_centers,
+        lambda call, one: render(call.engine, one),
+        "data_center",
+        keys=_keys,
+    ),
     post("datacenters", add),
-    get("datacenters/{data_center}", show),
     put("datacenters/{data_center}", update),
     delete("datacenters/{data_center}", remove),
     get("datacenters/{data_center}/storagedomains", list_storage_domains),

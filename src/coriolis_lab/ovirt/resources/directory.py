@@ -236,7 +236,6 @@ ROUTES: list[ApiRoute] = [
             *catalog(f"{holders}/{{owner}}/tags", "tags", _tags_of, lambda _call, tag: tags.render(tag)),
         )
     ),
-    get("users/{owner}/sshpublickeys", empty_list("ssh_public_keys")),
     get("users/{owner}/options", empty_list("user_options")),
     get("users/{owner}/eventsubscriptions", empty_list("event_subscriptions")),
 ]

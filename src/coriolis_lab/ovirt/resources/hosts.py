@@ -6,11 +6,11 @@ from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.look import Look
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.records import Host
-from coriolis_lab.ovirt.refusals import conflict, gone
-from coriolis_lab.ovirt.resources.listing import listing
+from coriolis_lab.ovirt.refusals import conflict, gone, incomplete
+from coriolis_lab.ovirt.resources.listing import catalog
 from coriolis_lab.ovirt.resources.statistics import HOST_MEMORY
 from coriolis_lab.ovirt.search import Keys
-from coriolis_lab.ovirt.web import Call, Reply, found, get, put
+from coriolis_lab.ovirt.web import ApiRoute, Call, Reply, delete, found, post, put, removed
 
 RESERVED_MEMORY = 1024**3
 ACTIONS = (
@@ -151,10 +151,8 @@ def _keys(engine: Engine) -> Keys[Host]:
     }
 
 
-def list_all(call: Call) -> Reply:
-    with call.engine.lock:
-        engine = call.engine
-        return listing(call, "hosts", engine.hosts.values(), lambda host: render(engine, host), _keys(engine))
+def _hosts(call: Call) -> list[Host]:
+    return list(call.engine.hosts.values())
 
 
 def host_of(call: Call) -> Host:
@@ -162,11 +160,6 @@ def host_of(call: Call) -> Host:
     if host is None:
         raise gone()
     return host
-
-
-def show(call: Call) -> Reply:
-    with call.engine.lock:
-        return found(render(call.engine, host_of(call)))
 
 
 def update(call: Call) -> Reply:
@@ -183,4 +176,43 @@ def update(call: Call) -> Reply:
         return found(render(call.engine, host))
 
 
-ROUTES = [get("hosts", list_all), get("hosts/{host}", show), put("hosts/{host}", update)]
+def add(call: Call) -> Reply:
+    """No machine that a client names answers to the lab's engine."""
+    engine, body = call.engine, call.document
+    with engine.lock:
+        for name in ("name", "address", "cluster"):
+            if body.find(name) is None:
+                raise incomplete("Host", name if name != "cluster" else "cluster.id|name", "add")
+        cluster = body.find("cluster")
+        if cluster is not None:
+            engine.named_cluster(cluster)
+        if body.string("root_password") is None and body.find("ssh") is None:
+            raise conflict("Cannot install Host with empty password.")
+        if any(host.name == body.string("name") for host in engine.hosts.values()):
+            raise conflict(
+                "Cannot add Host. The Host name is already in use, please choose a unique name and try again."
+            )
+        raise conflict(
+            "Cannot add Host. Connecting to host via SSH has failed, verify that the host is reachable (IP address, "
+            "routable address etc.) You may refer to the engine.log file for further details."
+        )
+
+
+def remove(call: Call) -> Reply:
+    engine = call.engine
+    with engine.lock:
+        host = host_of(call)
+        if host.status != "maintenance":
+            raise conflict(
+                "Cannot remove Host. Host is operational. Please switch Host to Maintenance mode first."
+            )
+        engine.hosts.pop(host.id)
+        return removed(call, call.done(f"Removing Host {host.name}"))
+
+
+ROUTES: list[ApiRoute] = [
+    *catalog("hosts", "hosts", _hosts, lambda call, host: render(call.engine, host), "host", keys=_keys),
+    post("hosts", add),
+    put("hosts/{host}", update),
+    delete("hosts/{host}", remove),
+]

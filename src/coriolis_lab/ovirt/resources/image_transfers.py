@@ -15,9 +15,9 @@ from coriolis_lab.ovirt.records import (
 )
 from coriolis_lab.ovirt.refusals import conflict, gone, incomplete, invalid, missing
 from coriolis_lab.ovirt.resources.backups import backup_of
-from coriolis_lab.ovirt.resources.listing import listing
+from coriolis_lab.ovirt.resources.listing import catalog
 from coriolis_lab.ovirt.transfer_work import PAUSED, begin_transfer
-from coriolis_lab.ovirt.web import Call, Reply, action, completed, found, get, post
+from coriolis_lab.ovirt.web import ApiRoute, Call, Reply, action, completed, post
 
 ACTIONS = ("extend", "finalize", "cancel", "pause", "resume")
 DIRECTIONS = ("download", "upload")
@@ -26,7 +26,7 @@ FORMATS = ("raw", "cow")
 INACTIVITY_SECONDS = 60
 
 
-def render(transfer: ImageTransfer) -> Element:
+def render(_call: Call, transfer: ImageTransfer) -> Element:
     """The URLs are there as long as the image can be reached."""
     snapshot = None
     if transfer.image_id is not None:
@@ -54,9 +54,8 @@ def render(transfer: ImageTransfer) -> Element:
     )
 
 
-def list_all(call: Call) -> Reply:
-    with call.engine.lock:
-        return listing(call, "image_transfers", call.engine.transfers.values(), render)
+def _transfers(call: Call) -> list[ImageTransfer]:
+    return list(call.engine.transfers.values())
 
 
 def _transfer(call: Call) -> ImageTransfer:
@@ -64,11 +63,6 @@ def _transfer(call: Call) -> ImageTransfer:
     if transfer is None:
         raise gone()
     return transfer
-
-
-def show(call: Call) -> Reply:
-    with call.engine.lock:
-        return found(render(_transfer(call)))
 
 
 def add(call: Call) -> Reply:
@@ -100,7 +94,7 @@ def add(call: Call) -> Reply:
             _check_backup(disk, transfer, backup)
             dirty = disk.id in backup.incremental
             begin_transfer(engine, transfer, call.correlation_id, backup.urls[disk.id], dirty)
-        return Reply(201, render(transfer))
+        return Reply(201, render(call, transfer))
 
 
 def _subject(engine: Engine, body: Node) -> tuple[Disk, str | None]:
@@ -221,10 +215,9 @@ def _change(call: Call, transfer: ImageTransfer, phase: TransferPhase, verb: str
     return completed(call.done(f"{verb} image transfer"))
 
 
-ROUTES = [
-    get("imagetransfers", list_all),
+ROUTES: list[ApiRoute] = [
+    *catalog("imagetransfers", "image_transfers", _transfers, render, "transfer"),
     post("imagetransfers", add),
-    get("imagetransfers/{transfer}", show),
     action("imagetransfers/{transfer}/finalize", finalize),
     action("imagetransfers/{transfer}/cancel", cancel),
     action("imagetransfers/{transfer}/pause", pause),

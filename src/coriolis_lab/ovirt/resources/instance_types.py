@@ -1,51 +1,24 @@
-"""Instance types: the sizes of VMs that an engine is set up with."""
+"""Instance types: the sizes of VMs that an engine is set up with, and those that clients add."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from coriolis_lab.ovirt.document import Node
+from coriolis_lab.ovirt.engine import Engine, new_id
+from coriolis_lab.ovirt.instance_types import InstanceType
 from coriolis_lab.ovirt.machine_settings import MEBIBYTE, MachineSettings
 from coriolis_lab.ovirt.markup import Element, entity, leaf
 from coriolis_lab.ovirt.records import now
-from coriolis_lab.ovirt.refusals import gone, missing
+from coriolis_lab.ovirt.refusals import conflict, gone, incomplete, missing
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.resources.machines import machine_fields, machine_head
 from coriolis_lab.ovirt.search import Keys
-from coriolis_lab.ovirt.web import ApiRoute, Call, Reply, empty_list, found, get
+from coriolis_lab.ovirt.web import ApiRoute, Call, Reply, delete, empty_list, found, get, post, put, removed
 
 CREATED = now()
+DEFAULT_MEMORY_MB = 1024
 LINKS = ("nics", "graphicsconsoles", "watchdogs")
 
 
-@dataclass(frozen=True)
-class InstanceType:
-    id: str
-    name: str
-    description: str
-    memory_mb: int
-    sockets: int = 1
-    cores: int = 1
-
-    def apply(self, settings: MachineSettings) -> MachineSettings:
-        """The size of a VM that is made of this type."""
-        memory = self.memory_mb * MEBIBYTE
-        return replace(
-            settings,
-            memory=memory,
-            memory_guaranteed=memory,
-            memory_max=4 * memory,
-            sockets=self.sockets,
-            cores=self.cores,
-            threads=1,
-        )
-
-
-INSTANCE_TYPES = (
-    InstanceType("00000003-0003-0003-0003-0000000000be", "Tiny", "Tiny instance type", 512),
-    InstanceType("00000005-0005-0005-0005-0000000002e6", "Small", "Small instance type", 2048),
-    InstanceType("00000007-0007-0007-0007-00000000010a", "Medium", "Medium instance type", 4096, 2),
-    InstanceType("00000009-0009-0009-0009-0000000000f1", "Large", "Large instance type", 8192, 2),
-    InstanceType("0000000b-000b-000b-000b-00000000021f", "XLarge", "Extra Large instance type", 16384, 4),
-)
 KEYS: Keys[InstanceType] = {"name": lambda record: [record.name], "id": lambda record: [record.id]}
 
 
@@ -65,31 +38,83 @@ def render(one: InstanceType) -> Element:
     )
 
 
-def chosen_type(body: Node) -> InstanceType | None:
+def chosen_type(engine: Engine, body: Node) -> InstanceType | None:
     """The one that a VM's body names, if any."""
     node = body.find("instance_type")
     if node is None or not (node.id or node.string("name")):
         return None
-    for one in INSTANCE_TYPES:
+    for one in engine.instance_types.values():
         if node.id == one.id or (node.id is None and node.string("name") == one.name):
             return one
     raise missing(f"InstanceType: {node.id or node.string('name')}")
 
 
 def list_all(call: Call) -> Reply:
-    return listing(call, "instance_types", INSTANCE_TYPES, render, KEYS)
+    with call.engine.lock:
+        return listing(call, "instance_types", call.engine.instance_types.values(), render, KEYS)
+
+
+def _type(call: Call) -> InstanceType:
+    one = call.engine.instance_types.get(call.ids["one"])
+    if one is None:
+        raise gone()
+    return one
 
 
 def show(call: Call) -> Reply:
-    for one in INSTANCE_TYPES:
-        if one.id == call.ids["one"]:
-            return found(render(one))
-    raise gone()
+    with call.engine.lock:
+        return found(render(_type(call)))
+
+
+def _read(engine: Engine, base: InstanceType, body: Node, verb: str) -> InstanceType:
+    name = body.string("name") or base.name
+    if any(one.name == name and one.id != base.id for one in engine.instance_types.values()):
+        raise conflict(
+            f"Cannot {verb} Instance Type. The Instance Type name is already in use, please choose a unique name and "
+            "try again."
+        )
+    description, memory = body.string("description"), body.integer("memory")
+    return replace(
+        base,
+        name=name,
+        description=base.description if description is None else description,
+        memory_mb=base.memory_mb if memory is None else memory // MEBIBYTE,
+        sockets=body.integer("cpu/topology/sockets") or base.sockets,
+        cores=body.integer("cpu/topology/cores") or base.cores,
+    )
+
+
+def add(call: Call) -> Reply:
+    engine = call.engine
+    with engine.lock:
+        if not call.document.string("name"):
+            raise incomplete("InstanceType", "name", "add")
+        one = _read(engine, InstanceType(new_id(), "", "", DEFAULT_MEMORY_MB), call.document, "add")
+        engine.instance_types[one.id] = one
+        return Reply(201, render(one))
+
+
+def update(call: Call) -> Reply:
+    engine = call.engine
+    with engine.lock:
+        one = _read(engine, _type(call), call.document, "edit")
+        engine.instance_types[one.id] = one
+        return found(render(one))
+
+
+def remove(call: Call) -> Reply:
+    with call.engine.lock:
+        one = _type(call)
+        call.engine.instance_types.pop(one.id)
+        return removed(call, call.done(f"Removing Instance Type {one.name}"))
 
 
 ROUTES: list[ApiRoute] = [
     get("instancetypes", list_all),
+    post("instancetypes", add),
     get("instancetypes/{one}", show),
+    put("instancetypes/{one}", update),
+    delete("instancetypes/{one}", remove),
     get("instancetypes/{one}/nics", empty_list("nics")),
     get("instancetypes/{one}/graphicsconsoles", empty_list("graphics_consoles")),
     get("instancetypes/{one}/watchdogs", empty_list("watchdogs")),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
+from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import Element
 from coriolis_lab.ovirt.refusals import gone
 from coriolis_lab.ovirt.search import Keys, select
@@ -43,8 +44,11 @@ def catalog(
     records: Callable[[Call], Iterable[Item]],
     render: Callable[[Call, Item], Element],
     variable: str = "one",
+    *,
+    keys: Callable[[Engine], Keys[Item]] | None = None,
 ) -> Sequence[ApiRoute]:
-    """GET of a collection and of its items. `variable` is what the item's id is called in the path.
+    """GET of a collection and of its items. `variable` is what the item's id is called in the path; `keys` as in
+    `listing`.
 
     `records` is called under the engine's lock, after the entities above have been found.
     """
@@ -52,7 +56,8 @@ def catalog(
     def list_all(call: Call) -> Reply:
         with call.engine.lock:
             call.engine.require(call.ids)
-            return listing(call, tag, records(call), lambda record: render(call, record))
+            searched = keys(call.engine) if keys else None
+            return listing(call, tag, records(call), lambda record: render(call, record), searched)
 
     def show(call: Call) -> Reply:
         with call.engine.lock:

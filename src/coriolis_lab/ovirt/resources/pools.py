@@ -10,12 +10,12 @@ from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.names import check_vm_name
 from coriolis_lab.ovirt.records import Vm, VmPool, VmStatus
 from coriolis_lab.ovirt.refusals import conflict, gone, incomplete
-from coriolis_lab.ovirt.resources.listing import listing
+from coriolis_lab.ovirt.resources.listing import catalog
 from coriolis_lab.ovirt.resources.vm_creation import template_disk
 from coriolis_lab.ovirt.resources.vms import check_name_free
 from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.vm_work import add_vm, new_vm, remove_vm
-from coriolis_lab.ovirt.web import Call, Reply, action, delete, found, get, post, put, removed
+from coriolis_lab.ovirt.web import ApiRoute, Call, Reply, action, delete, found, post, put, removed
 
 TYPES = ("automatic", "manual")
 NUMBER = "?"  # a run of them in a pool's name is the place of the members' numbers
@@ -57,12 +57,8 @@ def _keys(engine: Engine) -> Keys[VmPool]:
     }
 
 
-def list_all(call: Call) -> Reply:
-    engine = call.engine
-    with engine.lock:
-        return listing(
-            call, "vm_pools", engine.pools.values(), lambda pool: render(engine, pool), _keys(engine)
-        )
+def _pools(call: Call) -> list[VmPool]:
+    return list(call.engine.pools.values())
 
 
 def _pool(call: Call) -> VmPool:
@@ -70,11 +66,6 @@ def _pool(call: Call) -> VmPool:
     if pool is None:
         raise gone()
     return pool
-
-
-def show(call: Call) -> Reply:
-    with call.engine.lock:
-        return found(render(call.engine, _pool(call)))
 
 
 def add(call: Call) -> Reply:
@@ -206,10 +197,9 @@ def allocate(call: Call) -> Reply:
         return Reply(200, answer)
 
 
-ROUTES = [
-    get("vmpools", list_all),
+ROUTES: list[ApiRoute] = [
+    *catalog("vmpools", "vm_pools", _pools, lambda call, pool: render(call.engine, pool), "pool", keys=_keys),
     post("vmpools", add),
-    get("vmpools/{pool}", show),
     put("vmpools/{pool}", update),
     delete("vmpools/{pool}", remove),
     action("vmpools/{pool}/allocatevm", allocate),

@@ -7,8 +7,8 @@ from coriolis_lab.ovirt.markup import Element, entity, reference
 from coriolis_lab.ovirt.names import check_alias
 from coriolis_lab.ovirt.records import ROOT_TAG_ID, Tag
 from coriolis_lab.ovirt.refusals import conflict, gone, incomplete, missing
-from coriolis_lab.ovirt.resources.listing import listing
-from coriolis_lab.ovirt.web import Call, Reply, completed, delete, found, get, post, put, removed
+from coriolis_lab.ovirt.resources.listing import catalog, listing
+from coriolis_lab.ovirt.web import ApiRoute, Call, Reply, completed, delete, found, get, post, put, removed
 
 # what can be tagged: the word in a path -> the variable's name there
 OWNERS = {"vms": "vm", "templates": "template", "hosts": "host"}
@@ -19,21 +19,11 @@ def render(tag: Tag, path: str = "tags") -> Element:
     return entity("tag", f"{path}/{tag.id}", tag.id, parent, name=tag.name, description=tag.description)
 
 
-def list_all(call: Call) -> Reply:
-    with call.engine.lock:
-        return listing(call, "tags", call.engine.tags.values(), render)
-
-
 def _tag(call: Call) -> Tag:
     tag = call.engine.tags.get(call.ids["tag"])
     if tag is None:
         raise gone()
     return tag
-
-
-def show(call: Call) -> Reply:
-    with call.engine.lock:
-        return found(render(_tag(call)))
 
 
 def add(call: Call) -> Reply:
@@ -130,10 +120,11 @@ def take_off(call: Call) -> Reply:
         return completed(call.done(f"Detaching Tag {tag.name}"))
 
 
-ROUTES = [
-    get("tags", list_all),
+ROUTES: list[ApiRoute] = [
+    *catalog(
+        "tags", "tags", lambda call: list(call.engine.tags.values()), lambda _call, tag: render(tag), "tag"
+    ),
     post("tags", add),
-    get("tags/{tag}", show),
     put("tags/{tag}", update),
     delete("tags/{tag}", remove),
     *(get(f"{owners}/{{{one}}}/tags", list_of_owner) for owners, one in OWNERS.items()),

@@ -121,7 +121,7 @@ def _checked_vm(
     """`vm_pool` of the body is ignored, as the engine does."""
     check_vm_name(name)
     check_name_free(call.engine, name, cluster.data_center_id, "add")
-    instance_type = chosen_type(call.document)
+    instance_type = chosen_type(call.engine, call.document)
     if instance_type is not None:
         base = instance_type.apply(base)
     settings = read_settings(call.document, base, call.engine.look)

@@ -12,6 +12,7 @@ from coriolis.model.instance import Disk, Instance
 from coriolis.providers.base import LedgerRow, Operation
 from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.guests import agent_is_declared, quiescing_is_required
+from coriolis.providers.openstack.images import Image
 from coriolis.providers.openstack.inventory import Inventory, is_local
 from coriolis.providers.openstack.options import Quiesce
 from coriolis.providers.openstack.server_images import ServerImages
@@ -49,7 +50,7 @@ class Freezer:
             self._require(instance, metadata)  # it may have been off when it was validated
         found = None
         if status == "ACTIVE" and agent_is_declared(metadata) and not is_local(instance.disks[0]):
-            found = self._by_nova(op, instance, volumes, certain=quiescing_is_required(metadata))
+            found = self._by_nova(op, instance, volumes)
         if found is None:
             found = self._one_by_one(op, instance, volumes, status)
         self._volumes.wait_for_snapshots(op, list(found.values()))
@@ -79,7 +80,7 @@ class Freezer:
         return {} if server is None else self._inventory.image_metadata(server)
 
     def _by_nova(
-        self, op: Operation, instance: Instance, volumes: Mapping[int, Disk], *, certain: bool
+        self, op: Operation, instance: Instance, volumes: Mapping[int, Disk]
     ) -> dict[str, str] | None:
         """None where Nova refuses, and `required` does not insist: what it began is then removed."""
         name = frozen_name(op)
@@ -100,9 +101,12 @@ class Freezer:
                 op.event(EventLevel.WARNING, text)
                 self._images.delete(op, name)
                 return None
-            found = self._claimed(rows, self._images.snapshots(image_id))
+            image = self._images.read(image_id)
+            if self._quiesce == "required":
+                self._require(instance, image.properties)
+            found = self._claimed(rows, self._images.snapshots(image))
         self._images.delete(op, name)
-        op.event(EventLevel.INFO, _QUIESCED if certain else _PERHAPS_QUIESCED)
+        op.event(EventLevel.INFO, _told_by_nova(image))
         return found
 
     def _claimed(self, rows: Mapping[str, LedgerRow], made: Mapping[str, str]) -> dict[str, str]:
@@ -133,10 +137,24 @@ def frozen_name(op: Operation) -> str:
     return op.name("frozen")
 
 
+def _told_by_nova(image: Image) -> str:
+    """The image has the metadata that Nova keeps of the instance, and goes by; those of its boot volume may have been
+    changed since."""
+    if not agent_is_declared(image.properties):
+        return _NOT_QUIESCED
+    return _QUIESCED if quiescing_is_required(image.properties) else _PERHAPS_QUIESCED
+
+
 _QUIESCED = "Consistency: the guest was quiesced by its agent, and all disks are of that moment."
 _PERHAPS_QUIESCED = (
     "Consistency: Nova took the snapshots of all disks together and was to quiesce the guest for them. Whether the "
     "agent did so it does not tell: set os_require_quiesce=yes on the image for that."
+)
+
+
+_NOT_QUIESCED = (
+    "Consistency: each disk is as after a power cut. Nova took the snapshots one right after the other, and the guest "
+    "was not quiesced: when the instance was created, its image metadata did not have hw_qemu_guest_agent=yes."
 )
 
 

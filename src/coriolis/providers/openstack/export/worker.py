@@ -77,9 +77,8 @@ class WorkerExport:
         return origins | (self._image_origin(op, root, image_id) if root else {})
 
     def _begin_image(self, op: Operation, instance: Instance) -> str:
-        op.progress("Taking a snapshot of the root disk")
         image_id = self._images.create(op, instance.id, root_image_name(op))
-        self._images.wait_taken(op, instance.id, image_id)
+        self._images.wait_taken(op, instance.id, image_id, self._patience)
         return image_id
 
     def _image_origin(self, op: Operation, root: Disk, image_id: str) -> dict[str, dict[str, str]]:
