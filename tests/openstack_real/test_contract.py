@@ -1,6 +1,7 @@
 """The contract that tests/conformance/providers holds on the lab, on the real cloud."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -16,9 +17,6 @@ from tests.openstack_real.guests import VOLUME_BOOTED, GuestKind, SourceGuest
 def site(cloud_a: RealCloud, operator: Operator, source_guest: Callable[[GuestKind], SourceGuest]) -> Site:
     source_guest(VOLUME_BOOTED).renew_data()
 
-    def set_volume_quota(limits: Mapping[str, int]) -> Mapping[str, int]:
-        return operator.set_volume_quota(cloud_a.project["project"], **limits)
-
     return Site(
         settings=Settings(),
         connection_info=cloud_a.connection_info,
@@ -29,7 +27,7 @@ def site(cloud_a: RealCloud, operator: Operator, source_guest: Callable[[GuestKi
         external=cloud_a.described["external_network"],
         address="10.61.0.240",
         server=VOLUME_BOOTED.name,
-        set_volume_quota=set_volume_quota,
+        little_room=partial(operator.little_room, cloud_a.project["project"]),
     )
 
 
