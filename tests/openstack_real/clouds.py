@@ -1,5 +1,7 @@
 """The real cloud as the tests know it: how Coriolis logs in, what is left there, and Ceph's view of the disks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +67,17 @@ class Operator:
         identity = self._sdk.identity
         identity.update_user(identity.find_user(user).id, password=self._password)
 
-    def set_volume_quota(self, project: str, **limits: int) -> dict[str, int]:
-        """Returns the limits that were there before."""
-        owner = self._sdk.identity.find_project(project)
-        before = self._sdk.block_storage.get_quota_set(owner)
-        self._sdk.block_storage.update_quota_set(owner, **limits)
-        return {name: before[name] for name in limits}
+    @contextmanager
+    def little_room(self, project: str, resource: str) -> Iterator[None]:
+        """One more of Cinder's `resource` ("volumes", "gigabytes"...) is what the project may have meanwhile. Cinder
+        takes no limit below what there is."""
+        storage, owner = self._sdk.block_storage, self._sdk.identity.find_project(project)
+        quota = storage.get_quota_set(owner, usage=True)
+        storage.update_quota_set(owner, **{resource: quota.usage[resource] + 1})
+        try:
+            yield
+        finally:
+            storage.update_quota_set(owner, **{resource: quota[resource]})
 
 
 def job_of(name: str) -> str:

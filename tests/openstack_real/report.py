@@ -19,7 +19,7 @@ MiB.
 - *route*: export mechanism, source guest, destination: `openstack` is another project, onto volumes through a worker
   VM; `rbd` the same, written to Ceph without one; `ovirt` the lab's oVirt
 - *read from Ceph*: bytes that clients read from Ceph's pools during the execution, by their own counters;
-  cinder-backup and what the guest itself reads are among them
+  what cinder-backup, the guest itself, and another scenario beside this one read is among them
 - *got from Swift*: bytes of Swift's answers, by the load balancer's counter
 - *moved*: payload that went to the destination
 - *copy*: seconds from the first to the last byte; *in all*: of the execution, worker VMs included

@@ -1,6 +1,7 @@
 """The contract that tests/conformance/providers holds on the lab, on the real cloud."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -9,15 +10,12 @@ from tests.conformance.openstack_contract.destination import DestinationContract
 from tests.conformance.openstack_contract.site import Site
 from tests.conformance.openstack_contract.source import SourceContract
 from tests.openstack_real.clouds import Operator, RealCloud
-from tests.openstack_real.guests import VOLUME_BOOTED, GuestKind, SourceGuest
+from tests.openstack_real.guests import UEFI, GuestKind, SourceGuest
 
 
 @pytest.fixture(scope="module")
 def site(cloud_a: RealCloud, operator: Operator, source_guest: Callable[[GuestKind], SourceGuest]) -> Site:
-    source_guest(VOLUME_BOOTED).renew_data()
-
-    def set_volume_quota(limits: Mapping[str, int]) -> Mapping[str, int]:
-        return operator.set_volume_quota(cloud_a.project["project"], **limits)
+    source_guest(UEFI).renew_data()
 
     return Site(
         settings=Settings(),
@@ -28,8 +26,8 @@ def site(cloud_a: RealCloud, operator: Operator, source_guest: Callable[[GuestKi
         network=cloud_a.project["network"],
         external=cloud_a.described["external_network"],
         address="10.61.0.240",
-        server=VOLUME_BOOTED.name,
-        set_volume_quota=set_volume_quota,
+        server=UEFI.name,
+        little_room=partial(operator.little_room, cloud_a.project["project"]),
     )
 
 

@@ -54,6 +54,7 @@ def test_uefi_and_a_quiesced_guest(crossing: Crossing) -> None:
     guest = crossing.deploy()
     assert guest.run("test -d /sys/firmware/efi && echo UEFI") == "UEFI"
     crossing.forget()
+    crossing.publish()
 
 
 def _ports(cloud: RealCloud, server: Any) -> list[tuple[str, str]]:

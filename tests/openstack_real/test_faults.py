@@ -84,11 +84,8 @@ def test_token_revoked_in_the_copy(crossing: Crossing, cloud_a: RealCloud, opera
 @on(Route(CORIOLIS_BACKUPS, "rbd", UEFI))
 def test_quota_exceeded(crossing: Crossing, cloud_a: RealCloud, operator: Operator) -> None:
     for limit in ("volumes", "snapshots", "gigabytes"):
-        before = operator.set_volume_quota(cloud_a.project["project"], **{limit: 1})
-        try:
+        with operator.little_room(cloud_a.project["project"], limit):
             ended = _finish(crossing, _start(crossing))
-        finally:
-            operator.set_volume_quota(cloud_a.project["project"], **before)
         assert ended["status"] == "ERROR"
         told = explain(ended)
         assert "quota" in told.lower()

@@ -1,7 +1,7 @@
 """An OpenStack as the contract sees it: one project of it, and what there is to build with."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,8 @@ GIB = 1 << 30
 
 @dataclass
 class Site:
-    """Names of what is in the project. `address`: free in `network`, and in no allocation pool. `set_volume_quota`
-    sets limits, and gives those that were there before."""
+    """Names of what is in the project. `address`: free in `network`, and in no allocation pool. Within
+    `little_room` the project may have one more of Cinder's resource (a name of its quotas)."""
 
     settings: Settings
     connection_info: dict[str, Any]
@@ -26,7 +26,7 @@ class Site:
     external: str
     address: str
     server: str
-    set_volume_quota: Callable[[Mapping[str, int]], Mapping[str, int]]
+    little_room: Callable[[str], AbstractContextManager[None]]
 
     def source(self) -> Any:
         return OpenStackProvider().connect_source(self.connection_info, "site", self.settings)
@@ -70,11 +70,3 @@ class Site:
             "floating IPs": network.ips,
         }
         return {what: len(list(listing())) for what, listing in listings.items()}
-
-    @contextmanager
-    def volume_quota(self, **limits: int) -> Iterator[None]:
-        before = self.set_volume_quota(limits)
-        try:
-            yield
-        finally:
-            self.set_volume_quota(before)

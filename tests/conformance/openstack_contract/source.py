@@ -62,7 +62,7 @@ class SourceContract:
         source = site.source()
         instance = source.get_instance({}, site.server)
         source.validate_source(site.export_environment(), instance)
-        with site.volume_quota(**{limit: 1}), pytest.raises(errors.QuotaExceeded, match=f"{limit}.* of 1 "):
+        with site.little_room(limit), pytest.raises(errors.QuotaExceeded, match=f"{limit}.* are used"):
             source.validate_source(site.export_environment(), instance)
 
     def test_a_volume_that_is_gone_is_named(self, site: Site) -> None:

@@ -1,6 +1,7 @@
 """The OpenStack contract on the embedded cloud."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -14,11 +15,13 @@ from tests.conformance.providers.conftest import SETTINGS, OpenStackLab
 def site(openstack_module: OpenStackLab) -> Site:
     lab = openstack_module
 
-    def set_volume_quota(limits: Mapping[str, int]) -> Mapping[str, int]:
-        known = lab.front.cloud.quota(lab.project).volume
-        before = {name: known[name] for name in limits}
-        lab.front.set_quota(lab.project, **limits)
-        return before
+    @contextmanager
+    def little_room(resource: str) -> Iterator[None]:
+        limits = lab.front.cloud.quota(lab.project).volume
+        used = getattr(lab.sdk().block_storage.get_limits().absolute, f"total_{resource}_used")
+        before, limits[resource] = limits[resource], used + 1
+        yield
+        limits[resource] = before
 
     return Site(
         settings=SETTINGS,
@@ -30,7 +33,7 @@ def site(openstack_module: OpenStackLab) -> Site:
         external="public",
         address="10.20.0.231",
         server=lab.boot("contract").name,
-        set_volume_quota=set_volume_quota,
+        little_room=little_room,
     )
 
 
