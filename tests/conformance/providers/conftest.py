@@ -100,12 +100,12 @@ class OpenStackLab:
     ) -> Any:
         """A server that boots from a volume."""
         sdk = self.sdk()
-        image = sdk.image.find_image(image)
+        image_id = sdk.image.find_image(image).id
         ids = []
         for number in range(volumes):
-            origin = {"image_id": image.id} if number == 0 else {}
+            origin = {"image_id": image_id} if number == 0 else {}
             volume = sdk.block_storage.create_volume(name=f"{name}-{number}", size=3 + number, **origin)
-            sdk.block_storage.wait_for_status(volume, "available", interval=0.05, wait=10)
+            sdk.block_storage.wait_for_status(volume, "available", interval=0.05, wait=60)
             ids.append(volume.id)
         mapping = [
             {"uuid": v, "boot_index": n or 0, "source_type": "volume", "destination_type": "volume"}
@@ -118,14 +118,14 @@ class OpenStackLab:
             block_device_mapping=mapping,
             config_drive=config_drive,
         )
-        return sdk.compute.wait_for_server(server, interval=0.05, wait=10)
+        return sdk.compute.wait_for_server(server, interval=0.05, wait=60)
 
     def boot_from_image(self, name: str, *, flavor: str = "small", volumes: int = 0) -> Any:
         """A server whose root disk is Nova's own, with `volumes` besides."""
         sdk = self.sdk()
         made = [sdk.block_storage.create_volume(name=f"{name}-{n}", size=1) for n in range(volumes)]
         for volume in made:
-            sdk.block_storage.wait_for_status(volume, "available", interval=0.05, wait=10)
+            sdk.block_storage.wait_for_status(volume, "available", interval=0.05, wait=60)
         image = sdk.image.find_image("worker").id
         root = {"uuid": image, "boot_index": 0, "source_type": "image", "destination_type": "local"}
         mapping = [
@@ -139,14 +139,14 @@ class OpenStackLab:
             networks=[{"uuid": sdk.network.find_network("private").id}],
             block_device_mapping=mapping,
         )
-        return sdk.compute.wait_for_server(server, interval=0.05, wait=10)
+        return sdk.compute.wait_for_server(server, interval=0.05, wait=60)
 
     def remove(self, server: Any) -> None:
         """With the volumes that it has."""
         sdk = self.sdk()
         volumes = [volume.volume_id for volume in sdk.compute.volume_attachments(server.id)]
         sdk.compute.delete_server(server.id)
-        sdk.compute.wait_for_delete(server, interval=0.05, wait=10)
+        sdk.compute.wait_for_delete(server, interval=0.05, wait=60)
         for volume_id in volumes:
             sdk.block_storage.delete_volume(volume_id)
 

@@ -126,7 +126,7 @@ def module_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world = World(front, hypervisor, directory, "", faults, {})
     storage = world.source()._client.storage
     volume = storage.create_volume(name="root", size=1)
-    storage.wait_for_status(volume, "available", interval=0.05, wait=10)
+    storage.wait_for_status(volume, "available", interval=0.05, wait=60)
     world.volume = volume.id
     noise = random.Random(5).randbytes  # noqa: S311 - test data
     world.write(
