@@ -65,16 +65,24 @@ class Writer:
     def _write_frames(self, handle: Handle) -> None:
         buffer, decompressor = Buffer(), Decompressor()
         while True:
-            with self._receiving:
-                header, vector = self._next_frame()
-                if header is None:
-                    return
-                if header.kind == frames.DATA:
-                    self._frames.read_into(buffer.view[: header.wire])
-                self._enter()
+            header, vector = self._receive(buffer)
+            if header is None:
+                return
             with self._crew.watched():  # a failure must be known before a barrier sees that none is busy
                 self._apply(handle, header, vector, buffer, decompressor)
             self._leave()
+
+    def _receive(self, buffer: Buffer) -> Tuple[Optional[Header], bytes]:
+        """What `_next_frame` gives, with the payload in `buffer`."""
+        # a failure must be known before another thread reads on: what it would find is only the end
+        with self._receiving, self._crew.watched():
+            header, vector = self._next_frame()
+            if header is not None and header.kind == frames.DATA:
+                self._frames.read_into(buffer.view[: header.wire])
+            if header is not None:
+                self._enter()
+            return header, vector
+        return None, b""
 
     def _next_frame(self) -> Tuple[Optional[Header], bytes]:
         """The next DATA or ZERO frame, header and digests; answers barriers in between. None at the end, or once
