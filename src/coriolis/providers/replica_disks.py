@@ -67,6 +67,12 @@ def delete_replicas(
     run_all([partial(delete, replica) for replica in replicas])
 
 
+def in_order(instance: Instance, replicas: Sequence[ReplicaDisk]) -> list[ReplicaDisk]:
+    """Those of the instance's disks, in their order."""
+    known = {replica.disk_id: replica for replica in replicas}
+    return [known[disk.id] for disk in instance.disks]
+
+
 def replica_name(op: Operation, number: int) -> str:
     return op.name("replica", str(number))
 

@@ -1,6 +1,6 @@
 """Copies the replica disks for one deployment, so that the replicas stay untouched whatever happens."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ from coriolis.engine.context import StepContext
 from coriolis.engine.step import Step
 from coriolis.model.enums import TaskType
 from coriolis.model.instance import Instance
-from coriolis.model.replica import ClonedDisk
+from coriolis.model.replica import ClonedDisk, ReplicaDisk
 from coriolis.steps.validate_deployment import replicas_to_deploy
 
 
@@ -25,8 +25,13 @@ class CloneTransferDisks(Step):
 
     def execute(self, op: StepContext, instance: Instance) -> tuple[ClonedDisk, ...]:
         replicas = replicas_to_deploy(op.database, self.transfer_id, self.instance_name, instance)
+        return tuple(self.ask_cloud(op, instance, replicas))
+
+    def ask_cloud(
+        self, op: StepContext, instance: Instance, replicas: Sequence[ReplicaDisk]
+    ) -> Sequence[ClonedDisk]:
         cloud = op.destination(self.endpoint_id)
-        return tuple(cloud.clone_disks(op.on(self.endpoint_id), self.environment, instance, replicas))
+        return cloud.clone_disks(op.on(self.endpoint_id), self.environment, instance, replicas)
 
     def revert(self, op: StepContext, instance: Instance) -> None:
         cloud = op.destination(self.endpoint_id)

@@ -1,33 +1,25 @@
 """Keeps the replica disks' bytes of now, so that a deployment may work on the disks themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from coriolis.engine.context import StepContext
-from coriolis.engine.step import Step
-from coriolis.model.enums import EventLevel, TaskType
+from coriolis.model.enums import EventLevel
 from coriolis.model.instance import Instance
-from coriolis.model.replica import ClonedDisk
+from coriolis.model.replica import ClonedDisk, ReplicaDisk
+from coriolis.steps.clone_transfer_disks import CloneTransferDisks
 from coriolis.steps.in_place import handed_over, in_place_cloud, restore_records
-from coriolis.steps.validate_deployment import replicas_to_deploy
 
 
 @dataclass(frozen=True)
-class SecureReplicaDisks(Step):
+class SecureReplicaDisks(CloneTransferDisks):
     key = "secure_replica_disks"
-    task_type = TaskType.CREATE_TRANSFER_DISK_SNAPSHOTS
-    provides = "cloned_disks"
 
-    endpoint_id: str
-    environment: Mapping[str, Any]
-    transfer_id: str
-    instance_name: str
-
-    def execute(self, op: StepContext, instance: Instance) -> tuple[ClonedDisk, ...]:
-        replicas = replicas_to_deploy(op.database, self.transfer_id, self.instance_name, instance)
+    def ask_cloud(
+        self, op: StepContext, instance: Instance, replicas: Sequence[ReplicaDisk]
+    ) -> Sequence[ClonedDisk]:
         cloud = in_place_cloud(op, self.endpoint_id)
-        return tuple(cloud.secure_disks(op.on(self.endpoint_id), self.environment, instance, replicas))
+        return cloud.secure_disks(op.on(self.endpoint_id), self.environment, instance, replicas)
 
     def revert(self, op: StepContext, instance: Instance) -> None:
         if handed_over(op, self.transfer_id, self.instance_name):

@@ -71,8 +71,7 @@ def update_disk(engine: Engine, disk: Disk, body: Node, correlation_id: str | No
     if size is not None and size < disk.provisioned_size:
         raise conflict("Cannot edit Virtual Disk size. New disk size must be larger than current disk size.")
     disk.alias = alias or disk.alias
-    description = body.string("description")
-    disk.description = disk.description if description is None else description
+    disk.description = body.string_or("description", disk.description)
     _change_backup(engine, disk, body)
     wipe = body.boolean("wipe_after_delete")
     disk.wipe_after_delete = disk.wipe_after_delete if wipe is None else wipe

@@ -44,6 +44,11 @@ class Node:
         node = self.find(path)
         return None if node is None else node.text
 
+    def string_or(self, path: str, current: str) -> str:
+        """For an update: what is not there stays as it is, and an empty element empties."""
+        given = self.string(path)
+        return current if given is None else given
+
     def integer(self, path: str) -> int | None:
         text = self.string(path)
         if not text:

@@ -165,9 +165,6 @@ class Engine:
     def data_center_of_cluster(self, cluster_id: str) -> DataCenter:
         return self.data_centers[self.clusters[cluster_id].data_center_id]
 
-    def vm_of_disk(self, disk_id: str) -> Vm | None:
-        return next((vm for vm in self.vms.values() if disk_id in vm.attachments), None)
-
     def vms_of_disk(self, disk_id: str) -> list[Vm]:
         return [vm for vm in self.vms.values() if disk_id in vm.attachments]
 

@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from coriolis_lab.ovirt.document import Node
 from coriolis_lab.ovirt.engine import Engine
@@ -154,6 +155,27 @@ def removed(call: Call, job: Job, ended: threading.Event | None = None) -> Reply
     if call.flag("async"):
         return Reply(202, None, ended)
     return completed(job)
+
+
+class Named(Protocol):
+    name: str
+
+
+def immediate_actions(
+    path: str, texts: Mapping[str, str], find: Callable[[Call], Named]
+) -> Sequence[ApiRoute]:
+    """Actions on what `find` gives that are done as soon as they are asked for. `texts`: what the job of each is
+    called, before the entity's name.
+    """
+
+    def handler_of(text: str) -> Handler:
+        def handler(call: Call) -> Reply:
+            with call.engine.lock:
+                return completed(call.done(f"{text} {find(call).name}"))
+
+        return handler
+
+    return [action(f"{path}/{name}", handler_of(text)) for name, text in texts.items()]
 
 
 def empty_list(tag: str) -> Handler:

@@ -122,7 +122,3 @@ class GuestRoot:
     def note(self, path: str, how: str) -> None:
         """Tells a change made by other means."""
         self._changed(path, how)
-
-    def free_bytes(self, path: str) -> int:
-        info = os.statvfs(self.resolve(path))
-        return info.f_bavail * info.f_frsize

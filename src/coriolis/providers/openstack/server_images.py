@@ -52,7 +52,7 @@ class ServerImages:
             name,
             find=lambda: next(self._ids(name), None),
             create=create,
-            discard=lambda id_: self._client.call(f"delete image {name}", lambda: self._images.delete(id_)),
+            discard=partial(self._request_deletion, name),
         )
 
     def wait_taken(self, op: Operation, server_id: str, image_id: str, patience: Patience) -> None:
@@ -105,7 +105,7 @@ class ServerImages:
             ResourceKind.IMAGE,
             name,
             find=lambda: self._ids(name),
-            delete=lambda id_: self._client.call(f"delete image {name}", lambda: self._images.delete(id_)),
+            delete=partial(self._request_deletion, name),
             exists=self._exists,
             patience=self._client.patience,
             cloud=self._client.cloud,
@@ -126,6 +126,9 @@ class ServerImages:
                 cloud=self._client.cloud,
                 what=f"snapshot {snapshot.id} ({given})",
             )
+
+    def _request_deletion(self, name: str, image_id: str) -> None:
+        self._client.call(f"delete image {name}", lambda: self._images.delete(image_id))
 
     def _ids(self, name: str) -> Iterator[str]:
         return (image.id for image in self._images.named(name))

@@ -31,7 +31,13 @@ from coriolis.providers.ovirt.options import DestinationEnvironment, destination
 from coriolis.providers.ovirt.snapshot_clones import SnapshotClones
 from coriolis.providers.ovirt.worker_plans import worker_plan
 from coriolis.providers.ovirt.workers import COPY_ROLE, MORPHING_ROLE, Workers
-from coriolis.providers.replica_disks import clone_name, delete_replicas, deploy_replicas, replica_name
+from coriolis.providers.replica_disks import (
+    clone_name,
+    delete_replicas,
+    deploy_replicas,
+    in_order,
+    replica_name,
+)
 
 _ROUTES = {"ssh": "ssh", "https": "tls"}
 """Through a worker, where the mechanism says it."""
@@ -165,8 +171,7 @@ class OvirtDestination(InPlaceDestination):
     ) -> Sequence[ClonedDisk]:
         """A copy stays in the storage domain of its replica."""
         environment = self._environment(env)
-        by_id = {replica.disk_id: replica for replica in replicas}
-        ordered = [by_id[disk.id] for disk in instance.disks]
+        ordered = in_order(instance, replicas)
         with self._client.during(op, "clone-disks"):
             if environment.disk_clone_mechanism == "snapshot":
                 copies = self._clone_through_snapshot(op, environment, ordered)
@@ -290,8 +295,7 @@ class OvirtDestination(InPlaceDestination):
         self, op: Operation, env: Environment, instance: Instance, replicas: Sequence[ReplicaDisk]
     ) -> Sequence[ClonedDisk]:
         environment = self._environment(env)
-        by_id = {replica.disk_id: replica for replica in replicas}
-        ordered = [by_id[disk.id] for disk in instance.disks]
+        ordered = in_order(instance, replicas)
         with self._client.during(op, "secure-disks"):
             where = placement(self._client, environment, instance)
             return self._in_place.secure(op, environment, where, instance, ordered)

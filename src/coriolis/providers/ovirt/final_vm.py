@@ -17,7 +17,15 @@ from coriolis.providers.ovirt.addresses import reported_addresses
 from coriolis.providers.ovirt.checks import Placement
 from coriolis.providers.ovirt.client import OvirtClient
 from coriolis.providers.ovirt.guest_types import os_release
-from coriolis.providers.ovirt.hardware import MIB, bios_of, cpu_of, memory_of, memory_policy_of, needs_tpm
+from coriolis.providers.ovirt.hardware import (
+    MIB,
+    bios_of,
+    cpu_of,
+    default_maximum,
+    memory_of,
+    memory_policy_of,
+    needs_tpm,
+)
 from coriolis.providers.ovirt.inventory import Inventory
 from coriolis.providers.ovirt.nics import Nics, PlannedNic
 from coriolis.providers.ovirt.options import DestinationEnvironment
@@ -86,15 +94,10 @@ class FinalVm:
         detected: DetectedOs | None,
     ) -> DeployedInstance:
         """Of the VM that `begin_in_place` made, and on which a worker may have run since."""
-        vm_id = self.vm_id(op)
-        if vm_id is None:
-            raise NotFound(
-                kind=f"{self._client.cloud}: the VM that holds the replica disks", name=instance.name
-            )
+        vm_id = self.require_vm_id(op)
         hardware = self._hardware(environment, where, instance, detected)
         self._warn(op, instance, hardware)
-        most = 4 * hardware.memory  # of the engine's own choice; the worker's would stay else
-        hardware.memory_policy.max = most
+        hardware.memory_policy.max = default_maximum(hardware.memory)  # the worker's would stay else
         self._vms.wait_status(op, vm_id, types.VmStatus.DOWN)
         self._vms.update(vm_id, hardware)
         self._vms.make_bootable(vm_id, disks[0].volume_id)
@@ -106,6 +109,14 @@ class FinalVm:
         if row is None or not row.cloud_id or self._vms.get(row.cloud_id) is None:
             return None
         return row.cloud_id
+
+    def require_vm_id(self, op: Operation) -> str:
+        """Of the VM that holds the replica disks. Raises NotFound."""
+        vm_id = self.vm_id(op)
+        if vm_id is None:
+            kind = f"{self._client.cloud}: the VM that holds the replica disks"
+            raise NotFound(kind=kind, name=_row_name(op))
+        return vm_id
 
     def delete(self, op: Operation, instance: Instance) -> None:
         """Its disks are detached and stay."""

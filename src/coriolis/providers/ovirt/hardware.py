@@ -36,11 +36,16 @@ def memory_of(instance: Instance) -> int:
 
 def memory_policy_of(instance: Instance, optimized_for: str) -> Any:
     """All of it guaranteed: the guest had it for itself where it comes from. How far it may grow is the engine's
-    default, four times as much. High performance and ballooning exclude each other."""
+    default. High performance and ballooning exclude each other."""
     policy = types.MemoryPolicy(guaranteed=memory_of(instance))
     if optimized_for == types.VmType.HIGH_PERFORMANCE.value:
         policy.ballooning = False
     return policy
+
+
+def default_maximum(memory: int) -> int:
+    """How far the engine lets the memory of a new VM grow."""
+    return 4 * memory
 
 
 def bios_of(instance: Instance, cluster: Any) -> Any:

@@ -15,6 +15,7 @@ from coriolis.model.worker import WorkerDisk, WorkerVm
 from coriolis.providers.base import Operation
 from coriolis.providers.ovirt.client import OvirtClient
 from coriolis.providers.ovirt.disks import Disks
+from coriolis.providers.ovirt.hardware import default_maximum
 from coriolis.providers.ovirt.nics import Nics
 from coriolis.providers.ovirt.vms import Vms
 from coriolis.providers.ovirt.worker_plans import WorkerPlan
@@ -97,7 +98,7 @@ class HostedWorker:
         topology = types.CpuTopology(sockets=cores.sockets, cores=cores.cores, threads=cores.threads)
         hardware = types.Vm(
             memory=vm.memory,
-            memory_policy=types.MemoryPolicy(guaranteed=vm.memory, max=4 * vm.memory),
+            memory_policy=types.MemoryPolicy(guaranteed=vm.memory, max=default_maximum(vm.memory)),
             cpu=types.Cpu(topology=topology),
             os=types.OperatingSystem(type=vm.os.type),
             bios=types.Bios(type=vm.bios.type),

@@ -8,7 +8,7 @@ safe point is restored. At the end the engine merges it into the disks.
 
 from collections.abc import Sequence
 
-from coriolis.errors import CloudError, CloudUnavailable, Conflict, NotFound
+from coriolis.errors import CloudError, CloudUnavailable, Conflict
 from coriolis.model.enums import EventLevel, ResourceKind
 from coriolis.model.instance import Instance
 from coriolis.model.replica import ClonedDisk, DeployedInstance, DetectedOs, ReplicaDisk
@@ -66,11 +66,7 @@ class InPlace:
         ]
 
     def start_worker(self, op: Operation, plan: WorkerPlan, disks: Sequence[ClonedDisk]) -> WorkerVm:
-        vm_id = self._final.vm_id(op)
-        if vm_id is None:
-            raise NotFound(
-                kind=f"{self._client.cloud}: the VM that holds the replica disks", name=op.name("vm")
-            )
+        vm_id = self._final.require_vm_id(op)
         self._worker.delete(op, vm_id)
         attached = [(disk.disk_id, disk.volume_id, disk.size_bytes) for disk in disks]
         return self._worker.create(op, vm_id, plan, attached)

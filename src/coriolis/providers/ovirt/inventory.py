@@ -66,10 +66,6 @@ class Inventory:
         attachments = self._list("disks of the template", lambda: listing(follow="disk"))
         return [attachment.disk for attachment in attachments]
 
-    def template_nics(self, template: Any) -> list[Any]:
-        service = self._client.system.templates_service().template_service(template.id)
-        return self._list("NICs of the template", service.nics_service().list)
-
     def vm_pool(self, cluster: Any, name_or_id: str) -> Any:
         """Raises InvalidInput for one of another cluster: a pool's VMs are all in its own."""
         found = self._one("VM pool", name_or_id, self.vm_pools())

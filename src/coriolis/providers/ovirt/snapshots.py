@@ -14,16 +14,17 @@ from coriolis.providers.ovirt.vms import Vms
 
 
 class Snapshots:
-    """Known by their descriptions, which are names of the ledger."""
+    """Known by their descriptions, which are names of the ledger or have them in it."""
 
     def __init__(self, client: OvirtClient) -> None:
         self._client = client
         self._vms = Vms(client)
 
-    def take(self, op: Operation, vm_id: str, name: str) -> str:
-        """Of all disks of the VM, which is down, at one instant. Returns the snapshot's id once it is whole."""
-        service = self._service(vm_id)
-        wanted = types.Snapshot(description=name, persist_memorystate=False)
+    def take(self, op: Operation, vm_id: str, name: str, description: str | None = None) -> str:
+        """Of all disks of the VM at one instant. `name` is the ledger's; `description`: what people see (None: the
+        same). Returns the snapshot's id once it is whole."""
+        service, description = self._service(vm_id), description or name
+        wanted = types.Snapshot(description=description, persist_memorystate=False)
 
         def create() -> str:
             made = self._client.call(
@@ -35,7 +36,7 @@ class Snapshots:
             op,
             ResourceKind.SNAPSHOT,
             name,
-            find=lambda: self.named(vm_id, name),
+            find=lambda: self.named(vm_id, description),
             create=create,
             discard=partial(self._ask_to_delete, vm_id),
         )

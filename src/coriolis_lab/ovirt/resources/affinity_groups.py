@@ -122,14 +122,14 @@ def update(call: Call) -> Reply:
 
 
 def _read(engine: Engine, group: AffinityGroup, body: Node, verb: str) -> None:
-    name, description = body.string("name") or group.name, body.string("description")
+    name = body.string("name") or group.name
     if len(name) > MAX_NAME:
         raise invalid(f"Cannot {verb} Affinity Group. Name field input is too long.")
     if any(one.name == name and one is not group for one in engine.affinity_groups.values()):
         raise conflict(f"Cannot {verb} Affinity Group. Affinity Group name already exists.")
     wanted = {kind: _read_members(engine, group, body, kind, verb) for kind in KINDS}
     group.name = name
-    group.description = group.description if description is None else description
+    group.description = body.string_or("description", group.description)
     group.priority = float(body.string("priority") or group.priority)
     _read_rule(group.hosts_rule, body.find("hosts_rule"))
     vms_rule = body.find("vms_rule")

@@ -11,14 +11,12 @@ from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.web import (
     ApiRoute,
     Call,
-    Handler,
     Reply,
-    action,
-    completed,
     delete,
     empty_list,
     found,
     get,
+    immediate_actions,
     post,
     put,
     removed,
@@ -153,12 +151,11 @@ def _read(engine: Engine, cluster: Cluster, body: Node, verb: str) -> None:
         raise invalid(f"Cluster name must not exceed {MAX_NAME} characters")
     if any(one.name == name and one is not cluster for one in engine.clusters.values()):
         raise conflict(f"Cannot {verb} Cluster. Cluster name is already in use.")
-    description, comment = body.string("description"), body.string("comment")
     cluster.bios_type = body.choice("bios_type", BIOS_TYPES) or cluster.bios_type
     cluster.cpu_type = body.string("cpu/type") or cluster.cpu_type
     cluster.name = name
-    cluster.description = cluster.description if description is None else description
-    cluster.comment = cluster.comment if comment is None else comment
+    cluster.description = body.string_or("description", cluster.description)
+    cluster.comment = body.string_or("comment", cluster.comment)
 
 
 def update(call: Call) -> Reply:
@@ -190,19 +187,11 @@ def remove(call: Call) -> Reply:
         return removed(call, call.done(f"Removing Cluster {cluster.name}"))
 
 
-def _immediate(description: str) -> Handler:
-    def handler(call: Call) -> Reply:
-        with call.engine.lock:
-            return completed(call.done(f"{description} {_cluster(call).name}"))
-
-    return handler
-
-
 ROUTES: list[ApiRoute] = [
     *catalog("clusters", "clusters", _clusters, _render, "cluster", keys=_keys),
     post("clusters", add),
     put("clusters/{cluster}", update),
     delete("clusters/{cluster}", remove),
-    *(action(f"clusters/{{cluster}}/{name}", _immediate(text)) for name, text in ACTIONS.items()),
+    *immediate_actions("clusters/{cluster}", ACTIONS, _cluster),
     *(get(f"clusters/{{cluster}}/{rel}", empty_list(tag)) for rel, tag in EMPTY_LISTS.items()),
 ]

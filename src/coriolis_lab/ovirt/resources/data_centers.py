@@ -11,14 +11,12 @@ from coriolis_lab.ovirt.search import Keys
 from coriolis_lab.ovirt.web import (
     ApiRoute,
     Call,
-    Handler,
     Reply,
-    action,
-    completed,
     delete,
     empty_list,
     found,
     get,
+    immediate_actions,
     post,
     put,
     removed,
@@ -141,10 +139,9 @@ def _read(engine: Engine, data_center: DataCenter, body: Node, verb: str) -> Non
     name = body.string("name") or data_center.name
     if any(one.name == name and one is not data_center for one in engine.data_centers.values()):
         raise conflict(f"Cannot {verb} Data Center. The Data Center name is already in use.")
-    description, comment = body.string("description"), body.string("comment")
     data_center.name = name
-    data_center.description = data_center.description if description is None else description
-    data_center.comment = data_center.comment if comment is None else comment
+    data_center.description = body.string_or("description", data_center.description)
+    data_center.comment = body.string_or("comment", data_center.comment)
 
 
 def update(call: Call) -> Reply:
@@ -184,14 +181,6 @@ def _clusters(call: Call) -> list[Cluster]:
     return [one for one in call.engine.clusters.values() if one.data_center_id == center]
 
 
-def _immediate(description: str) -> Handler:
-    def handler(call: Call) -> Reply:
-        with call.engine.lock:
-            return completed(call.done(f"{description} {_data_center(call).name}"))
-
-    return handler
-
-
 ROUTES: list[ApiRoute] = [
     *catalog(
         "datacenters",
@@ -213,6 +202,6 @@ ROUTES: list[ApiRoute] = [
         lambda call, one: clusters.render(call.engine, one),
         "cluster",
     ),
-    *(action(f"datacenters/{{data_center}}/{name}", _immediate(text)) for name, text in ACTIONS.items()),
+    *immediate_actions("datacenters/{data_center}", ACTIONS, _data_center),
     *(get(f"datacenters/{{data_center}}/{rel}", empty_list(tag)) for rel, tag in EMPTY_LISTS.items()),
 ]

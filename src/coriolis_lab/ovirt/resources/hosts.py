@@ -166,13 +166,13 @@ def update(call: Call) -> Reply:
     """Name and comment; the rest of a host is as it was installed."""
     with call.engine.lock:
         host, body = host_of(call), call.document
-        name, comment = body.string("name"), body.string("comment")
+        name = body.string("name")
         if name and name != host.name and any(other.name == name for other in call.engine.hosts.values()):
             raise conflict(
                 "Cannot edit Host. The Host name is already in use, please choose a unique name and try again."
             )
         host.name = name or host.name
-        host.comment = host.comment if comment is None else comment
+        host.comment = body.string_or("comment", host.comment)
         return found(render(call.engine, host))
 
 

@@ -42,11 +42,11 @@ def _read(engine: Engine, pool: MacPool, body: Node, verb: str) -> None:
         (normal_mac(node.string("from") or ""), normal_mac(node.string("to") or ""))
         for node in body.all("ranges/range")
     )
-    description, duplicates = body.string("description"), body.boolean("allow_duplicates")
+    duplicates = body.boolean("allow_duplicates")
     if body.boolean("default_pool") not in (None, pool.is_default):
         raise conflict(f"Cannot {verb} MAC Pool. Setting default MAC Pool is not supported.")
     pool.name, pool.ranges = name, ranges or pool.ranges
-    pool.description = pool.description if description is None else description
+    pool.description = body.string_or("description", pool.description)
     pool.allow_duplicates = pool.allow_duplicates if duplicates is None else duplicates
 
 

@@ -135,12 +135,12 @@ def _read(engine: Engine, network: Network, body: Node, verb: str) -> None:
     unknown = [usage for usage in usages if usage not in USAGES]
     if unknown:
         raise invalid(f"Invalid value {unknown[0]} for usage. Possible values: {', '.join(USAGES)}")
-    description, comment, mtu = body.string("description"), body.string("comment"), body.integer("mtu")
+    mtu = body.integer("mtu")
     stp, isolation = body.boolean("stp"), body.boolean("port_isolation")
     network.name, network.vlan = name, vlan
     network.usages = usages if body.find("usages") is not None else network.usages
-    network.description = network.description if description is None else description
-    network.comment = network.comment if comment is None else comment
+    network.description = body.string_or("description", network.description)
+    network.comment = body.string_or("comment", network.comment)
     network.mtu = network.mtu if mtu is None else mtu
     network.stp = network.stp if stp is None else stp
     network.port_isolation = network.port_isolation if isolation is None else isolation

@@ -145,13 +145,13 @@ def update(call: Call) -> Reply:
         size = body.integer("size")
         if size is not None and size < len(members(engine, pool)):
             raise conflict("Cannot decrease VMs from VM-Pool.")
-        name, description = body.string("name"), body.string("description")
+        name = body.string("name")
         if name and name != pool.name and any(other.name == name for other in engine.pools.values()):
             raise conflict(
                 "Cannot edit VM-Pool. The VM-Pool name is already in use, please choose a unique name and try again."
             )
         pool.name = name or pool.name
-        pool.description = pool.description if description is None else description
+        pool.description = body.string_or("description", pool.description)
         prestarted = body.integer("prestarted_vms")
         pool.prestarted = pool.prestarted if prestarted is None else prestarted
         pool.max_user_vms = body.integer("max_user_vms") or pool.max_user_vms

@@ -65,10 +65,10 @@ def update(call: Call) -> Reply:
     with call.engine.lock:
         role, body = _role(call), call.document
         _check_mutable(role, "edit")
-        name, description = body.string("name") or role.name, body.string("description")
+        name = body.string("name") or role.name
         _check_name(call.engine, name, "edit", role)
         role.name = name
-        role.description = role.description if description is None else description
+        role.description = body.string_or("description", role.description)
         return found(render(call, role))
 
 

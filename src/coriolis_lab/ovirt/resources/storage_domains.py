@@ -247,9 +247,8 @@ def _check_name(engine: Engine, name: str, verb: str, besides: StorageDomain | N
 
 
 def _read_texts(domain: StorageDomain, body: Node) -> None:
-    description, comment = body.string("description"), body.string("comment")
-    domain.description = domain.description if description is None else description
-    domain.comment = domain.comment if comment is None else comment
+    domain.description = body.string_or("description", domain.description)
+    domain.comment = body.string_or("comment", domain.comment)
     warning, critical = (
         body.integer("warning_low_space_indicator"),
         body.integer("critical_space_action_blocker"),

@@ -57,12 +57,12 @@ def _named(engine: Engine, identifier: str | None, name: str | None) -> Tag:
 def update(call: Call) -> Reply:
     with call.engine.lock:
         tag, body = _tag(call), call.document
-        name, description = body.string("name"), body.string("description")
+        name = body.string("name")
         if name:
             check_alias(name)
             _check_name_free(call.engine, name, tag)
         tag.name = name or tag.name
-        tag.description = tag.description if description is None else description
+        tag.description = body.string_or("description", tag.description)
         return found(render(tag))
 
 

@@ -4,6 +4,7 @@ A cluster of the lab has one host, and no export domain: what needs more is refu
 """
 
 import secrets
+from collections.abc import Callable
 from typing import NoReturn
 
 from coriolis_lab.hypervisor.api import HypervisorError
@@ -60,25 +61,22 @@ def maintenance(call: Call) -> Reply:
 
 
 def freeze(call: Call) -> Reply:
-    """The agent's answer is waited for outside the engine's lock."""
-    with call.engine.lock:
-        vm = _vm_that_is_up(call, "freeze")
-        job = call.done(f"Freezing guest filesystems of VM {vm.name}")
-    try:
-        call.engine.hypervisor.freeze_guest(vm.id)
-    except HypervisorError as error:
-        raise failed(f"Failed to freeze guest filesystems on VM {vm.name}: {error}") from error
-    return completed(job)
+    return _ask_agent(call, "freeze", "Freezing", call.engine.hypervisor.freeze_guest)
 
 
 def thaw(call: Call) -> Reply:
+    return _ask_agent(call, "thaw", "Thawing", call.engine.hypervisor.thaw_guest)
+
+
+def _ask_agent(call: Call, verb: str, doing: str, ask: Callable[[str], None]) -> Reply:
+    """The agent's answer is waited for outside the engine's lock."""
     with call.engine.lock:
-        vm = _vm_that_is_up(call, "thaw")
-        job = call.done(f"Thawing guest filesystems of VM {vm.name}")
+        vm = _vm_that_is_up(call, verb)
+        job = call.done(f"{doing} guest filesystems of VM {vm.name}")
     try:
-        call.engine.hypervisor.thaw_guest(vm.id)
+        ask(vm.id)
     except HypervisorError as error:
-        raise failed(f"Failed to thaw guest filesystems on VM {vm.name}: {error}") from error
+        raise failed(f"Failed to {verb} guest filesystems on VM {vm.name}: {error}") from error
     return completed(job)
 
 

@@ -134,10 +134,9 @@ def _read(engine: Engine, profile: VnicProfile, body: Node, verb: str) -> None:
         )
     mode = body.choice("pass_through/mode", PASS_THROUGH)
     mirroring, migratable = body.boolean("port_mirroring"), body.boolean("migratable")
-    description, comment = body.string("description"), body.string("comment")
     profile.name = name
-    profile.description = profile.description if description is None else description
-    profile.comment = profile.comment if comment is None else comment
+    profile.description = body.string_or("description", profile.description)
+    profile.comment = body.string_or("comment", profile.comment)
     profile.pass_through = profile.pass_through if mode is None else mode == "enabled"
     profile.port_mirroring = profile.port_mirroring if mirroring is None else mirroring
     profile.migratable = profile.migratable if migratable is None else migratable

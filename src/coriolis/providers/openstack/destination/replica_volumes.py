@@ -13,7 +13,13 @@ from coriolis.providers.lifecycle import run_all
 from coriolis.providers.openstack.block_storage import Volumes, gib
 from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.destination.options import DestinationEnvironment
-from coriolis.providers.replica_disks import clone_name, delete_replicas, deploy_replicas, replica_name
+from coriolis.providers.replica_disks import (
+    clone_name,
+    delete_replicas,
+    deploy_replicas,
+    in_order,
+    replica_name,
+)
 
 _USABLE = frozenset({"available", "in-use"})
 """In use: an earlier run's worker still has it, and is removed before the next one is made."""
@@ -69,15 +75,15 @@ class ReplicaVolumes:
     def clone(self, op: Operation, instance: Instance, replicas: Sequence[ReplicaDisk]) -> list[ClonedDisk]:
         """Volumes from volumes, of the same type and in the same zone: storage that can shares the blocks, and no
         snapshot stays behind that would keep the replica from being deleted."""
-        by_id = {replica.disk_id: replica for replica in replicas}
         clones = []
-        for number, disk in enumerate(instance.disks):
+        for number, replica in enumerate(in_order(instance, replicas)):
             op.progress("Copying replica volumes", number, len(instance.disks))
-            replica = by_id[disk.id]
             name = clone_name(op, number)
             size = self._size_gb(replica)
             clone_id = self._volumes.create(op, name, size, source_volume_id=replica.volume_id)
-            clones.append(ClonedDisk(disk.id, clone_id, name, replica.size_bytes, bootable=number == 0))
+            clones.append(
+                ClonedDisk(replica.disk_id, clone_id, name, replica.size_bytes, bootable=number == 0)
+            )
         for clone in clones:
             self._volumes.wait_available(op, clone.volume_id)
         op.progress("Copying replica volumes", len(clones), len(clones))

@@ -8,8 +8,8 @@ from ovirtsdk4 import types
 from coriolis.model.enums import EventLevel, ResourceKind
 from coriolis.model.instance import Instance
 from coriolis.providers.base import Operation
-from coriolis.providers.lifecycle import create_resource, wait_until
 from coriolis.providers.ovirt.client import OvirtClient
+from coriolis.providers.ovirt.snapshots import Snapshots
 from coriolis.providers.ovirt.source.instances import Instances
 from coriolis.providers.ovirt.vms import Vms
 
@@ -23,6 +23,7 @@ class IncrementalDisks:
     def __init__(self, client: OvirtClient) -> None:
         self._client = client
         self._vms = Vms(client)
+        self._snapshots = Snapshots(client)
 
     def enable(self, op: Operation, instance: Instance) -> None:
         disks = [a.disk for a in Instances(self._client).attachments(instance.id)]
@@ -40,35 +41,7 @@ class IncrementalDisks:
     def _take_snapshot(self, op: Operation, instance: Instance) -> None:
         """It is the VM's from now on, and kept."""
         name = op.name("incremental")
-        service = self._vms.service(instance.id).snapshots_service()
-
-        def ours() -> list[Any]:
-            listed = self._client.call("list snapshots", service.list)
-            return [snapshot for snapshot in listed if name in (snapshot.description or "")]
-
-        def create() -> str:
-            wanted = types.Snapshot(description=f"{SNAPSHOT} ({name})", persist_memorystate=False)
-            made = self._client.call(
-                "take a snapshot", lambda: service.add(wanted, query=self._client.query), idempotent=False
-            )
-            return str(made.id)
-
-        snapshot_id = create_resource(
-            op,
-            ResourceKind.SNAPSHOT,
-            name,
-            find=lambda: next((snapshot.id for snapshot in ours()), None),
-            create=create,
-            discard=lambda id_: service.snapshot_service(id_).remove(),
-        )
-
-        def taken() -> bool | None:
-            found = self._client.call("read a snapshot", service.snapshot_service(snapshot_id).get)
-            return True if found.snapshot_status == types.SnapshotStatus.OK else None
-
-        action = "wait for a snapshot"
-        wait_until(op, taken, self._client.patience, cloud=self._client.cloud, action=action)
-        self._vms.wait_disks_ok(op, instance.id)
+        self._snapshots.take(op, instance.id, name, f"{SNAPSHOT} ({name})")
         op.ledger.keep(ResourceKind.SNAPSHOT, name, f"raw disks of VM {instance.name} record changes in it")
         text = f"VM {instance.name} has a snapshot now: its raw disks record changes in it."
         op.event(EventLevel.WARNING, text)
