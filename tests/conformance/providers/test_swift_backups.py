@@ -33,10 +33,10 @@ from coriolis_lab.settings import LabSettings
 from tests.conformance.openstack.conftest import QUICK
 from tests.memory_operation import MemoryOperation
 from tests.unit.transfer import file_image
+from tests.unit.transfer.children import run_first
 
 GIB = 1 << 30
 LEAF = 65536
-REPOSITORY = Path(__file__).parents[3]
 OBJECT_BYTES = 4 << 20  # Cinder's 50 MiB only cost time here
 ENV = {"replica_export_mechanism": "swift_backups"}
 SECTION = OpenStackSection(timeout=30, poll_interval=0.02, full_backup_every=3)
@@ -207,8 +207,7 @@ def test_bytes_cross_in_full_and_then_only_what_changed(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Through the processes that a transfer starts: the backup's reader at one end, a file at the other."""
-    (tmp_path / "sitecustomize.py").write_text(file_image.SITE)
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{REPOSITORY}")
+    run_first(file_image.SITE, tmp_path, monkeypatch)
     path = tmp_path / "replica"
     path.touch()
     os.truncate(path, GIB)

@@ -17,19 +17,16 @@ from coriolis.transfer.audit import verify_disk
 from coriolis.transfer.job import DiskCopy, ImageEnd
 from tests.unit.sshd import PrivateSshd
 from tests.unit.transfer import file_image
+from tests.unit.transfer.children import run_first
 from tests.unit.transfer.copying import LEAF, Pair, flip_bit, run, touch_leaves
 
 SIZE = 40 * LEAF + 512
-REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
 def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The child processes know the driver too."""
-    site = tmp_path / "site"
-    site.mkdir()
-    (site / "sitecustomize.py").write_text(file_image.SITE)
-    monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{REPOSITORY}")
+    run_first(file_image.SITE, tmp_path, monkeypatch)
 
 
 def image(path: Path, disk_id: str, **more: Any) -> ImageEnd:

@@ -22,6 +22,7 @@ from coriolis.model.progress import DiskProgress
 from coriolis.transfer import wire
 from coriolis.transfer.process import run_copy_job
 from tests.unit.sshd import PrivateSshd
+from tests.unit.transfer.children import run_first
 from tests.unit.transfer.copying import Pair
 from tests.unit.transfer.disturbances import Disturbance, KillChild
 from tests.unit.transfer.processes import agents, children, processes, written
@@ -128,9 +129,7 @@ def test_a_bit_flipped_in_flight_fails_the_run(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The relay's splice is replaced, in the child, by one that flips a bit of the 100th payload."""
-    site = tmp_path / "site"
-    site.mkdir()
-    (site / "sitecustomize.py").write_text(
+    run_first(
         "import os\n"
         "real, seen = os.splice, [0]\n"
         "def splice(source, destination, count):\n"
@@ -140,9 +139,10 @@ def test_a_bit_flipped_in_flight_fails_the_run(
         "    data = bytearray(os.read(source, count))\n"
         "    data[len(data) // 2] ^= 1\n"
         "    return os.write(destination, data)\n"
-        "os.splice = splice\n"
+        "os.splice = splice\n",
+        tmp_path,
+        monkeypatch,
     )
-    monkeypatch.setenv("PYTHONPATH", str(site))
     with pytest.raises(VerificationFailed, match="disk-1"):
         pair.copy(1)
     assert_quiet(pair)
@@ -152,9 +152,7 @@ def test_an_offset_flipped_in_the_relay_fails_the_run(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A good leaf for another place: the child's writev moves the 50th frame of data by a leaf."""
-    site = tmp_path / "site"
-    site.mkdir()
-    (site / "sitecustomize.py").write_text(
+    run_first(
         "import os\n"
         "real, seen = os.writev, [0]\n"
         "def writev(descriptor, parts):\n"
@@ -165,9 +163,10 @@ def test_an_offset_flipped_in_the_relay_fails_the_run(
         "            header[12 + 5] ^= 1\n"
         "            parts = [header, *parts[1:]]\n"
         "    return real(descriptor, parts)\n"
-        "os.writev = writev\n"
+        "os.writev = writev\n",
+        tmp_path,
+        monkeypatch,
     )
-    monkeypatch.setenv("PYTHONPATH", str(site))
     with pytest.raises(TransferError, match=r"the writer on worker .* changed on its way"):
         pair.copy(1)
     assert_quiet(pair)

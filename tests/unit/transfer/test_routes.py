@@ -18,6 +18,7 @@ from coriolis.transfer.job import CopyJob
 from coriolis.transfer.limits import Limits
 from coriolis.transfer.process import run_copy_job
 from tests.unit.sshd import PrivateSshd
+from tests.unit.transfer.children import run_first
 from tests.unit.transfer.copying import LEAF, Pair, run, touch_leaves
 from tests.unit.transfer.disturbances import Disturbance, KillChild
 from tests.unit.transfer.processes import agents, children, holders
@@ -192,9 +193,7 @@ def test_flipped_ciphertext_fails_the_run(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The child's splice is replaced by one that flips a bit after 20 MiB."""
-    site = tmp_path / "site"
-    site.mkdir()
-    (site / "sitecustomize.py").write_text(
+    run_first(
         "import os\n"
         "real, seen = os.splice, [0]\n"
         "def splice(source, destination, count):\n"
@@ -206,9 +205,10 @@ def test_flipped_ciphertext_fails_the_run(
         "    data = bytearray(os.read(source, min(count, 4096)))\n"
         "    data[len(data) // 2] ^= 1\n"
         "    return os.write(destination, data)\n"
-        "os.splice = splice\n"
+        "os.splice = splice\n",
+        tmp_path,
+        monkeypatch,
     )
-    monkeypatch.setenv("PYTHONPATH", str(site))
     with pytest.raises(RouteFailed, match=r"the writer on worker 127.0.0.1: TLS: .*"):
         run_copy_job(job_over("tls", pair), report=lambda progress: None, check=lambda: None)
     assert_quiet(pair)
