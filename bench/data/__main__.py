@@ -183,7 +183,7 @@ def _place(options: argparse.Namespace) -> Iterator[tuple[Place, Accounts]]:
         stack.callback(shutil.rmtree, directory)
         accounts = open_accounts()
         stack.callback(accounts.close)
-        sshd = PrivateSshd(directory / "sshd", _PROGRAMS, key_exchange="")
+        sshd = PrivateSshd(directory / "sshd", _PROGRAMS)
         stack.callback(sshd.stop)
         accounts.adopt(sshd.process.pid)
         session = stack.enter_context(SshSession(sshd.login(host_key=sshd.host_key)))
