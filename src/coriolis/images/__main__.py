@@ -1,8 +1,6 @@
-"""The agent of one image. On stdin: a length (4 bytes, big endian) and the image as JSON, secrets in clear; then frames
-as for every agent."""
+"""The agent of one image. On stdin: the image (`coriolis.handover`), then frames as for every agent."""
 
 import os
-import struct
 import sys
 import tempfile
 from pathlib import Path
@@ -12,17 +10,15 @@ from coriolis.agent import fence
 from coriolis.agent.disk import Disk
 from coriolis.agent.fence import Fence
 from coriolis.agent.main import speak
-from coriolis.agent.pipes import StreamClosedError, read_exactly
+from coriolis.agent.pipes import StreamClosedError
+from coriolis.handover import receive
 from coriolis.images.registry import Opening, open_image
-from coriolis.model.image import ImageDisk, load_image
-
-_LENGTH = struct.Struct("!I")
+from coriolis.model.image import ImageDisk
 
 
 def main() -> int:
     try:
-        (length,) = _LENGTH.unpack(read_exactly(0, _LENGTH.size))
-        image = load_image(read_exactly(0, length))
+        image = receive(0, ImageDisk)
     except StreamClosedError:
         return 0
     return speak(lambda role, options: _open(image, role, options))

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import TypeAdapter
-
-from coriolis.model.secret import IN_CLEAR, Secret
+from coriolis.model.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +25,3 @@ class ImageDisk:
     point: str | None = None
     since: str | None = None
     digest: str | None = None
-
-
-_DISK: TypeAdapter[ImageDisk] = TypeAdapter(ImageDisk)
-
-
-def dump_image(disk: ImageDisk) -> bytes:
-    """JSON with the secrets in clear: for a private pipe only."""
-    return _DISK.dump_json(disk, context=IN_CLEAR)
-
-
-def load_image(data: bytes) -> ImageDisk:
-    return _DISK.validate_json(data, context=IN_CLEAR)

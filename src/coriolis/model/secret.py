@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from pydantic import GetCoreSchemaHandler, SerializationInfo, ValidationInfo
-from pydantic_core import core_schema
+if TYPE_CHECKING:  # the processes of a copy know secrets, and start in half the time without pydantic
+    from pydantic import GetCoreSchemaHandler, SerializationInfo, ValidationInfo
+    from pydantic_core.core_schema import CoreSchema
 
 MASK = "***"
 
@@ -18,14 +19,11 @@ class SecretCodec:
     decrypt: Callable[[str], str]
 
 
-IN_CLEAR = {"secrets": SecretCodec(encrypt=str, decrypt=str)}
-"""The context of a dump or load for a pipe that is private to the two processes at its ends."""
-
-
 class Secret:
     """Shows as `***` everywhere; `reveal()` is the only way to the text.
 
-    A pydantic dump without a SecretCodec in its context writes the mask; with one, `{"secret": ciphertext}`.
+    A pydantic dump without a SecretCodec in its context writes the mask; with one, `{"secret": ciphertext}`. Only
+    `coriolis.handover` pickles it.
     """
 
     __slots__ = ("_text",)
@@ -48,17 +46,26 @@ class Secret:
     def __hash__(self) -> int:
         return hash(self._text)
 
+    def __copy__(self) -> "Secret":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Secret":
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled")
+
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
+        from pydantic_core import core_schema
+
         return core_schema.with_info_plain_validator_function(
             cls._load,
             serialization=core_schema.plain_serializer_function_ser_schema(cls._dump, info_arg=True),
         )
 
     @classmethod
-    def _load(cls, value: Any, info: ValidationInfo) -> "Secret":
+    def _load(cls, value: Any, info: "ValidationInfo") -> "Secret":
         if isinstance(value, Secret):
             return value
         if isinstance(value, str):
@@ -69,6 +76,6 @@ class Secret:
         raise ValueError("not a secret string")
 
     @staticmethod
-    def _dump(value: "Secret", info: SerializationInfo) -> Any:
+    def _dump(value: "Secret", info: "SerializationInfo") -> Any:
         codec = (info.context or {}).get("secrets")
         return {"secret": codec.encrypt(value._text)} if isinstance(codec, SecretCodec) else MASK

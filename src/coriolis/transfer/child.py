@@ -1,10 +1,11 @@
 """The transfer child: `python -m coriolis.transfer.child`.
 
-The first line of JSON on stdin is the job, secrets included, further ones are new limits; events go to stdout,
-one JSON object a line. It ends when it is told to (SIGTERM), when its parent dies (parent-death signal) or when
+The first thing on stdin (`coriolis.handover`) is the job, further ones are new limits; events go to stdout, one JSON
+object a line. It ends when it is told to (SIGTERM), when its parent dies (parent-death signal) or when
 its stdin ends, and takes its ssh processes with it: they are in its process group.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -12,12 +13,14 @@ import sys
 import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 
+from coriolis import handover
+from coriolis.agent.pipes import StreamClosedError
 from coriolis.errors import CoriolisError
 from coriolis.model.progress import DiskProgress, DiskResult
 from coriolis.transfer import wire
 from coriolis.transfer.disk_copy import DiskCopier
 from coriolis.transfer.job import CopyJob, DiskCopy
-from coriolis.transfer.limits import Limiter
+from coriolis.transfer.limits import Limiter, Limits
 from coriolis.transfer.slots import Slots
 
 STOPPED_STATUS = 143
@@ -29,9 +32,8 @@ class StoppedError(Exception):
 
 
 class Child:
-    def __init__(self, job: CopyJob, orders: "Lines") -> None:
+    def __init__(self, job: CopyJob) -> None:
         self._job = job
-        self._orders = orders
         self._stop = threading.Event()
         self._told_to = False
         self._output = threading.Lock()
@@ -108,8 +110,9 @@ class Child:
             sys.stdout.buffer.flush()
 
     def _follow_orders(self) -> None:
-        while line := self._orders.next():
-            self._limiter.set(wire.load_limits(line))
+        with contextlib.suppress(StreamClosedError):
+            while True:
+                self._limiter.set(handover.receive(0, Limits))
         os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -120,32 +123,10 @@ def _first_failure(futures: list[Future[DiskResult]]) -> BaseException | None:
     return None
 
 
-class Lines:
-    """Lines from a descriptor, without a lock that a thread of ours could hold while the interpreter ends."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._rest = b""
-
-    def next(self) -> bytes:
-        """With its newline; empty at the end."""
-        while b"\n" not in self._rest:
-            piece = os.read(self._descriptor, 1 << 16)
-            if not piece:
-                return b""
-            self._rest += piece
-        line, self._rest = self._rest.split(b"\n", 1)
-        return line + b"\n"
-
-
 def main() -> int:
     # The thread that started us waits for us, so its death is the parent's.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    orders = Lines(0)
-    job = orders.next()
-    if not job:
-        raise EOFError("no job on stdin")
-    return Child(wire.load_job(job), orders).run()
+    return Child(handover.receive(0, CopyJob)).run()
 
 
 if __name__ == "__main__":

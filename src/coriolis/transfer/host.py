@@ -1,16 +1,14 @@
 """Where an agent runs: on a worker VM, over SSH, or on this conductor, for images that no worker has attached."""
 
 import os
-import struct
 import subprocess
 import sys
 from pathlib import Path
 from typing import Protocol
 
 import coriolis
-from coriolis import agent, runner
+from coriolis import agent, handover, runner
 from coriolis.errors import CoriolisError, TransferError, TransferInterrupted, WorkerError, WorkerUnreachable
-from coriolis.model.image import dump_image
 from coriolis.transfer.job import CopyEnd, DiskEnd, ImageEnd
 from coriolis.workers import remote_python
 from coriolis.workers.ssh import CONNECTION_LOST, SshSession, connection_failure
@@ -87,8 +85,7 @@ class ConductorHost:
         return runner.spawn(command, env={"PYTHONPATH": path}, new_session=False)
 
     def opening(self) -> bytes:
-        disk = dump_image(self._disk)
-        return struct.pack("!I", len(disk)) + disk
+        return handover.pack(self._disk)
 
     def failure(self, code: int | None, said: str) -> CoriolisError:
         if code is not None and code < 0:

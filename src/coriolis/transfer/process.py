@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import coriolis
-from coriolis import runner
+from coriolis import handover, runner
 from coriolis.errors import TransferError, TransferInterrupted
 from coriolis.model.progress import DiskProgress, DiskResult
 from coriolis.transfer import wire
@@ -71,7 +71,7 @@ class _Child:
             thread.start()
         if self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):  # it died at once: follow() says why
-                self._process.stdin.write(wire.dump_job(job))
+                self._process.stdin.write(handover.pack(job))
 
     def _read_events(self) -> None:
         if self._process.stdout is not None:
@@ -116,7 +116,7 @@ class _Child:
         if limits != self._limits and self._process.stdin is not None:
             self._limits = limits
             with contextlib.suppress(BrokenPipeError):  # its end comes as an event
-                self._process.stdin.write(wire.dump_limits(limits))
+                self._process.stdin.write(handover.pack(limits))
 
     def _vanished(self) -> TransferError:
         """It ended without an event: killed from outside (then the run can go on later), or a fault of

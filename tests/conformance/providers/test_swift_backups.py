@@ -16,7 +16,7 @@ from coriolis.config import OpenStackSection, Settings
 from coriolis.errors import CloudError, InvalidInput, NotSupported, QuotaExceeded
 from coriolis.images.registry import Opening, open_image
 from coriolis.model.enums import Firmware, OsType, ResourceKind
-from coriolis.model.image import ImageDisk, dump_image, load_image
+from coriolis.model.image import ImageDisk
 from coriolis.model.instance import Disk as InstanceDisk
 from coriolis.model.instance import Instance
 from coriolis.model.secret import Secret
@@ -32,6 +32,7 @@ from coriolis_lab.openstack.volume.backup_work import BLOCK_BYTES
 from coriolis_lab.settings import LabSettings
 from tests.conformance.openstack.conftest import QUICK
 from tests.memory_operation import MemoryOperation
+from tests.unit.handed import handed_over
 from tests.unit.transfer import file_image
 from tests.unit.transfer.children import run_first
 
@@ -110,7 +111,7 @@ def _blocks(extent: Extent) -> range:
 
 def opened(image: ImageDisk) -> Disk:
     """As the child process gets it."""
-    return open_image(load_image(dump_image(image)), Opening("reader", "", 0))
+    return open_image(handed_over(image), Opening("reader", "", 0))
 
 
 @pytest.fixture(scope="module")

@@ -15,13 +15,14 @@ from coriolis.errors import CloudError, NotSupported
 from coriolis.images import ceph
 from coriolis.images.rbd import RbdParameters
 from coriolis.images.registry import Opening, open_image
-from coriolis.model.image import ImageDisk, dump_image, load_image
+from coriolis.model.image import ImageDisk
 from coriolis.model.instance import Disk as InstanceDisk
 from coriolis.model.secret import Secret
 from coriolis.providers.openstack.ceph_options import CephOptions
 from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.export.ceph import CephAccess
 from coriolis.runner import run
+from tests.unit.handed import handed_over
 from tests.unit.images.private_ceph import PrivateCeph
 
 MIB = 1 << 20
@@ -53,7 +54,7 @@ class Pool:
         secrets = {"key": Secret(self.cluster.key)}
         given = {**asdict(parameters), **changes}
         image = ImageDisk(self.volume, SIZE, "rbd", given, secrets, since=point)
-        return load_image(dump_image(image))
+        return handed_over(image)
 
 
 @pytest.fixture

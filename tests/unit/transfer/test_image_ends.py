@@ -12,7 +12,6 @@ import pytest
 from coriolis.errors import TransferError, TransferInterrupted, WriterFenced
 from coriolis.model.image import ImageDisk
 from coriolis.model.secret import Secret
-from coriolis.transfer import wire
 from coriolis.transfer.audit import verify_disk
 from coriolis.transfer.job import DiskCopy, ImageEnd
 from tests.unit.sshd import PrivateSshd
@@ -193,8 +192,3 @@ def test_an_unknown_kind(images: Images) -> None:
     end = image(images.source, "snapshot")
     with pytest.raises(TransferError, match="no driver for images of kind 'floppy'"):
         images.copy(1, source=ImageEnd(replace(end.disk, kind="floppy")))
-
-
-def test_a_job_crosses_the_pipe_with_its_secrets(images: Images) -> None:
-    job = images.job(1, since="P")
-    assert wire.load_job(wire.dump_job(job)) == job

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from coriolis import handover
 from coriolis.errors import (
     Cancelled,
     TransferError,
@@ -19,7 +20,6 @@ from coriolis.errors import (
     WorkerUnreachable,
 )
 from coriolis.model.progress import DiskProgress
-from coriolis.transfer import wire
 from coriolis.transfer.process import run_copy_job
 from tests.unit.sshd import PrivateSshd
 from tests.unit.transfer.children import run_first
@@ -102,15 +102,15 @@ def child_environment_names(pid: int, marker: str) -> bool:
 def test_the_child_dies_with_its_parent(pair: Pair) -> None:
     """The parent is killed, so nobody but the kernel and the end of stdin can tell the child."""
     starter = (
-        "import sys; from coriolis.transfer import wire, process\n"
-        "job = wire.load_job(sys.stdin.buffer.readline())\n"
+        "from coriolis import handover; from coriolis.transfer import job, process\n"
+        "job = handover.receive(0, job.CopyJob)\n"
         "process.run_copy_job(job, report=lambda p: None, check=lambda: None)\n"
     )
     marker = f"CORIOLIS_TEST_MARKER={pair.directory}"
     environment = dict([marker.split("=", 1)], **os.environ)
     parent = subprocess.Popen([sys.executable, "-c", starter], stdin=subprocess.PIPE, env=environment)
     assert parent.stdin
-    parent.stdin.write(wire.dump_job(pair.job(1)))
+    parent.stdin.write(handover.pack(pair.job(1)))
     parent.stdin.flush()
     end = time.monotonic() + 60
     while written(pair) < SIZE // 16:

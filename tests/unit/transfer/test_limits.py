@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from coriolis.agent.bucket import BURST_SECONDS, Bucket
 from coriolis.errors import Cancelled
-from coriolis.transfer import wire
 from coriolis.transfer.limits import Limiter, Limits, SharedBucket, SharedLimit
 from coriolis.transfer.slots import Slots
 
@@ -124,11 +123,6 @@ def test_the_tightest_limit_holds(tmp_path: Path) -> None:
     limiter.take(1 << 40)
     assert len(waits) == 1
     assert not limiter.limits_wire
-
-
-def test_limits_cross_the_pipe(tmp_path: Path) -> None:
-    limits = Limits(1.5e6, (SharedLimit(tmp_path / "a", 7.0),), 3.0)
-    assert wire.load_limits(wire.dump_limits(limits)) == limits
 
 
 def test_no_more_disks_than_the_weaker_worker_has_processors() -> None:
