@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from coriolis_lab.ovirt.document import MalformedXmlError, Node, parse
 from coriolis_lab.ovirt.refusals import invalid
 
+_SYSTEMS = ("Content", "VirtualSystem")  # OVF 0.9 as oVirt writes it, and as virt-v2v 2.2 does
 _PROCESSOR, _MEMORY, _NETWORK = "3", "4", "10"
 # the engine's own names -> those of the document
 INTERFACE_NAMES = {"virtio": "VirtIO", "virtio_scsi": "VirtIO_SCSI", "ide": "IDE", "sata": "SATA"}
@@ -55,7 +56,7 @@ def read(text: str) -> Ovf:
     """Raises the engine's refusal of what it cannot parse."""
     try:
         root = _without_prefixes(parse(text.encode()))
-        content = next(node for node in root.children if node.tag == "Content")
+        content = next(node for node in root.children if node.tag in _SYSTEMS)
         items = [item for section in content.children for item in section.all("Item")]
         processor = next(item for item in items if item.string("ResourceType") == _PROCESSOR)
         memory = next(item for item in items if item.string("ResourceType") == _MEMORY)

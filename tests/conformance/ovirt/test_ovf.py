@@ -37,6 +37,30 @@ OVF = """<?xml version='1.0' encoding='utf-8'?>
 </ovf:Envelope>
 """
 
+NEWER = """<?xml version='1.0' encoding='utf-8'?>
+<ovf:Envelope xmlns:rasd='http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData'
+ xmlns:ovf='http://schemas.dmtf.org/ovf/envelope/1/' xmlns:ovirt='http://www.ovirt.org/ovf' ovf:version='0.9'>
+  <DiskSection><Info>List of Virtual Disks</Info>
+    <Disk ovf:diskId='{disk}' ovf:size='1' ovf:capacity='1073741824' ovf:fileRef='{image}' ovf:format='x'
+     ovf:disk-interface='VirtIO' ovf:disk-type='System' ovf:boot='True'/>
+  </DiskSection>
+  <VirtualSystem ovf:id='out'>
+    <Name>{name}</Name><TemplateName>Blank</TemplateName><BiosType>1</BiosType>
+    <OperatingSystemSection ovf:id='out' ovf:required='false' ovirt:id='1300'>
+      <Info>12</Info><Description>debian_7</Description>
+    </OperatingSystemSection>
+    <VirtualHardwareSection><Info>1 CPU, 2048 Memory</Info>
+      <Item><rasd:ResourceType>3</rasd:ResourceType><rasd:num_of_sockets>1</rasd:num_of_sockets>
+        <rasd:cpu_per_socket>1</rasd:cpu_per_socket></Item>
+      <Item><rasd:ResourceType>4</rasd:ResourceType><rasd:VirtualQuantity>2048</rasd:VirtualQuantity></Item>
+      <Item><rasd:ResourceType>10</rasd:ResourceType><rasd:ResourceSubType>3</rasd:ResourceSubType>
+        <Type>interface</Type><rasd:Connection>{network}</rasd:Connection><rasd:Name>eth0</rasd:Name></Item>
+    </VirtualHardwareSection>
+  </VirtualSystem>
+</ovf:Envelope>
+"""
+"""Of virt-v2v 2.2: sections by their own names, and a disk that only its `diskId` names."""
+
 
 def by_ovf(engine, document: str, **query):
     configuration = types.Configuration(type=types.ConfigurationType.OVF, data=document)
@@ -70,6 +94,16 @@ def test_the_machine_is_as_described(engine):
         engine.profile_id("ovirtmgmt"),
     )
     engine.start(service)
+
+
+def test_the_form_of_virt_v2v_2_2(engine):
+    disk_id = str(uuid.uuid4())
+    engine.new_disk("v2v-sda", GIGABYTE, id=disk_id, initial_size=GIGABYTE)
+    made = by_ovf(engine, NEWER.format(disk=disk_id, image=uuid.uuid4(), name="newer", network="ovirtmgmt"))
+    service = engine.vms.vm_service(made.id)
+    assert (service.get().name, service.get().memory) == ("newer", 2 * GIGABYTE)
+    assert [item.id for item in service.disk_attachments_service().list()] == [disk_id]
+    assert [nic.vnic_profile.id for nic in service.nics_service().list()] == [engine.profile_id("ovirtmgmt")]
 
 
 @pytest.mark.parametrize(
