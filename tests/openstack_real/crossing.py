@@ -1,7 +1,8 @@
 """One guest on its way over one route: the steps of every scenario, each with what must hold after it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,8 @@ class Crossing:
         self.destination = destination
         self.product, self.source = stage.product, stage.source
         self._meter, self._book = stage.meter, stage.book
-        self._figures: list[Figure] = []
+        self.figures: list[Figure] = []
         self.events: list[str] = []  # of the last execution
-        guest.renew_data()
-        self.ledger = guest.digest(LEDGER)
         self.transfer = self._make_transfer()
 
     def replicate(self, name: str, *, shutdown: bool = False) -> Figure:
@@ -50,7 +49,7 @@ class Crossing:
         self.events = [event["message"] for task in done["tasks"] for event in task["events"]]
         after = self._meter.read()
         figure = figure_of(str(self.route), name, (after[0] - before[0], after[1] - before[1]), done)
-        self._figures.append(figure)
+        self.figures.append(figure)
         print(f"{self.route}: {name}: {figure}", flush=True)
         self.assert_nothing_left()
         self.assert_equal(self.guest.disks() if shutdown else self.guest.disks()[1:])
@@ -58,7 +57,7 @@ class Crossing:
 
     def publish(self) -> None:
         """The figures of a route that held in all of its steps."""
-        self._book.put(str(self.route), self._figures)
+        self._book.put(str(self.route), self.figures)
 
     def assert_equal(self, disks: list[str]) -> None:
         """Each of these RBD images has a replica with the same content."""
@@ -88,10 +87,16 @@ class Crossing:
         }
         return [name for name in names if job_of(name) in jobs]
 
-    def deploy(self, **changes: Any) -> Guest:
-        """Deploys the replica and logs in. The source, which an owner would keep off, boots beside it for the next
-        route: in another project its addresses are nobody else's."""
-        self.guest.power_on()
+    @contextmanager
+    def deployed(self, **changes: Any) -> Iterator[Guest]:
+        """Deploys the replica and logs in; the file that changed is there as the source had it. The migrated VM is
+        taken away afterwards, whatever happened."""
+        try:
+            yield self._deploy(changes)
+        finally:
+            self.destination.remove(self.guest.kind.name)
+
+    def _deploy(self, changes: dict[str, Any]) -> Guest:
         body = {"deployment": {"transfer_id": self.transfer, **changes}}
         deployment = str(self.product.call("POST", "deployments", body)["deployment"]["id"])
         self.product.wait_deployment(deployment)
@@ -99,20 +104,17 @@ class Crossing:
         guest = self.destination.log_in(self.guest.kind.name, described["image_user"], Path(described["key"]))
         guest.wait(900)
         guest.run("sudo mount /srv/data")
-        assert guest.digest(LEDGER) == self.ledger
+        assert guest.digest(LEDGER) == self.guest.ledger
         return guest
 
-    def change(self, mebibytes: int) -> None:
-        self.guest.change_file(mebibytes)
-        self.ledger = self.guest.digest(LEDGER)
-
     def forget(self) -> None:
-        """Takes the replica away; nothing of it may stay on either cloud."""
+        """Takes the replica away; nothing of it may stay on either cloud, nor in the ledger."""
         path = f"transfers/{self.transfer}/actions"
         started = self.product.call("POST", path, {"delete-disks": None})["execution"]["id"]
         self.product.wait_execution(self.transfer, started)
-        left = [*self.replicas(), *self.of_ours(self.source.left_behind())]
+        left = [r for r in self._resources() if r["state"] == "kept" and r["endpoint_id"] in self._ids]
         assert not left, left
+        self.assert_nothing_left()
         self.product.call("DELETE", f"transfers/{self.transfer}")
 
     def _make_transfer(self) -> str:

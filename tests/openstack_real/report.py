@@ -13,7 +13,7 @@ _PAGE = """\
 
 Made by `make test-openstack` ([how](../how-to/test-against-a-real-openstack.md)): a real OpenStack Zed with Ceph 16
 and Swift 2.30 on a machine with {cpus} CPUs, and the guests under TCG, so seconds compare mechanisms and say little
-else. The source guest has a system disk of 3 GiB with Debian 12 on it, and a data disk of 1 GiB with two files of 48
+else. The source guest has a system disk of 2 GiB with Debian 12 on it, and a data disk of 1 GiB with two files of 48
 MiB.
 
 - *route*: export mechanism, source guest, destination: `openstack` is another project, onto volumes through a worker

@@ -9,10 +9,10 @@ from tests.e2e.product import FINISHED, explain
 from tests.openstack_real.clouds import Operator, RealCloud
 from tests.openstack_real.conftest import on
 from tests.openstack_real.crossing import MIB, Crossing
-from tests.openstack_real.guests import UEFI
+from tests.openstack_real.guests import IMAGE_BOOTED, UEFI
 from tests.openstack_real.routes import CEPH_SNAPSHOTS, CORIOLIS_BACKUPS, Route
 
-_ROUTE = Route(CORIOLIS_BACKUPS, "ovirt")
+_ROUTE = Route(CORIOLIS_BACKUPS, "rbd", IMAGE_BOOTED)
 _SLOW = "4 MiB/s"  # so that a fault finds the copy at work
 _OUTAGE_SECONDS = 60
 
