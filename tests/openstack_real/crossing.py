@@ -13,7 +13,7 @@ from tests.e2e.product import Product
 from tests.openstack_real.clouds import RealCloud, job_of
 from tests.openstack_real.destinations import Destination
 from tests.openstack_real.figures import Figure, FigureBook, Meter, figure_of
-from tests.openstack_real.guests import LEDGER, SourceGuest
+from tests.openstack_real.guests import BOOT_SECONDS, LEDGER, SourceGuest
 from tests.openstack_real.routes import Route
 
 MIB = 1 << 20
@@ -102,7 +102,7 @@ class Crossing:
         self.product.wait_deployment(deployment)
         described = self.source.described
         guest = self.destination.log_in(self.guest.kind.name, described["image_user"], Path(described["key"]))
-        guest.wait(900)
+        guest.wait(BOOT_SECONDS)
         guest.run("sudo mount /srv/data")
         assert guest.digest(LEDGER) == self.guest.ledger
         return guest
