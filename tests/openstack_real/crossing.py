@@ -17,6 +17,7 @@ from tests.openstack_real.guests import BOOT_SECONDS, LEDGER, SourceGuest
 from tests.openstack_real.routes import Route
 
 MIB = 1 << 20
+SYSTEM, DATA = 0, 1  # disks in boot order
 
 
 @dataclass(frozen=True)
@@ -52,24 +53,26 @@ class Crossing:
         self.figures.append(figure)
         print(f"{self.route}: {name}: {figure}", flush=True)
         self.assert_nothing_left()
-        self.assert_equal(self.guest.disks() if shutdown else self.guest.disks()[1:])
+        standing_still = (SYSTEM, DATA) if shutdown else (DATA,)
+        self.assert_equal(*standing_still)
         return figure
 
     def publish(self) -> None:
         """The figures of a route that held in all of its steps."""
         self._book.put(str(self.route), self.figures)
 
-    def assert_equal(self, disks: list[str]) -> None:
-        """Each of these RBD images has a replica with the same content."""
-        replicas = {self.destination.digest(entry): entry["name"] for entry in self.replicas()}
-        for disk in disks:
-            digest = self.source.storage.digest(disk)
-            assert digest in replicas, f"no replica is equal to {disk} ({digest}): {replicas}"
+    def assert_equal(self, *numbers: int) -> None:
+        """Each of these disks has the content of its replica."""
+        replicas, disks = self._replicas(), self.guest.disks()
+        for number in numbers:
+            here, there = self.source.storage.digest(disks[number]), self.destination.digest(replicas[number])
+            assert here == there, f"{replicas[number]['name']} is not equal to {disks[number]}"
 
-    def replicas(self) -> list[dict[str, Any]]:
-        """The ledger's entries of disks on the destination that are kept for this transfer."""
+    def _replicas(self) -> dict[int, dict[str, Any]]:
+        """The ledger's entries of disks on the destination that are kept for this transfer, in the disks' order."""
         there = [r for r in self._resources() if r["state"] == "kept" and r["endpoint_id"] == self._ids[1]]
-        return [r for r in there if re.search(r"-replica-\d+$", r["name"])]
+        numbered = [(re.search(r"-replica-(\d+)$", r["name"]), r) for r in there]
+        return {int(match[1]): entry for match, entry in numbered if match}
 
     def assert_nothing_left(self) -> None:
         """On both clouds, besides what the ledger says is kept on purpose."""

@@ -8,7 +8,7 @@ from testbed.openstack.balancer import Balancer
 from tests.e2e.product import FINISHED, explain
 from tests.openstack_real.clouds import Operator, RealCloud
 from tests.openstack_real.conftest import on
-from tests.openstack_real.crossing import MIB, Crossing
+from tests.openstack_real.crossing import DATA, MIB, Crossing
 from tests.openstack_real.guests import IMAGE_BOOTED, UEFI
 from tests.openstack_real.routes import CEPH_SNAPSHOTS, CORIOLIS_BACKUPS, Route
 
@@ -65,7 +65,7 @@ def test_apis_answer_503_for_a_minute(crossing: Crossing, balancer: Balancer) ->
         time.sleep(_OUTAGE_SECONDS)
     crossing.product.wait_execution(crossing.transfer, execution)
     crossing.assert_nothing_left()
-    crossing.assert_equal(crossing.guest.disks()[1:])
+    crossing.assert_equal(DATA)
     crossing.forget()
 
 
@@ -77,7 +77,7 @@ def test_token_revoked_in_the_copy(crossing: Crossing, cloud_a: RealCloud, opera
     operator.revoke_tokens(cloud_a.project["username"])
     assert _finish(crossing, execution)["status"] == "COMPLETED"
     crossing.assert_nothing_left()
-    crossing.assert_equal(crossing.guest.disks()[1:])
+    crossing.assert_equal(DATA)
     crossing.forget()
 
 
