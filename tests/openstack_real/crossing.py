@@ -58,7 +58,7 @@ class Crossing:
         return figure
 
     def publish(self) -> None:
-        """The figures of a route that held in all of its steps."""
+        """The figures of the steps that held, in place of an earlier run's."""
         self._book.put(str(self.route), self.figures)
 
     def assert_equal(self, *numbers: int) -> None:

@@ -66,7 +66,6 @@ def test_boots_and_leaves_nothing(
             _assert_as_it_was(cloud_a, cloud_b, crossing.guest.server, security_group.id)
         crossing.assert_nothing_left()
         crossing.forget()
-    crossing.publish()
 
 
 def _assert_quiesced(crossing: Crossing) -> None:

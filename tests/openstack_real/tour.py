@@ -47,6 +47,7 @@ class Tour:
             _prepare(crossing.guest, step)
             self._reached[route.guest] = step
         yield crossing
+        crossing.publish()
         self._held[str(route)] = step
 
 
