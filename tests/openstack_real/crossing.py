@@ -115,8 +115,10 @@ class Crossing:
         path = f"transfers/{self.transfer}/actions"
         started = self.product.call("POST", path, {"delete-disks": None})["execution"]["id"]
         self.product.wait_execution(self.transfer, started)
-        left = [r for r in self._resources() if r["state"] == "kept" and r["endpoint_id"] in self._ids]
+        source = self._ids[0]  # what is kept on the other side by now is the deployed server
+        left = [r for r in self._resources() if r["state"] == "kept" and r["endpoint_id"] == source]
         assert not left, left
+        assert not self._replicas()
         self.assert_nothing_left()
         self.product.call("DELETE", f"transfers/{self.transfer}")
 
