@@ -26,7 +26,7 @@ from testbed.openstack.waiting import wait_until
 _SERVICE_USERS = tuple(api.name for api in APIS if api is not KEYSTONE)
 _INTERFACES = ("public", "internal", "admin")
 # (name, MiB of memory, processors, GiB of local disk)
-FLAVORS = (("t.nano", 192, 1, 0), ("t.tiny", 256, 1, 3), ("t.small", 512, 1, 3), ("t.medium", 1024, 2, 10))
+FLAVORS = (("t.nano", 192, 1, 0), ("t.tiny", 256, 1, 2), ("t.small", 512, 1, 2), ("t.medium", 1024, 2, 10))
 _COMPUTE_QUOTA = {"cores": 100, "ram": 100_000, "instances": 50}
 _VOLUME_QUOTA = {
     "volumes": 200,

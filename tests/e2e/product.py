@@ -13,7 +13,8 @@ from typing import Any
 import requests
 
 FINISHED = ("COMPLETED", "ERROR", "CANCELED", "DEADLOCKED")
-COPY, DEPLOY = 900.0, 1200.0  # seconds: bounds against hanging, far above what TCG needs
+# seconds: bounds against hanging, far above what TCG needs, on a machine with much else to do too
+START, COPY, DEPLOY = 600.0, 2700.0, 2700.0
 
 
 class RefusedError(Exception):
@@ -43,12 +44,13 @@ class Product:
         args += ["--state-dir", str(self.state_dir), "--port", str(self._port)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        for _ in range(300):
+        deadline = time.monotonic() + START
+        while time.monotonic() < deadline:
             assert self._process.poll() is None, self.log.read_text()[-3000:]
             try:
                 if requests.get(f"http://127.0.0.1:{self._port}/healthz", timeout=2).ok:
                     return
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 time.sleep(0.2)
         raise AssertionError(f"coriolis serve does not answer: {self.log.read_text()[-3000:]}")
 

@@ -58,9 +58,12 @@ class Operator:
         self._enclosure = Enclosure(testbed)
         self._sdk = connect(testbed)
         self._password = testbed.password
+        self._backups: str | None = None  # not known at first
 
     def use_backups(self, driver: str) -> None:
-        self._enclosure.work(f"backups_{driver}")
+        if driver != self._backups:
+            self._enclosure.work(f"backups_{driver}")
+            self._backups = driver
 
     def revoke_tokens(self, user: str) -> None:
         """A password that is set anew, be it to the same, ends all tokens of the user."""

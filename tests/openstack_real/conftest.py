@@ -25,6 +25,7 @@ from tests.openstack_real.destinations import CloudB, Destination, LabOvirt
 from tests.openstack_real.figures import FigureBook, Meter, Outcome
 from tests.openstack_real.guests import GuestKind, SourceGuest
 from tests.openstack_real.routes import Route
+from tests.openstack_real.tour import Tour
 
 MARK = "openstack_real"
 
@@ -102,15 +103,17 @@ def product(directory: Path, world: World) -> Iterator[Product]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     made = Product(state, config, port)
-    made.start()
-    yield made
-    made.stop()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
 
 
 @pytest.fixture(scope="session")
 def source_guest(cloud_a: RealCloud) -> Iterator[Callable[[GuestKind], SourceGuest]]:
-    """Guests are made when a route first needs them and stay for the other routes. With OPENSTACK_KEEP_GUESTS they
-    stay for the next run too, which spares who writes a scenario their boots."""
+    """Guests are made when a scenario first needs them, which does not wait for their systems, and stay for the others.
+    With OPENSTACK_KEEP_GUESTS they stay for the next run too, which spares who writes a scenario their boots."""
     keep = "OPENSTACK_KEEP_GUESTS" in os.environ
     made: dict[GuestKind, SourceGuest] = {}
 
@@ -119,7 +122,6 @@ def source_guest(cloud_a: RealCloud) -> Iterator[Callable[[GuestKind], SourceGue
             made[kind] = SourceGuest(cloud_a.sdk, kind, cloud_a.described)
             if not (keep and made[kind].adopt()):
                 made[kind].create()
-        made[kind].start()
         return made[kind]
 
     yield make
@@ -137,6 +139,26 @@ def destinations(world: World, cloud_b: RealCloud) -> dict[str, Destination]:
     return {"ovirt": LabOvirt(world), "openstack": CloudB(cloud_b), "rbd": CloudB(cloud_b, rbd=True)}
 
 
+@pytest.fixture(scope="session")
+def tour(
+    request: pytest.FixtureRequest,
+    stage: Stage,
+    destinations: dict[str, Destination],
+    operator: Operator,
+    source_guest: Callable[[GuestKind], SourceGuest],
+) -> Tour:
+    """The source guests of all routes that were asked for boot side by side."""
+    parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    routes = [known["route"] for known in parameters if isinstance(known.get("route"), Route)]
+    for kind in dict.fromkeys(route.guest for route in routes):
+        source_guest(kind)
+
+    def cross(route: Route) -> Crossing:
+        return Crossing(stage, route, source_guest(route.guest), destinations[route.destination])
+
+    return Tour(cross, operator)
+
+
 @pytest.fixture
 def crossing(
     request: pytest.FixtureRequest,
@@ -144,15 +166,14 @@ def crossing(
     destinations: dict[str, Destination],
     operator: Operator,
     source_guest: Callable[[GuestKind], SourceGuest],
-) -> Iterator[Crossing]:
-    """Parametrized by a Route. The migrated VM is taken away afterwards, whatever happened."""
+) -> Crossing:
+    """Parametrized by a Route; of a guest that may be off. For what never comes to a deployment."""
     route: Route = request.param
-    destination = destinations[route.destination]
     if route.mechanism.backups:
         operator.use_backups(route.mechanism.backups)
     guest = source_guest(route.guest)
-    yield Crossing(stage, route, guest, destination)
-    destination.remove(guest.kind.name)
+    guest.with_data()
+    return Crossing(stage, route, guest, destinations[route.destination])
 
 
 def on(*routes: Route) -> pytest.MarkDecorator:

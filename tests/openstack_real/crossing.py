@@ -1,7 +1,8 @@
 """One guest on its way over one route: the steps of every scenario, each with what must hold after it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from tests.e2e.product import Product
 from tests.openstack_real.clouds import RealCloud, job_of
 from tests.openstack_real.destinations import Destination
 from tests.openstack_real.figures import Figure, FigureBook, Meter, figure_of
-from tests.openstack_real.guests import LEDGER, SourceGuest
+from tests.openstack_real.guests import BOOT_SECONDS, LEDGER, SourceGuest
 from tests.openstack_real.routes import Route
 
 MIB = 1 << 20
+SYSTEM, DATA = 0, 1  # disks in boot order
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,8 @@ class Crossing:
         self.destination = destination
         self.product, self.source = stage.product, stage.source
         self._meter, self._book = stage.meter, stage.book
-        self._figures: list[Figure] = []
+        self.figures: list[Figure] = []
         self.events: list[str] = []  # of the last execution
-        guest.renew_data()
-        self.ledger = guest.digest(LEDGER)
         self.transfer = self._make_transfer()
 
     def replicate(self, name: str, *, shutdown: bool = False) -> Figure:
@@ -50,27 +50,29 @@ class Crossing:
         self.events = [event["message"] for task in done["tasks"] for event in task["events"]]
         after = self._meter.read()
         figure = figure_of(str(self.route), name, (after[0] - before[0], after[1] - before[1]), done)
-        self._figures.append(figure)
+        self.figures.append(figure)
         print(f"{self.route}: {name}: {figure}", flush=True)
         self.assert_nothing_left()
-        self.assert_equal(self.guest.disks() if shutdown else self.guest.disks()[1:])
+        standing_still = (SYSTEM, DATA) if shutdown else (DATA,)
+        self.assert_equal(*standing_still)
         return figure
 
     def publish(self) -> None:
-        """The figures of a route that held in all of its steps."""
-        self._book.put(str(self.route), self._figures)
+        """The figures of the steps that held, in place of an earlier run's."""
+        self._book.put(str(self.route), self.figures)
 
-    def assert_equal(self, disks: list[str]) -> None:
-        """Each of these RBD images has a replica with the same content."""
-        replicas = {self.destination.digest(entry): entry["name"] for entry in self.replicas()}
-        for disk in disks:
-            digest = self.source.storage.digest(disk)
-            assert digest in replicas, f"no replica is equal to {disk} ({digest}): {replicas}"
+    def assert_equal(self, *numbers: int) -> None:
+        """Each of these disks has the content of its replica."""
+        replicas, disks = self._replicas(), self.guest.disks()
+        for number in numbers:
+            here, there = self.source.storage.digest(disks[number]), self.destination.digest(replicas[number])
+            assert here == there, f"{replicas[number]['name']} is not equal to {disks[number]}"
 
-    def replicas(self) -> list[dict[str, Any]]:
-        """The ledger's entries of disks on the destination that are kept for this transfer."""
+    def _replicas(self) -> dict[int, dict[str, Any]]:
+        """The ledger's entries of disks on the destination that are kept for this transfer, in the disks' order."""
         there = [r for r in self._resources() if r["state"] == "kept" and r["endpoint_id"] == self._ids[1]]
-        return [r for r in there if re.search(r"-replica-\d+$", r["name"])]
+        numbered = [(re.search(r"-replica-(\d+)$", r["name"]), r) for r in there]
+        return {int(match[1]): entry for match, entry in numbered if match}
 
     def assert_nothing_left(self) -> None:
         """On both clouds, besides what the ledger says is kept on purpose."""
@@ -88,31 +90,36 @@ class Crossing:
         }
         return [name for name in names if job_of(name) in jobs]
 
-    def deploy(self, **changes: Any) -> Guest:
-        """Deploys the replica and logs in. The source, which an owner would keep off, boots beside it for the next
-        route: in another project its addresses are nobody else's."""
-        self.guest.power_on()
+    @contextmanager
+    def deployed(self, **changes: Any) -> Iterator[Guest]:
+        """Deploys the replica and logs in; the file that changed is there as the source had it. The migrated VM is
+        taken away afterwards, whatever happened."""
+        try:
+            yield self._deploy(changes)
+        finally:
+            self.destination.remove(self.guest.kind.name)
+
+    def _deploy(self, changes: dict[str, Any]) -> Guest:
         body = {"deployment": {"transfer_id": self.transfer, **changes}}
         deployment = str(self.product.call("POST", "deployments", body)["deployment"]["id"])
         self.product.wait_deployment(deployment)
         described = self.source.described
         guest = self.destination.log_in(self.guest.kind.name, described["image_user"], Path(described["key"]))
-        guest.wait(900)
+        guest.wait(BOOT_SECONDS)
         guest.run("sudo mount /srv/data")
-        assert guest.digest(LEDGER) == self.ledger
+        assert guest.digest(LEDGER) == self.guest.ledger
         return guest
 
-    def change(self, mebibytes: int) -> None:
-        self.guest.change_file(mebibytes)
-        self.ledger = self.guest.digest(LEDGER)
-
     def forget(self) -> None:
-        """Takes the replica away; nothing of it may stay on either cloud."""
+        """Takes the replica away; nothing of it may stay on either cloud, nor in the ledger."""
         path = f"transfers/{self.transfer}/actions"
         started = self.product.call("POST", path, {"delete-disks": None})["execution"]["id"]
         self.product.wait_execution(self.transfer, started)
-        left = [*self.replicas(), *self.of_ours(self.source.left_behind())]
+        source = self._ids[0]  # what is kept on the other side by now is the deployed server
+        left = [r for r in self._resources() if r["state"] == "kept" and r["endpoint_id"] == source]
         assert not left, left
+        assert not self._replicas()
+        self.assert_nothing_left()
         self.product.call("DELETE", f"transfers/{self.transfer}")
 
     def _make_transfer(self) -> str:

@@ -9,7 +9,7 @@ from demo.guest import Guest
 
 LEDGER, ARCHIVE = "/srv/data/ledger.bin", "/srv/data/archive.bin"
 MIB, GIB = 1 << 20, 1 << 30
-_BOOT_SECONDS = 1800.0  # a busy machine under TCG
+BOOT_SECONDS = 1800.0  # a busy machine under TCG
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ dd if=/dev/urandom of={ARCHIVE} bs=1M count=48 status=none
 umount /srv/data
 sync
 """
+SYSTEM_GIB = 2  # also the disk of the flavor, which is the system disk of a guest that boots from an image
 _DATA_GIB = 1
 
 
@@ -56,6 +57,8 @@ class SourceGuest:
         self.gibibytes = _DATA_GIB  # of the data volume
         self._boot: Any = None
         self.guest: Guest | None = None
+        self.ledger = ""  # SHA-256 of the file that changes
+        self._fresh = False
 
     def adopt(self) -> bool:
         """Takes the guest of an earlier run as it is; False when there is none."""
@@ -66,6 +69,8 @@ class SourceGuest:
         volumes = {volume.name: volume for volume in self._cloud.block_storage.volumes()}
         self.server = self._cloud.compute.get_server(server)
         self.data, self._boot = (volumes.get(f"{self.kind.name}-{role}") for role in ("data", "boot"))
+        if self.data is not None:
+            self.gibibytes = self.data.size
         self.guest = self._shell(str(addresses[0].floating_ip_address))
         return True
 
@@ -78,7 +83,7 @@ class SourceGuest:
         storage = cloud.block_storage
         wanted: dict[str, Any] = {"image_id": image.id}
         if not kind.local:
-            self._boot = storage.create_volume(name=f"{kind.name}-boot", size=3, image_id=image.id)
+            self._boot = storage.create_volume(name=f"{kind.name}-boot", size=SYSTEM_GIB, image_id=image.id)
             storage.wait_for_status(self._boot, "available", ["error"], 1, 600)
             boot = {
                 "boot_index": 0,
@@ -97,8 +102,18 @@ class SourceGuest:
         self.server = cloud.compute.wait_for_server(server, wait=600)
         self.guest = self._shell(self._floating_address())
 
+    def with_data(self) -> None:
+        """Whatever is on the data volume, as long as there is one."""
+        if self.data is None:
+            self.renew_data()
+
+    def with_fresh_data(self) -> None:
+        if not self._fresh:
+            self.renew_data()
+
     def renew_data(self) -> None:
-        """A new data volume with two new files, so that each route finds the same; needs a guest that answers."""
+        """A new data volume with two new files. Boots the guest if it is off."""
+        self.start()
         storage, compute = self._cloud.block_storage, self._cloud.compute
         if self.data is not None:
             compute.delete_volume_attachment(self.server, self.data.id)
@@ -110,16 +125,20 @@ class SourceGuest:
         compute.create_volume_attachment(self.server, volume_id=self.data.id)
         storage.wait_for_status(self.data, "in-use", ["error"], 1, 300)
         self._root(_PREPARE)
+        self.ledger, self._fresh = self._digest(), True
 
     def change_file(self, mebibytes: int) -> None:
+        self._fresh = False
         self._in_data(f"dd if=/dev/urandom of={LEDGER} bs=1M count={mebibytes} conv=notrunc status=none")
+        self.ledger = self._digest()
 
     def delete_file(self) -> None:
+        self._fresh = False
         self._in_data(f"rm {ARCHIVE}")
 
     def grow_data(self, gibibytes: int) -> None:
         """The volume, while it is attached, and the file system on it."""
-        self.gibibytes = gibibytes
+        self.gibibytes, self._fresh = gibibytes, False
         storage = self._cloud.block_storage
         storage.default_microversion = "3.42"  # the first that extends attached volumes
         storage.extend_volume(self.data.id, gibibytes)
@@ -132,26 +151,18 @@ class SourceGuest:
         self._root(f"for i in $(seq 60); do {grown} && break; sleep 1; done; {grown}")
         self._in_data("resize2fs $(findmnt -n -o SOURCE /srv/data) 2>/dev/null")
 
-    def digest(self, path: str) -> str:
-        told = self._in_data(f"sha256sum {path}")
-        return told.split()[0]
-
     def disks(self) -> list[str]:
         """RBD images in boot order."""
         boot = f"vms/{self.server.id}_disk" if self.kind.local else f"volumes/volume-{self._boot.id}"
         return [boot, f"volumes/volume-{self.data.id}"]
 
-    def power_on(self) -> None:
-        """Returns before its system answers."""
+    def start(self) -> None:
+        """Returns when its system answers."""
         if self._cloud.compute.get_server(self.server.id).status == "SHUTOFF":
             self._cloud.compute.start_server(self.server.id)
             self._cloud.compute.wait_for_server(self.server, wait=300)
-
-    def start(self) -> None:
-        """Returns when its system answers."""
-        self.power_on()
         assert self.guest is not None
-        self.guest.wait(_BOOT_SECONDS)
+        self.guest.wait(BOOT_SECONDS)
 
     def remove(self) -> None:
         """Everything that bears the guest's name; safe to call again."""
@@ -182,6 +193,9 @@ class SourceGuest:
 
     def _shell(self, address: str) -> Guest:
         return Guest(address, self._testbed["image_user"], Path(self._testbed["key"]))
+
+    def _digest(self) -> str:
+        return self._in_data(f"sha256sum {LEDGER}").split()[0]
 
     def _in_data(self, script: str) -> str:
         return self._root(

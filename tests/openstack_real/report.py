@@ -13,11 +13,11 @@ _PAGE = """\
 
 Made by `make test-openstack` ([how](../how-to/test-against-a-real-openstack.md)): a real OpenStack Zed with Ceph 16
 and Swift 2.30 on a machine with {cpus} CPUs, and the guests under TCG, so seconds compare mechanisms and say little
-else. The source guest has a system disk of 3 GiB with Debian 12 on it, and a data disk of 1 GiB with two files of 48
-MiB.
+else. A source guest has a system disk with Debian 12 on it, and a data disk of 1 GiB with two files of 48 MiB.
 
 - *route*: export mechanism, source guest, destination: `openstack` is another project, onto volumes through a worker
   VM; `rbd` the same, written to Ceph without one; `ovirt` the lab's oVirt
+- *disks*: of the instance, the grown one after it grew
 - *read from Ceph*: bytes that clients read from Ceph's pools during the execution, by their own counters;
   what cinder-backup, the guest itself, and another scenario beside this one read is among them
 - *got from Swift*: bytes of Swift's answers, by the load balancer's counter

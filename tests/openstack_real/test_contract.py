@@ -15,7 +15,7 @@ from tests.openstack_real.guests import UEFI, GuestKind, SourceGuest
 
 @pytest.fixture(scope="module")
 def site(cloud_a: RealCloud, operator: Operator, source_guest: Callable[[GuestKind], SourceGuest]) -> Site:
-    source_guest(UEFI).renew_data()
+    source_guest(UEFI).with_data()
 
     return Site(
         settings=Settings(),

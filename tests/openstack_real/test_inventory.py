@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.product import Product, RefusedError
 from tests.openstack_real.clouds import RealCloud
-from tests.openstack_real.guests import GIB, VOLUME_BOOTED, GuestKind, SourceGuest
+from tests.openstack_real.guests import GIB, SYSTEM_GIB, VOLUME_BOOTED, GuestKind, SourceGuest
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +43,14 @@ def test_an_instance(
     product: Product, endpoint: str, source_guest: Callable[[GuestKind], SourceGuest]
 ) -> None:
     guest = source_guest(VOLUME_BOOTED)
-    guest.renew_data()
+    guest.with_data()
     listed = product.call("GET", f"endpoints/{endpoint}/instances")["instances"]
     assert VOLUME_BOOTED.name in [instance["name"] for instance in listed]
     shown = _show(product, endpoint, VOLUME_BOOTED.name)
     assert shown == _show(product, endpoint, guest.server.id)
     assert (shown["num_cpu"], shown["memory_mb"]) == (1, 512)
     sizes = [disk["size_bytes"] for disk in shown["devices"]["disks"]]
-    assert sizes == [3 * GIB, guest.gibibytes * GIB]
+    assert sizes == [SYSTEM_GIB * GIB, guest.gibibytes * GIB]
 
 
 def test_an_unknown_instance(product: Product, endpoint: str) -> None:
