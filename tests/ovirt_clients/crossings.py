@@ -44,7 +44,7 @@ class Crossing:
     def workers(self) -> list[str]:
         """Names of the disk copy workers that the execution had which made the replica disks."""
         jobs = {"-".join(alias.split("-")[:2]) for alias in self.aliases}
-        resources = self.product.call("GET", "resources")["resources"]
+        resources = self.product.call("GET", "resources?all=true")["resources"]
         return [
             item["name"]
             for item in resources
@@ -104,16 +104,19 @@ def disks_of(clouds: Clouds, name: str) -> list[str]:
 
 @contextmanager
 def removed_afterwards(clouds: Clouds, name: str) -> Iterator[None]:
-    """A VM on oVirt, with its disks: the next deployment needs its name."""
-    yield
-    with clouds.ovirt() as connection:
-        vms = connection.system_service().vms_service()
-        (vm,) = vms.list(search=f'name="{name}"')
-        service = vms.vm_service(vm.id)
-        service.stop()
-        until(lambda: service.get().status == types.VmStatus.DOWN)
-        service.remove()
-        until(lambda: not vms.list(search=f'name="{name}"'))
+    """A VM on oVirt, with its disks: the next deployment needs its name, also after a test that failed."""
+    try:
+        yield
+    finally:
+        with clouds.ovirt() as connection:
+            vms = connection.system_service().vms_service()
+            for vm in vms.list(search=f'name="{name}"'):
+                service = vms.vm_service(vm.id)
+                if vm.status != types.VmStatus.DOWN:
+                    service.stop()
+                until(lambda service=service: service.get().status == types.VmStatus.DOWN)
+                service.remove()
+            until(lambda: not vms.list(search=f'name="{name}"'))
 
 
 def until(condition: Callable[[], bool], seconds: float = 300) -> None:
@@ -136,12 +139,15 @@ def mac_taken(clouds: Clouds, address: str) -> Iterator[None]:
         squatter = system.vms_service().add(wanted).id
         nics = system.vms_service().vm_service(squatter).nics_service()
         nics.add(types.Nic(name="nic1", mac=types.Mac(address=address)))
-    yield
-    with clouds.ovirt() as connection:
-        connection.system_service().vms_service().vm_service(squatter).remove()
+    try:
+        yield
+    finally:
+        with clouds.ovirt() as connection:
+            connection.system_service().vms_service().vm_service(squatter).remove()
 
 
 def source_mac(clouds: Clouds) -> str:
     cloud = clouds.openstack()
     server = cloud.compute.find_server(clouds.source_name)
-    return str(next(cloud.network.ports(device_id=server.id)).mac_address)
+    (port,) = cloud.network.ports(device_id=server.id)
+    return str(port.mac_address)
