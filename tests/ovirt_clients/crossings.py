@@ -11,7 +11,7 @@ from demo.guest import Guest
 from ovirtsdk4 import types
 
 from tests.e2e.clouds import Clouds
-from tests.e2e.product import Product, explain
+from tests.e2e.product import Product
 
 LEDGER = "/srv/data/ledger.bin"
 KEPT = re.compile(r"-(replica|disk|port)-\d+$")
@@ -51,10 +51,10 @@ class Crossing:
             if item["kind"] == "vm" and item["name"] in {f"{job}-copy-worker" for job in jobs}
         ]
 
-    def deploy(self, status: str = "COMPLETED", **wishes: Any) -> dict[str, Any]:
+    def deploy(self, **wishes: Any) -> dict[str, Any]:
         body = {"transfer_id": self.transfer, **wishes}
         begun = self.product.call("POST", "deployments", {"deployment": body})["deployment"]["id"]
-        done = self.product.wait_deployment(begun, status)
+        done = self.product.wait_deployment(begun)
         self.assert_nothing_left()
         return done
 
@@ -70,13 +70,6 @@ def names_on_ovirt(clouds: Clouds) -> frozenset[str]:
 
 def events(action: dict[str, Any]) -> str:
     return "\n".join(event["message"] for task in action["tasks"] for event in task["events"])
-
-
-def failure(action: dict[str, Any], task_type: str) -> str:
-    """What the failed task said."""
-    (task,) = [task for task in action["tasks"] if task["task_type"] == task_type]
-    assert task["exception_details"], explain(action)
-    return str(task["exception_details"])
 
 
 def log_in(clouds: Clouds, name: str) -> Guest:

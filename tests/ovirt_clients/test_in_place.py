@@ -1,7 +1,7 @@
-"""Guests that boot from the replica disks themselves (clone_disks=false): an OSMorphing that fails is rolled back, byte
-by byte, and one that works leaves the transfer without replicas.
+"""A deployment of the replica disks themselves (clone_disks=false) whose OSMorphing fails is rolled back, byte by byte.
 
-On one engine, whose worker template is the guest too: the worst case for a worker that has the guest's disks.
+On one engine, whose worker template is the guest too: the worst case for a worker that has the guest's disks. What
+happens when it does not fail is a story of `test_crossings`.
 """
 
 import shutil
@@ -18,7 +18,6 @@ from ovirtsdk4 import types
 
 from coriolis.config import load_settings
 from coriolis.engine.service import Engine as Product
-from coriolis.errors import InvalidInput
 from coriolis.model.enums import ExecutionStatus, Scenario
 from coriolis.model.records import Deployment
 from coriolis_lab.settings import LabSettings
@@ -146,21 +145,3 @@ def test_a_failing_osmorphing_is_rolled_back(story: Story) -> None:
     assert story.things() == things
     records = story.product.database.replicas.list(story.transfer)
     assert [(record.generation, record.dirty) for record in records] == [(1, False)]
-
-
-def test_the_replica_itself_boots(story: Story) -> None:
-    (replica,) = story.product.database.replicas.list(story.transfer)
-    things = story.things()
-    done = story.deploy()
-    told = [task.exception_details for task in done.execution.tasks if task.exception_details]
-    assert done.execution.status is ExecutionStatus.COMPLETED, told
-    assert done.transfer_result is not None
-    assert done.transfer_result[NAME]["addresses"]  # of the guest's agent
-    assert story.things() == things | {NAME}  # no copy
-    vms = story.system.vms_service()
-    service = vms.vm_service(vms.list(search=f'name="{NAME}"')[0].id)
-    (attachment,) = service.disk_attachments_service().list()
-    assert attachment.disk.id == replica.volume_id
-    assert [snapshot.description for snapshot in service.snapshots_service().list()] == ["Active VM"]
-    with pytest.raises(InvalidInput, match=r"Execute the transfer"):
-        story.deploy()
