@@ -11,6 +11,8 @@ from demo.source import LabSource, left_behind, made_by_coriolis
 
 from coriolis_lab.world import World
 
+BOOT = 1800.0  # seconds: a bound against hanging, far above what TCG needs
+
 
 class Clouds:
     def __init__(self, world: World) -> None:
@@ -82,7 +84,7 @@ class Clouds:
         return left_behind(self.openstack()) + self._destination.left_behind()
 
     def wait_for_agent(self, name: str) -> str:
-        return self._destination.wait_for_agent(name)[0]
+        return self._destination.wait_for_agent(name, BOOT)[0]
 
     def guest_at(self, address: str) -> Guest:
         return Guest(address, self.guest.user, Path(self.lab["key"]))

@@ -13,7 +13,7 @@ from typing import Any
 import requests
 
 FINISHED = ("COMPLETED", "ERROR", "CANCELED", "DEADLOCKED")
-COPY, DEPLOY = 900.0, 1200.0  # seconds: bounds against hanging, far above what TCG needs
+START, COPY, DEPLOY = 300.0, 1800.0, 2400.0  # seconds: bounds against hanging, far above what TCG needs
 
 
 class RefusedError(Exception):
@@ -43,12 +43,13 @@ class Product:
         args += ["--state-dir", str(self.state_dir), "--port", str(self._port)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        for _ in range(300):
+        deadline = time.monotonic() + START
+        while time.monotonic() < deadline:
             assert self._process.poll() is None, self.log.read_text()[-3000:]
             try:
-                if requests.get(f"http://127.0.0.1:{self._port}/healthz", timeout=2).ok:
+                if requests.get(f"http://127.0.0.1:{self._port}/healthz", timeout=10).ok:
                     return
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 time.sleep(0.2)
         raise AssertionError(f"coriolis serve does not answer: {self.log.read_text()[-3000:]}")
 

@@ -10,7 +10,7 @@ from typing import Any
 from demo.guest import Guest
 from ovirtsdk4 import types
 
-from tests.e2e.clouds import Clouds
+from tests.e2e.clouds import BOOT, Clouds
 from tests.e2e.product import Product
 
 LEDGER = "/srv/data/ledger.bin"
@@ -75,7 +75,7 @@ def events(action: dict[str, Any]) -> str:
 def log_in(clouds: Clouds, name: str) -> Guest:
     """Once the agent of the VM on oVirt has told where it is."""
     guest = clouds.guest_at(clouds.wait_for_agent(name))
-    guest.wait()
+    guest.wait(BOOT)
     assert guest.run("systemctl is-active qemu-guest-agent") == "active"
     return guest
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from coriolis_lab.world import EXTERNAL_NETWORK, World
-from tests.e2e.clouds import Clouds
+from tests.e2e.clouds import BOOT, Clouds
 from tests.e2e.conftest import clouds, directory, endpoints, make_transfer, product, world
 from tests.e2e.product import Product, RefusedError
 from tests.ovirt_clients.crossings import (
@@ -137,7 +137,7 @@ def test_failback_with_what_was_changed_since(
 
     done = moved_back.deploy()
     home = clouds.guest_at(done["transfer_result"][clouds.source_name]["addresses"][0])
-    home.wait()
+    home.wait(BOOT)
     assert home.digest(LEDGER) == ledger
 
 
@@ -147,7 +147,7 @@ def uefi(world: World, clouds: Clouds) -> UefiSource:
 
 
 def test_a_uefi_guest_with_three_disks_and_two_nics(clouds: Clouds, begin: Any, uefi: UefiSource) -> None:
-    uefi.guest.wait()
+    uefi.guest.wait(BOOT)
     ledger = write(uefi.guest, 4)
     crossing = begin("auto", instances=[UEFI_NAME], network_map=uefi.network_map)
     crossing.execute(shutdown=True)
