@@ -83,6 +83,11 @@ class Clouds:
         """Temporary resources on either cloud."""
         return left_behind(self.openstack()) + self._destination.left_behind()
 
+    def wait_for_source(self) -> None:
+        """Until its data are there too: a slow device is mounted after the guest lets anyone in."""
+        self.guest.wait(BOOT)
+        self.guest.run("until mountpoint -q /srv/data; do sleep 1; done", timeout=BOOT)
+
     def wait_for_agent(self, name: str) -> str:
         return self._destination.wait_for_agent(name, BOOT)[0]
 

@@ -11,7 +11,7 @@ import pytest
 
 from coriolis_lab.settings import LabSettings
 from coriolis_lab.world import World
-from tests.e2e.clouds import BOOT, Clouds
+from tests.e2e.clouds import Clouds
 from tests.e2e.product import Product
 
 
@@ -40,7 +40,7 @@ def world(directory: Path) -> Iterator[World]:
 @pytest.fixture(scope="session")
 def clouds(world: World) -> Clouds:
     made = Clouds(world)
-    made.guest.wait(BOOT)
+    made.wait_for_source()
     return made
 
 

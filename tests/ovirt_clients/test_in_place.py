@@ -1,7 +1,6 @@
 """A deployment of the replica disks themselves (clone_disks=false) whose OSMorphing fails is rolled back, byte by byte.
 
-On one engine, whose worker template is the guest too: the worst case for a worker that has the guest's disks. What
-happens when it does not fail is a story of `test_crossings`.
+On one engine, whose worker template is the guest too: the worst case for a worker that has the guest's disks.
 """
 
 import shutil
@@ -26,6 +25,7 @@ from coriolis_lab.world import CLUSTER, NEW_NETWORK, STORAGE_DOMAIN, WORKER, Wor
 OWNER = {"user_id": "u", "project_id": "p"}
 NAME = "web"
 SECONDS = 3000  # emulated guests on a machine that has other work
+pytestmark = pytest.mark.timeout(2 * SECONDS)
 CONFIGURATION = """
 [DEFAULT]
 state_dir = {state}
