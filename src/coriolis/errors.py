@@ -255,7 +255,7 @@ class MorphingError(CoriolisError):
 
     code = "CORI-6000"
     template = "OSMorphing failed while it tried to {phase}: {reason}"
-    hint = "The replica was not touched. Repair the source or the options and deploy again."
+    hint = "The replica stays as it was. Repair the source or the options and deploy again."
 
 
 class CommandFailed(CoriolisError):

@@ -11,6 +11,8 @@ from demo.source import LabSource, left_behind, made_by_coriolis
 
 from coriolis_lab.world import World
 
+BOOT = 1800.0  # seconds: a bound against hanging, far above what TCG needs
+
 
 class Clouds:
     def __init__(self, world: World) -> None:
@@ -81,8 +83,13 @@ class Clouds:
         """Temporary resources on either cloud."""
         return left_behind(self.openstack()) + self._destination.left_behind()
 
+    def wait_for_source(self) -> None:
+        """Until its data are there too: a slow device is mounted after the guest lets anyone in."""
+        self.guest.wait(BOOT)
+        self.guest.run("until mountpoint -q /srv/data; do sleep 1; done", timeout=BOOT)
+
     def wait_for_agent(self, name: str) -> str:
-        return self._destination.wait_for_agent(name)[0]
+        return self._destination.wait_for_agent(name, BOOT)[0]
 
     def guest_at(self, address: str) -> Guest:
         return Guest(address, self.guest.user, Path(self.lab["key"]))

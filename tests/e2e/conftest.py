@@ -40,7 +40,7 @@ def world(directory: Path) -> Iterator[World]:
 @pytest.fixture(scope="session")
 def clouds(world: World) -> Clouds:
     made = Clouds(world)
-    made.guest.wait()
+    made.wait_for_source()
     return made
 
 
@@ -53,9 +53,11 @@ def product(directory: Path, clouds: Clouds) -> Iterator[Product]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     made = Product(state, config, port)
-    made.start()
-    yield made
-    made.stop()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
 
 
 @pytest.fixture(scope="session")

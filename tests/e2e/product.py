@@ -48,7 +48,7 @@ class Product:
         while time.monotonic() < deadline:
             assert self._process.poll() is None, self.log.read_text()[-3000:]
             try:
-                if requests.get(f"http://127.0.0.1:{self._port}/healthz", timeout=2).ok:
+                if requests.get(f"http://127.0.0.1:{self._port}/healthz", timeout=10).ok:
                     return
             except (requests.ConnectionError, requests.Timeout):
                 time.sleep(0.2)

@@ -5,7 +5,7 @@ The tests share one replica and run in the order of the file; each leaves it as 
 
 from typing import Any
 
-from tests.e2e.clouds import Clouds
+from tests.e2e.clouds import BOOT, Clouds
 from tests.e2e.product import Product, RefusedError, moved, progress
 
 MIB = 1 << 20
@@ -85,7 +85,7 @@ def test_the_migrated_vm_answers(product: Product, clouds: Clouds, transfer: str
     ]
     product.wait_deployment(deployment)
     guest = clouds.guest_at(clouds.wait_for_agent(clouds.source_name))
-    guest.wait()
+    guest.wait(BOOT)
     assert guest.run("systemctl is-active qemu-guest-agent") == "active"
     assert guest.run(f"test -s {LEDGER} && mountpoint -q /srv/data && echo there") == "there"
     assert guest.run("ls /sys/block | grep -c -E '^(sd|vd)'") == "2"

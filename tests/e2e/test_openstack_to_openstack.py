@@ -6,7 +6,7 @@ from typing import Any
 from demo.source import left_behind
 
 from coriolis_lab.world import World
-from tests.e2e.clouds import Clouds
+from tests.e2e.clouds import BOOT, Clouds
 from tests.e2e.product import Product
 
 PROJECT, PASSWORD, NETWORK = "blue", "blue-secret", "blue-net"
@@ -55,7 +55,7 @@ def test_a_vm_crosses_to_another_project(
     done = product.wait_deployment(deployment["deployment"]["id"])
     address = done["transfer_result"][clouds.source_name]["addresses"][0]
     guest = clouds.guest_at(address)
-    guest.wait()
+    guest.wait(BOOT)
     assert guest.run("test -s /srv/data/ledger.bin && mountpoint -q /srv/data && echo there") == "there"
     (server,) = cloud.compute.servers()
     assert (server.name, server.flavor.original_name) == (clouds.source_name, "m1.small")

@@ -222,6 +222,11 @@ class Hypervisor(Protocol):
 
     def reboot_vm(self, vm_id: str) -> None: ...
 
+    def pause_vm(self, vm_id: str) -> None:
+        """Its processors stand still until `resume_vm`; memory and open disks stay as they are."""
+
+    def resume_vm(self, vm_id: str) -> None: ...
+
     def vm_status(self, vm_id: str) -> VmStatus: ...
 
     def attach_disk(self, vm_id: str, disk: VmDisk) -> None:

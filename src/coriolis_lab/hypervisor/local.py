@@ -280,6 +280,16 @@ class LocalHypervisor:
         with machine.lock:
             machine.reset()
 
+    def pause_vm(self, vm_id: str) -> None:
+        machine = self._vm(vm_id)
+        with machine.lock:
+            machine.pause()
+
+    def resume_vm(self, vm_id: str) -> None:
+        machine = self._vm(vm_id)
+        with machine.lock:
+            machine.resume()
+
     def vm_status(self, vm_id: str) -> VmStatus:
         return self._vm(vm_id).status()
 

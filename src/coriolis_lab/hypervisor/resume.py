@@ -15,8 +15,8 @@ from coriolis_lab.hypervisor.migration import load_state
 from coriolis_lab.hypervisor.topology import CD_ID
 from coriolis_lab.hypervisor.vm import VirtualMachine
 
-_AGENT_SECONDS = 30.0
-_IDENTITY_SECONDS = 120.0
+_AGENT_SECONDS = 120.0  # a cold boot, which is what else there is, takes longer
+_IDENTITY_SECONDS = 600.0
 _POLL_SECONDS = 0.2  # each question costs the guest what it needs to get ready
 
 

@@ -176,6 +176,12 @@ class VirtualMachine:
     def reset(self) -> None:
         self.monitor.execute("system_reset")
 
+    def pause(self) -> None:
+        self.monitor.execute("stop")
+
+    def resume(self) -> None:
+        self.monitor.execute("cont")
+
     def plug(self, disk: VmDisk, top: Layer) -> None:
         if disk.bus in (Bus.IDE, Bus.SATA):
             raise HypervisorError(

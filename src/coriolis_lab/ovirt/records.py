@@ -31,20 +31,18 @@ class VmStatus(StrEnum):
     UP = "up"
     REBOOTING = "reboot_in_progress"
     POWERING_DOWN = "powering_down"
+    SAVING_STATE = "saving_state"
+    SUSPENDED = "suspended"
+    RESTORING_STATE = "restoring_state"
 
 
-RUNNING_STATUSES = frozenset(
-    {VmStatus.WAIT_FOR_LAUNCH, VmStatus.POWERING_UP, VmStatus.UP, VmStatus.REBOOTING, VmStatus.POWERING_DOWN}
-)
-# as the engine's texts call them
-STATUS_NAMES = {
-    VmStatus.DOWN: "Down",
-    VmStatus.IMAGE_LOCKED: "Image Locked",
-    VmStatus.WAIT_FOR_LAUNCH: "Wait for Launch",
-    VmStatus.POWERING_UP: "Powering Up",
-    VmStatus.UP: "Up",
-    VmStatus.REBOOTING: "Reboot in Progress",
-    VmStatus.POWERING_DOWN: "Powering Down",
+SUSPENSION = frozenset({VmStatus.SAVING_STATE, VmStatus.SUSPENDED, VmStatus.RESTORING_STATE})
+RUNNING_STATUSES = SUSPENSION | {
+    VmStatus.WAIT_FOR_LAUNCH,
+    VmStatus.POWERING_UP,
+    VmStatus.UP,
+    VmStatus.REBOOTING,
+    VmStatus.POWERING_DOWN,
 }
 FILE_STORAGE = ("nfs", "posixfs", "glusterfs", "localfs")
 BLOCK_STORAGE = ("iscsi", "fcp")
@@ -305,7 +303,12 @@ class Vm:
 
     @property
     def is_running(self) -> bool:
+        """Has a run, with its disks in use: a suspended VM too."""
         return self.status in RUNNING_STATUSES
+
+    @property
+    def is_on_host(self) -> bool:
+        return self.is_running and self.status != VmStatus.SUSPENDED
 
     @property
     def locking_snapshot(self) -> bool:

@@ -57,6 +57,12 @@ def failed(message: str) -> RefusalError:
     return RefusalError(400, OPERATION_FAILED, f"[{message}]")
 
 
+def illegal_status(action: str, target: str, status: str) -> RefusalError:
+    """illegal_status("run", "VM", "image_locked")"""
+    name = status.replace("_", " ").title().replace(" In ", " in ").replace(" For ", " for ")
+    return conflict(f"Cannot {action} {target} because the VM is in {name} status.")
+
+
 def disks_locked(action: str, target: str, aliases: list[str]) -> RefusalError:
     """disks_locked("attach", "Virtual Disk", ["d1"])"""
     names = ", ".join(aliases)

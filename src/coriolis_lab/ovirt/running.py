@@ -16,7 +16,7 @@ from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.journal import VM_DOWN, VM_DOWN_ERROR, VM_RUNNING, VM_START_FAILED
 from coriolis_lab.ovirt.launch import is_connected, payload, vm_spec
 from coriolis_lab.ovirt.machine_settings import Initialization
-from coriolis_lab.ovirt.records import Job, Run, Vm, VmStatus, now
+from coriolis_lab.ovirt.records import SUSPENSION, Job, Run, Vm, VmStatus, now
 from coriolis_lab.ovirt.tasks import INTERNAL_ERROR
 
 POLL_SECONDS = 0.2
@@ -77,7 +77,7 @@ class _Follower:
             if dying is not None and time.monotonic() >= dying:
                 self._kill(status.pid)
                 dying = None
-            elif time.monotonic() >= next_agent_poll:
+            elif time.monotonic() >= next_agent_poll and self.vm.status not in SUSPENSION:
                 answer = engine.hypervisor.guest_interfaces(self.vm.id)
                 if answer is not None and polls % POLLS_A_SYSTEM == 0:
                     self._take_system(engine.hypervisor.guest_system(self.vm.id))

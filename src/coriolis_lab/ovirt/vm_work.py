@@ -19,6 +19,7 @@ from coriolis_lab.ovirt.journal import (
 from coriolis_lab.ovirt.machine_settings import Initialization, MachineSettings
 from coriolis_lab.ovirt.records import (
     BLANK_TEMPLATE_ID,
+    SUSPENSION,
     Attachment,
     Disk,
     DiskStatus,
@@ -30,7 +31,7 @@ from coriolis_lab.ovirt.records import (
     VmStatus,
     now,
 )
-from coriolis_lab.ovirt.refusals import RefusalError, conflict, disks_locked
+from coriolis_lab.ovirt.refusals import RefusalError, conflict, disks_locked, illegal_status
 from coriolis_lab.ovirt.tasks import Task
 
 
@@ -240,6 +241,8 @@ def check_removable(engine: Engine, vm: Vm, *, force: bool) -> None:
         )
     if vm.pool_id is not None:
         raise conflict("Cannot remove VM. VM is attached to a VM Pool.")
+    if vm.status in SUSPENSION:
+        raise illegal_status("remove", "VM", vm.status)
     if vm.is_running:
         raise conflict("Cannot remove VM. VM is running.")
     if vm.locking_snapshot:

@@ -143,6 +143,12 @@ class MemoryHypervisor:
     def reboot_vm(self, vm_id: str) -> None:
         self._vm(vm_id)
 
+    def pause_vm(self, vm_id: str) -> None:
+        self._vm(vm_id).state = VmState.PAUSED
+
+    def resume_vm(self, vm_id: str) -> None:
+        self._vm(vm_id).state = VmState.RUNNING
+
     def vm_status(self, vm_id: str) -> VmStatus:
         vm = self._vm(vm_id)
         return VmStatus(vm.state, stop_reason=vm.stop_reason, attached=list(vm.disks.values()))

@@ -6,6 +6,8 @@ import shutil
 import pytest
 from ovirtsdk4 import types
 
+from coriolis_lab.hypervisor.api import VmState
+
 MEBIBYTE = 1024**2
 pytestmark = pytest.mark.skipif(
     shutil.which("qemu-system-x86_64") is None, reason="left out: qemu-system-x86_64 is not installed"
@@ -53,6 +55,26 @@ def test_a_machine_runs_with_disks_plugged(real):
     vm.remove()
     real.wait_gone(vm)
     assert [left.alias for left in real.disks.list()] == ["worker_Disk1"]
+
+
+def test_a_suspended_machine_stands_still(real):
+    vm = real.new_vm("sleeper")
+    real.attach(vm, real.new_disk("root", 64 * MEBIBYTE).id, bootable=True)
+    vm.start()
+    real.wait(lambda: vm.get().status == types.VmStatus.UP, 60)
+    identifier = vm.get().id
+    process = real.hypervisor.vm_status(identifier).pid
+    vm.suspend()
+    real.wait(lambda: vm.get().status == types.VmStatus.SUSPENDED, 60)
+    assert real.hypervisor.vm_status(identifier).state == VmState.PAUSED
+    vm.start()
+    real.wait(lambda: vm.get().status == types.VmStatus.UP, 60)
+    found = real.hypervisor.vm_status(identifier)
+    assert (found.state, found.pid) == (VmState.RUNNING, process)
+    vm.suspend()
+    real.wait(lambda: vm.get().status == types.VmStatus.SUSPENDED, 60)
+    vm.stop()
+    real.wait(lambda: vm.get().status == types.VmStatus.DOWN, 60)
 
 
 def test_a_machine_that_is_killed_is_down_with_a_reason(real):

@@ -85,6 +85,7 @@ def test_failed_creation_rolls_back(engine):
 
 def test_start_with_cloud_init(engine, worker):
     script = "packages:\n- python3\n"
+    assert worker.reported_devices_service().list() == []
     worker.start(
         use_cloud_init=True,
         vm=initialization(
@@ -95,8 +96,6 @@ def test_start_with_cloud_init(engine, worker):
             custom_script=script,
         ),
     )
-    assert worker.get().status == types.VmStatus.WAIT_FOR_LAUNCH
-    assert worker.reported_devices_service().list() == []
     engine.wait(lambda: worker.get().status == types.VmStatus.UP)
     running = worker.get()
     assert running.run_once

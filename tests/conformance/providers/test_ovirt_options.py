@@ -1,6 +1,7 @@
 """Every option of an oVirt destination, changed once: what the engine then has."""
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -121,9 +122,9 @@ class Engine:
         (replica, *_) = destination.deploy_disks(op, {**self.env, **env}, what or instance(), [])
         return destination._client.system.disks_service().disk_service(replica.volume_id).get()
 
-    def worker(self, env: dict[str, Any] | None = None) -> tuple[Any, Any, MemoryOperation]:
+    def worker(self, env: dict[str, Any] | None = None, **settings: Any) -> tuple[Any, Any, MemoryOperation]:
         """A copy worker: what the provider tells, and the engine's VM."""
-        destination = self.destination()
+        destination = self.destination(**settings)
         op = self.operation(destination)
         worker = destination.deploy_target_resources(op, {**self.env, **(env or {})}, instance(), []).worker
         service = destination._client.system.vms_service().vm_service(worker.id)
@@ -132,6 +133,23 @@ class Engine:
         destination.delete_target_resources(op, self.env, [])
         assert not op.ledger.owed()
         return worker, vm, op
+
+    def hollow_template(self) -> str:
+        """The id of a template without disks, as an administrator may have one beside Blank."""
+        vms, templates = self.system.vms_service(), self.system.templates_service()
+        vm = vms.add(
+            types.Vm(
+                name="hollow",
+                cluster=types.Cluster(name="Default"),
+                template=types.Template(name="Blank"),
+            )
+        )
+        made = templates.add(types.Template(name="hollow", vm=vm))
+        service = templates.template_service(made.id)
+        while service.get().status != types.TemplateStatus.OK:
+            time.sleep(0.05)
+        vms.vm_service(vm.id).remove()
+        return str(made.id)
 
     def offers(self, name: str) -> list[str]:
         (offer,) = self.destination().destination_options(self.env, [name])
@@ -173,6 +191,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     front.add_vm_pool("far-pool", "Far", "far-worker")
     front.start()
     made = Engine(front, faults, ids)
+    ids["hollow"] = made.hollow_template()
     yield made
     for cloud in made.clouds:
         cloud.close()
@@ -212,6 +231,30 @@ windows_virtio_zip_url = https://example.com/V1037432-01.zip
     assert section.default_migr_template_password_map["linux"].reveal() == "Passw0rd"
     assert "Passw0rd" not in repr(section)
     assert section.data_transfer_mechanism == "HTTPS"
+
+
+def test_settings_hold_where_the_environment_is_silent(engine: Engine) -> None:
+    """Those that no other test changes in the file of settings."""
+    silent = dict.fromkeys(("storage_domain", "leave_migrated_vms_off", "migr_template_map"))
+    made = engine.deploy(
+        env={**silent, "network_map": engine.env["network_map"]},
+        default_storage_domain="blocks",
+        default_use_thin_disk_allocation=False,
+        default_leave_migrated_vms_off=False,
+    )
+    (disk,) = [attachment.disk for attachment in made.attachments]
+    assert disk.storage_domains[0].id == engine.ids["blocks"]
+    assert (disk.format, disk.sparse) == (types.DiskFormat.RAW, False)
+    assert made.vm.status == types.VmStatus.UP
+    _, vm, _ = engine.worker(
+        silent,
+        default_storage_domain="files",
+        default_migr_template_map={"linux": "worker"},
+        default_migr_minion_cluster="Old",
+        default_migr_minion_storage_domain="blocks",
+    )
+    assert engine.system.clusters_service().cluster_service(vm.cluster.id).get().name == "Old"
+    assert [a.disk.storage_domains[0].id for a in vm.disk_attachments] == [engine.ids["blocks"]]
 
 
 # Where it goes
@@ -340,6 +383,9 @@ def test_migr_blank_template(engine: Engine) -> None:
     blank = "00000000-0000-0000-0000-000000000000"
     for named in ("Blank", blank):
         assert engine.deploy(env={"migr_blank_template": named}).vm.template.id == blank
+    hollow = engine.ids["hollow"]
+    assert engine.deploy(env={"migr_blank_template": "hollow"}).vm.template.id == hollow
+    assert engine.deploy(default_migr_blank_template=hollow).vm.template.id == hollow
     assert "has disks" in engine.refused(migr_blank_template="worker")
 
 
@@ -395,7 +441,7 @@ def test_memory(engine: Engine) -> None:
 
 
 def test_migr_template_map(engine: Engine) -> None:
-    assert engine.offers("migr_template_map") == ["Blank", "far-worker", "small", "worker"]
+    assert engine.offers("migr_template_map") == ["Blank", "far-worker", "hollow", "small", "worker"]
     worker, vm, op = engine.worker({"migr_template_map": {"linux": engine.ids["worker"]}})
     assert vm.template.id == engine.ids["worker"]
     assert worker.login.private_key is not None

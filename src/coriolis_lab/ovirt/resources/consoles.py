@@ -23,8 +23,8 @@ def render(vm: Vm, protocol: str) -> Element:
         "graphics_console",
         f"vms/{vm.id}/graphicsconsoles/{identifier}",
         identifier,
-        leaf("address", "127.0.0.1" if vm.is_running else None),
-        leaf("port", VNC_PORT if vm.is_running else None),
+        leaf("address", "127.0.0.1" if vm.is_on_host else None),
+        leaf("port", VNC_PORT if vm.is_on_host else None),
         leaf("protocol", protocol),
         reference("vm", "vms", vm.id),
         actions=("remoteviewerconnectionfile", "proxyticket", "ticket"),
@@ -89,7 +89,7 @@ def ticket(call: Call) -> Reply:
 
 def _running_console(call: Call) -> tuple[Vm, str]:
     vm, protocol = _console(call)
-    if not vm.is_running:
+    if not vm.is_on_host:
         raise conflict("Cannot set Virtual Machine Ticket. VM is not running.")
     return vm, protocol
 

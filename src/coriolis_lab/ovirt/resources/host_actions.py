@@ -42,7 +42,7 @@ def deactivate(call: Call) -> Reply:
         host = host_of(call)
         if host.status == "maintenance":
             raise conflict("Cannot switch Host to Maintenance mode. Host is already in Maintenance mode.")
-        if any(vm.is_running and vm.cluster_id == host.cluster_id for vm in engine.vms.values()):
+        if any(vm.is_on_host and vm.cluster_id == host.cluster_id for vm in engine.vms.values()):
             cluster = engine.clusters[host.cluster_id].name
             raise conflict(
                 f"The following Hosts have running VMs and cannot be switched to maintenance mode: {host.name}."

@@ -52,7 +52,7 @@ LINKS = (
 
 def render(engine: Engine, host: Host) -> Element:
     look = engine.look
-    running = sum(vm.is_running and vm.cluster_id == host.cluster_id for vm in engine.vms.values())
+    running = sum(vm.is_on_host and vm.cluster_id == host.cluster_id for vm in engine.vms.values())
     return entity(
         "host",
         f"hosts/{host.id}",

@@ -8,8 +8,8 @@ from coriolis_lab.ovirt.journal import NIC_ADDED, NIC_REMOVED, EventKind
 from coriolis_lab.ovirt.launch import NIC_MODELS
 from coriolis_lab.ovirt.markup import Element, entity, leaf, reference, struct
 from coriolis_lab.ovirt.names import check_nic_name, normal_mac
-from coriolis_lab.ovirt.records import Nic, Template, Vm, VmStatus
-from coriolis_lab.ovirt.refusals import conflict, gone, incomplete
+from coriolis_lab.ovirt.records import SUSPENSION, Nic, Template, Vm, VmStatus
+from coriolis_lab.ovirt.refusals import conflict, gone, illegal_status, incomplete
 from coriolis_lab.ovirt.resources.listing import listing
 from coriolis_lab.ovirt.web import (
     Call,
@@ -116,6 +116,8 @@ _PLUGGED = {
 def _check_changeable(vm: Vm, plugged: bool, verb: str) -> None:
     if vm.status == VmStatus.IMAGE_LOCKED:
         raise conflict(f"Cannot {verb} Interface: VM is locked. Please try again in a few minutes.")
+    if vm.status in SUSPENSION:
+        raise illegal_status(verb, "Interface", vm.status)
     if vm.is_running and plugged:
         raise conflict(_PLUGGED[verb])
 

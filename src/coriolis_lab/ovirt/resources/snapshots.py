@@ -6,8 +6,8 @@ from dataclasses import replace
 from coriolis_lab.ovirt import preview_work
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.markup import API_ROOT, Element, entity, leaf, reference, struct
-from coriolis_lab.ovirt.records import Disk, DiskStatus, Job, Snapshot, SnapshotDisk, Vm, VmStatus
-from coriolis_lab.ovirt.refusals import conflict, gone, incomplete, missing
+from coriolis_lab.ovirt.records import SUSPENSION, Disk, DiskStatus, Job, Snapshot, SnapshotDisk, Vm, VmStatus
+from coriolis_lab.ovirt.refusals import conflict, gone, illegal_status, incomplete, missing
 from coriolis_lab.ovirt.resources import disks as disk_resource
 from coriolis_lab.ovirt.resources import nics as nic_resource
 from coriolis_lab.ovirt.resources.listing import listing
@@ -87,6 +87,8 @@ def add(call: Call) -> Reply:
     with engine.lock:
         vm = engine.vm(call.ids["vm"])
         check_idle(engine, vm, "create")
+        if vm.status in SUSPENSION:
+            raise illegal_status("create", "Snapshot", vm.status)
         if vm.status not in (VmStatus.UP, VmStatus.DOWN):
             raise conflict("Cannot create Snapshot. The VM must be in status Up or Down.")
         chosen = engine.attached_disks(vm)

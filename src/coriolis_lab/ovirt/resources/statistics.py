@@ -59,7 +59,7 @@ class Statistic:
 
 def of_host(engine: Engine, host: Host) -> tuple[Statistic, ...]:
     used = sum(
-        vm.settings.memory for vm in engine.vms.values() if vm.is_running and vm.cluster_id == host.cluster_id
+        vm.settings.memory for vm in engine.vms.values() if vm.is_on_host and vm.cluster_id == host.cluster_id
     )
     return (
         Statistic("memory.total", "Total memory", "bytes", HOST_MEMORY),
@@ -83,8 +83,8 @@ def of_host(engine: Engine, host: Host) -> tuple[Statistic, ...]:
 
 def of_vm(vm: Vm) -> tuple[Statistic, ...]:
     """Of a VM that does not run only what was set."""
-    used = vm.settings.memory if vm.is_running else 0
-    elapsed = int((now() - vm.start_time).total_seconds()) if vm.is_running and vm.start_time else 0
+    used = vm.settings.memory if vm.is_on_host else 0
+    elapsed = int((now() - vm.start_time).total_seconds()) if vm.is_on_host and vm.start_time else 0
     return (
         Statistic("memory.installed", "Total memory configured", "bytes", vm.settings.memory),
         Statistic("memory.used", "Memory used (agent)", "bytes", used),

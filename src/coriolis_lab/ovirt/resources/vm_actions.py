@@ -1,12 +1,12 @@
-"""Actions on VMs: start, stop, shutdown, reboot, reset, detach (from a pool)."""
+"""Actions on VMs: start, stop, shutdown, suspend, reboot, reset, detach (from a pool)."""
 
 from coriolis_lab.hypervisor.api import HypervisorError
-from coriolis_lab.ovirt import running
+from coriolis_lab.ovirt import running, suspension
 from coriolis_lab.ovirt.engine import Engine
 from coriolis_lab.ovirt.journal import VM_REBOOTED, VM_SHUTDOWN_ASKED, VM_STARTED, VM_STOPPED, EventKind
 from coriolis_lab.ovirt.machine_settings import read_initialization
-from coriolis_lab.ovirt.records import STATUS_NAMES, DiskStatus, Job, Vm, VmStatus
-from coriolis_lab.ovirt.refusals import conflict, disks_locked, failed
+from coriolis_lab.ovirt.records import SUSPENSION, DiskStatus, Job, Vm, VmStatus
+from coriolis_lab.ovirt.refusals import conflict, disks_locked, failed, illegal_status
 from coriolis_lab.ovirt.web import Call, Reply, action, completed
 
 
@@ -15,6 +15,8 @@ def start(call: Call) -> Reply:
     engine, body = call.engine, call.document
     with engine.lock:
         vm = engine.vm(call.ids["vm"])
+        if vm.status in SUSPENSION:
+            return _restore(call, vm)
         _check_startable(engine, vm)
         fault = engine.admit("vm.start", vm.name)
         if body.boolean("use_cloud_init") and body.boolean("use_sysprep"):
@@ -35,6 +37,16 @@ def start(call: Call) -> Reply:
         return completed(job)
 
 
+def _restore(call: Call, vm: Vm) -> Reply:
+    """A suspended VM goes on as it was: what a first start takes of the action holds for nothing here."""
+    if vm.run is None or vm.status != VmStatus.SUSPENDED or call.document.find("vm") is not None:
+        raise illegal_status("run", "VM", vm.status)
+    job = call.engine.journal.open_job(f"Launching VM {vm.name}", call.correlation_id)
+    suspension.restore(call.engine, vm, vm.run, job)
+    _tell(call.engine, VM_STARTED, f"VM {vm.name} was started.", job, vm)
+    return completed(job)
+
+
 def _check_startable(engine: Engine, vm: Vm) -> None:
     if not any(host.cluster_id == vm.cluster_id and host.status == "up" for host in engine.hosts.values()):
         raise conflict(
@@ -42,7 +54,7 @@ def _check_startable(engine: Engine, vm: Vm) -> None:
             "There are no hosts to use. Check that the cluster contains at least one host in Up state.",
         )
     if vm.status == VmStatus.IMAGE_LOCKED:
-        raise conflict("Cannot run VM because the VM is in Image Locked status.")
+        raise illegal_status("run", "VM", vm.status)
     if vm.is_running:
         raise conflict("Cannot run VM. VM is running.")
     if vm.locking_snapshot:
@@ -75,6 +87,8 @@ def stop(call: Call) -> Reply:
         vm = call.engine.vm(call.ids["vm"])
         if not vm.is_running:
             raise conflict("Cannot stop VM. VM is not running.")
+        if vm.status in (VmStatus.SAVING_STATE, VmStatus.RESTORING_STATE):
+            raise illegal_status("stop", "VM", vm.status)
         job = call.done(f"Stopping VM {vm.name}")
         running.stop(call.engine, vm, force=True)
         _tell(call.engine, VM_STOPPED, f"VM {vm.name} powered off.", job, vm)
@@ -85,10 +99,10 @@ def shutdown(call: Call) -> Reply:
     """ACPI: a guest without an operating system never answers, and the VM stays powering_down."""
     with call.engine.lock:
         vm = call.engine.vm(call.ids["vm"])
-        if not vm.is_running:
+        if not vm.is_on_host:
             raise conflict("Cannot shutdown VM. VM is not running.")
-        if vm.status == VmStatus.WAIT_FOR_LAUNCH:
-            raise conflict("Cannot shutdown VM because the VM is in Wait for Launch status.")
+        if vm.status in (VmStatus.WAIT_FOR_LAUNCH, VmStatus.SAVING_STATE, VmStatus.RESTORING_STATE):
+            raise illegal_status("shutdown", "VM", vm.status)
         job = call.done(f"Shutting down VM {vm.name}")
         running.stop(call.engine, vm, force=False)
         _tell(call.engine, VM_SHUTDOWN_ASKED, f"VM shutdown initiated on VM {vm.name}.", job, vm)
@@ -109,7 +123,7 @@ def _reboot(call: Call, verb: str) -> Reply:
     with engine.lock:
         vm = engine.vm(call.ids["vm"])
         if vm.status not in (VmStatus.UP, VmStatus.POWERING_UP):
-            raise conflict(f"Cannot {verb} VM because the VM is in {STATUS_NAMES[vm.status]} status.")
+            raise illegal_status(verb, "VM", vm.status)
         job = call.done(f"Rebooting VM {vm.name}")
         vm.status = VmStatus.REBOOTING
         if vm.run is not None:
@@ -120,6 +134,21 @@ def _reboot(call: Call, verb: str) -> Reply:
     except HypervisorError as error:
         raise failed(str(error)) from error
     return completed(job)
+
+
+def suspend(call: Call) -> Reply:
+    engine = call.engine
+    with engine.lock:
+        vm = engine.vm(call.ids["vm"])
+        if vm.run is None or vm.status != VmStatus.UP:
+            raise illegal_status("hibernate", "VM", vm.status)
+        if vm.pool_id is not None:
+            raise conflict(
+                "Cannot hibernate VM. Suspending a VM that is attached to a VM Pool is not supported."
+            )
+        job = engine.journal.open_job(f"Hibernating VM {vm.name}", call.correlation_id)
+        suspension.suspend(engine, vm, vm.run, job, engine.admit("vm.suspend", vm.name))
+        return completed(job)
 
 
 def detach(call: Call) -> Reply:
@@ -143,5 +172,6 @@ ROUTES = [
     action("vms/{vm}/shutdown", shutdown),
     action("vms/{vm}/reboot", reboot),
     action("vms/{vm}/reset", reset),
+    action("vms/{vm}/suspend", suspend),
     action("vms/{vm}/detach", detach),
 ]

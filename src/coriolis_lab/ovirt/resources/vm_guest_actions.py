@@ -9,8 +9,8 @@ from typing import NoReturn
 
 from coriolis_lab.hypervisor.api import HypervisorError
 from coriolis_lab.ovirt.markup import leaf, reference, struct
-from coriolis_lab.ovirt.records import STATUS_NAMES, Vm, VmStatus
-from coriolis_lab.ovirt.refusals import conflict, failed, incomplete
+from coriolis_lab.ovirt.records import Vm, VmStatus
+from coriolis_lab.ovirt.refusals import conflict, failed, illegal_status, incomplete
 from coriolis_lab.ovirt.running import host_name
 from coriolis_lab.ovirt.web import Call, Reply, action, completed
 
@@ -21,7 +21,7 @@ PASSWORD_BYTES = 9
 def _vm_that_is_up(call: Call, verb: str) -> Vm:
     vm = call.engine.vm(call.ids["vm"])
     if vm.status != VmStatus.UP:
-        raise conflict(f"Cannot {verb} VM because the VM is in {STATUS_NAMES[vm.status]} status.")
+        raise illegal_status(verb, "VM", vm.status)
     return vm
 
 
@@ -40,15 +40,6 @@ def cancel_migration(call: Call) -> Reply:
     with call.engine.lock:
         call.engine.vm(call.ids["vm"])
         raise conflict("Cannot cancel migration for non migrating VM.")
-
-
-def suspend(call: Call) -> Reply:
-    """The lab's hypervisor does not save a guest's memory."""
-    with call.engine.lock:
-        _vm_that_is_up(call, "hibernate")
-        raise conflict(
-            "Cannot hibernate VM. Selected VM has an architecture that does not support suspension."
-        )
 
 
 def maintenance(call: Call) -> Reply:
@@ -90,7 +81,7 @@ def ticket(call: Call) -> Reply:
     """The password for a console; the given one, or a new one. Nothing listens, so it opens nothing."""
     with call.engine.lock:
         vm = call.engine.vm(call.ids["vm"])
-        if not vm.is_running:
+        if not vm.is_on_host:
             raise conflict("Cannot set Virtual Machine Ticket. VM is not running.")
         value = call.document.string("ticket/value") or secrets.token_urlsafe(PASSWORD_BYTES)
         expiry = call.document.integer("ticket/expiry") or TICKET_SECONDS
@@ -151,7 +142,6 @@ def pin(call: Call) -> Reply:
 ROUTES = [
     action("vms/{vm}/migrate", migrate),
     action("vms/{vm}/cancelmigration", cancel_migration),
-    action("vms/{vm}/suspend", suspend),
     action("vms/{vm}/maintenance", maintenance),
     action("vms/{vm}/freezefilesystems", freeze),
     action("vms/{vm}/thawfilesystems", thaw),

@@ -75,7 +75,7 @@ def render(engine: Engine, vm: Vm, *, next_run: bool = False) -> Element:
     """`next_run`: with the settings that the next start will take."""
     settings = vm.next_run if next_run and vm.next_run is not None else vm.settings
     host = None
-    if vm.is_running and vm.status != VmStatus.WAIT_FOR_LAUNCH:
+    if vm.is_on_host and vm.status != VmStatus.WAIT_FOR_LAUNCH:
         host_id = next((host.id for host in engine.hosts.values() if host.cluster_id == vm.cluster_id), None)
         host = reference("host", "hosts", host_id) if host_id else None
     return entity(
@@ -142,7 +142,7 @@ def _keys(engine: Engine) -> Keys[Vm]:
         return [tag.name for tag in engine.tags.values() if record.id in tag.owners]
 
     def host(record: Vm) -> list[str]:
-        return [host_name(engine, record)] if record.is_running else []
+        return [host_name(engine, record)] if record.is_on_host else []
 
     def addresses(record: Vm) -> Iterable[str]:
         return record.run.ssh_addresses.values() if record.run else ()
