@@ -214,6 +214,14 @@ class WorkerIdentityChanged(WorkerError):
     hint = "Its address may have gone to another machine; see that nothing intercepts the connection, then run again."
 
 
+class WorkerGone(WorkerError):
+    """Somebody else took it away, or switched it off. Fields: worker."""
+
+    code = "CORI-4003"
+    template = "Worker VM {worker!r} was deleted or switched off while it was at work."
+    hint = "Find out who or what did it, then run again: a copy goes on from where it came."
+
+
 class TransferError(CoriolisError):
     """Fields: disk, reason."""
 

@@ -44,16 +44,15 @@ def _finish(crossing: Crossing, execution: str) -> dict[str, object]:
 @on(_ROUTE)
 @pytest.mark.usefixtures("slow")
 def test_worker_deleted_in_the_copy(crossing: Crossing, cloud_a: RealCloud) -> None:
-    """It is made anew, or the execution says what vanished; the next one ends with equal bytes either way."""
+    """The execution names it, soon; the next one goes on."""
     execution = _start(crossing)
     crossing.product.wait_moved(crossing.transfer, execution, 8 * MIB)
     workers = [s for s in cloud_a.sdk.compute.servers() if s.name.startswith("coriolis-")]
     assert len(workers) == 1
-    addresses = [known["addr"] for network in workers[0].addresses.values() for known in network]
     cloud_a.sdk.compute.delete_server(workers[0])
     ended = _finish(crossing, execution)
-    if ended["status"] != "COMPLETED":
-        assert any(address in explain(ended) for address in addresses)
+    assert ended["status"] == "ERROR"
+    assert workers[0].name in explain(ended)
     crossing.assert_nothing_left()
     crossing.replicate("after a worker VM vanished", shutdown=True)
     crossing.forget()

@@ -46,7 +46,9 @@ def steps(what: TransferExecution) -> list[FlowStep]:
     subject = (what.transfer_id, what.instance_name)
     return [
         *_workers(what, _validated(what)),
-        FlowStep(COPY_STEP, ReplicateDisks(*subject), (_SOURCE, _TARGET)),
+        FlowStep(
+            COPY_STEP, ReplicateDisks(*subject, what.source_id, what.destination_id), (_SOURCE, _TARGET)
+        ),
         FlowStep(
             "delete_source_resources",
             DeleteTransferSourceResources(*source, *subject),

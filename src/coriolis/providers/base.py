@@ -150,6 +150,11 @@ class Cloud(ABC):
         """After `validate_connection`: what this cloud lacks or forbids that is no fault yet, a sentence each."""
         return ()
 
+    def has_worker(self, worker: WorkerVm) -> bool:
+        """Whether a worker VM that was made here is still there, and on. True where nobody can tell."""
+        del worker
+        return True
+
     @abstractmethod
     def list_networks(self, env: Environment) -> Sequence[Network]: ...
 

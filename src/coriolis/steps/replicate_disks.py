@@ -1,13 +1,14 @@
 """Brings the replica disks up to date with the instance's disks."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coriolis.engine.context import StepContext
 from coriolis.engine.progress import readable_bytes
 from coriolis.engine.step import Step
-from coriolis.errors import VerificationFailed
+from coriolis.errors import AuthenticationFailed, CloudError, CoriolisError, VerificationFailed, WorkerGone
 from coriolis.model.enums import EventLevel, TaskType
 from coriolis.model.instance import Disk, Instance
 from coriolis.model.progress import DiskResult
@@ -37,6 +38,8 @@ class ReplicateDisks(Step):
 
     transfer_id: str
     instance_name: str
+    source_id: str = ""  # jobs of before workers were looked for know neither
+    destination_id: str = ""
 
     def execute(
         self,
@@ -65,6 +68,10 @@ class ReplicateDisks(Step):
         except VerificationFailed as error:
             op.event(EventLevel.ERROR, f"{error.message} The next execution compares and mends it.")
             raise
+        except CoriolisError as error:
+            if error.retryable:
+                self._require_workers(op, *resources)
+            raise
         synced = tuple(
             replace(
                 replica,
@@ -83,6 +90,21 @@ class ReplicateDisks(Step):
             tidy(copy.manifest.parent, _files(op, replica))
         op.event(EventLevel.INFO, describe_results(results))
         return synced
+
+    def _require_workers(self, op: StepContext, source: SourceResources, target: TargetResources) -> None:
+        """Another attempt is of no use without them, and would wait minutes for each. Raises WorkerGone."""
+        if not self.source_id:
+            return
+        ends = (
+            (op.source, self.source_id, source.worker),
+            (op.destination, self.destination_id, target.worker),
+        )
+        for connect, endpoint_id, worker in ends:
+            if worker is None:
+                continue
+            with suppress(CloudError, AuthenticationFailed):  # no answer: what broke the copy says more then
+                if not connect(endpoint_id).has_worker(worker):
+                    raise WorkerGone(worker=worker.name)
 
     def probe(self, op: StepContext, instance: Instance) -> tuple[ReplicaDisk, ...] | None:
         """The interrupted attempt had published what it copied, and only its result was not recorded."""

@@ -78,7 +78,9 @@ class DestinationContract:
         before = site.things()
         worker = destination.deploy_target_resources(op, env, _WEB, replicas).worker
         assert [(d.disk_id, d.serial) for d in worker.disks] == [(r.disk_id, r.volume_id) for r in replicas]
+        assert destination.has_worker(worker)
         destination.delete_target_resources(op, env, replicas)
+        assert not destination.has_worker(worker)
         destination.delete_target_resources(op, env, replicas)
         assert site.things() == before
         statuses = [site.sdk.block_storage.get_volume(r.volume_id).status for r in replicas]

@@ -83,7 +83,9 @@ class SourceContract:
             volume = site.sdk.block_storage.get_volume(disk.serial)
             assert volume.status == "in-use"
             assert volume.attachments[0]["server_id"] == worker.id
+        assert source.has_worker(worker)
         source.delete_source_resources(op, env, instance, {})
+        assert not source.has_worker(worker)
         assert site.things() == before
         assert not op.ledger.owed()
         source.delete_source_resources(op, env, instance, {})

@@ -236,7 +236,9 @@ def test_a_copy_worker_comes_and_goes_and_the_replicas_stay(ovirt: OvirtLab, op:
     assert worker.login.private_key is not None
     assert [(d.disk_id, d.serial) for d in worker.disks] == [(r.disk_id, r.volume_id) for r in replicas]
     assert {r.volume_id for r in replicas} < set(disks_of(ovirt, worker.name))
+    assert destination.has_worker(worker)
     destination.delete_target_resources(op, ovirt.env, replicas)
+    assert not destination.has_worker(worker)
     destination.delete_target_resources(op, ovirt.env, replicas)
     assert ovirt.things() == {"vms": [], "disks": sorted(r.volume_name for r in replicas)}
     assert not op.ledger.owed()

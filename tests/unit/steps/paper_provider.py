@@ -66,6 +66,9 @@ class PaperCloud:
         if (self.directory / "fail" / verb).exists():
             raise CloudError(cloud="paper", action=verb, reason="told to")
 
+    def has_worker(self, worker: WorkerVm) -> bool:
+        return self.path(ResourceKind.SERVER, worker.name).exists()
+
     def path(self, kind: ResourceKind, name: str) -> Path:
         return self.directory / f"{kind}-{name}"
 

@@ -6,26 +6,37 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
 from coriolis.config import load_settings
 from coriolis.engine.service import Engine
-from coriolis.errors import AuthenticationFailed, Conflict, InvalidInput, NotFound, NotSupported
+from coriolis.errors import (
+    AuthenticationFailed,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    NotSupported,
+    WorkerUnreachable,
+)
 from coriolis.model.enums import (
     ExecutionStatus,
     Firmware,
     OsType,
+    ResourceKind,
     ResourceState,
     Scenario,
     TaskStatus,
     TaskType,
 )
 from coriolis.model.instance import Instance
+from coriolis.model.progress import DiskResult
 from coriolis.model.records import Deployment, Execution
 from coriolis.providers.base import Provider
 from coriolis.steps import morph_os, replicate_disks
 from coriolis.steps.morph_os import refuse_unmorphable, scripts_for
+from coriolis.transfer.job import CopyJob
 from tests.unit.steps.paper_provider import OPEN_SESSIONS, PASSWORD, copy_files, morph_files
 
 OWNER = {"user_id": "u", "project_id": "p"}
@@ -210,6 +221,44 @@ def test_a_broken_off_copy_leaves_dirty_replicas_that_the_next_run_compares(worl
     rule.unlink()
     assert world.execute().status is ExecutionStatus.COMPLETED
     assert all(re.search(r"^2 .*/1\.\d+ True False$", p.read_text()) for p in world.manifests())
+
+
+@pytest.mark.parametrize("side", ["source", "destination"])
+def test_a_worker_that_vanished_is_named_at_once_and_the_next_run_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch, side: str
+) -> None:
+    tries = []
+
+    def lose_worker(job: CopyJob, **given: object) -> NoReturn:
+        tries.append(job)
+        [worker] = getattr(world, side).glob(f"{ResourceKind.SERVER}-*")
+        worker.unlink()
+        raise WorkerUnreachable(worker="10.0.0.7", reason="no route")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(replicate_disks, "run_copy_job", lose_worker)
+        failed = world.execute()
+    assert failed.status is ExecutionStatus.ERROR
+    copy = next(task for task in failed.tasks if task.task_type is TaskType.REPLICATE_DISKS)
+    role = "export" if side == "source" else "copy"
+    assert re.search(f"Worker VM '.*{role}.*' was deleted or switched off", copy.exception_details or "")
+    assert len(tries) == 1
+    assert not [name for name in world.resources(world.source) if name.startswith(ResourceKind.SERVER)]
+    assert world.execute().status is ExecutionStatus.COMPLETED
+
+
+def test_a_worker_that_is_there_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = []
+
+    def break_once(job: CopyJob, **given: Any) -> tuple[DiskResult, ...]:
+        tries.append(job)
+        if len(tries) == 1:
+            raise WorkerUnreachable(worker="10.0.0.7", reason="no route")
+        return copy_files(job, **given)
+
+    monkeypatch.setattr(replicate_disks, "run_copy_job", break_once)
+    assert world.execute().status is ExecutionStatus.COMPLETED
+    assert len(tries) == 2
 
 
 @pytest.mark.parametrize("verb", ["clone-disks", "deploy-morphing", "morph", "delete-morphing", "finalize"])

@@ -6,6 +6,7 @@ from functools import partial
 
 from coriolis.config import OpenStackSection
 from coriolis.model.instance import Instance, InstanceSummary, Network, ProviderOption
+from coriolis.model.worker import WorkerVm
 from coriolis.providers.base import Environment, Operation, Points, SourceCloud, SourceResources
 from coriolis.providers.lifecycle import wait_until
 from coriolis.providers.openstack import validation, versions
@@ -23,6 +24,7 @@ from coriolis.providers.openstack.inventory import Inventory
 from coriolis.providers.openstack.listing import Listing
 from coriolis.providers.openstack.offers import source_offers
 from coriolis.providers.openstack.options import SourceEnvironment, source_environment
+from coriolis.providers.openstack.workers import Workers
 
 
 class OpenStackSource(SourceCloud):
@@ -64,6 +66,9 @@ class OpenStackSource(SourceCloud):
 
     def source_options(self, env: Environment, names: Sequence[str] = ()) -> Sequence[ProviderOption]:
         return source_offers(self._client, source_environment(env), names)
+
+    def has_worker(self, worker: WorkerVm) -> bool:
+        return Workers(self._client).runs(worker)
 
     def validate_source(self, env: Environment, instance: Instance) -> None:
         self._export(source_environment(env)).validate(instance)

@@ -28,6 +28,7 @@ _CONSOLE_GRACE = Patience(timeout=10.0, interval=1.0)
 _DETACH_SECONDS = (
     90.0  # a guest that lives lets a disk go within seconds; Nova itself tries for about a minute
 )
+_OFF = ("SHUTOFF", "ERROR", "DELETED", "SOFT_DELETED", "SUSPENDED", "SHELVED", "SHELVED_OFFLOADED")
 _SSH_PORT, _WINRM_PORT = 22, 5986  # WinRM over TLS, as cloudbase-init sets it up
 
 
@@ -111,6 +112,10 @@ class Workers:
         # libvirt gives a Cinder volume its id as the serial
         attached = tuple(WorkerDisk(disk_id, volume_id, size) for disk_id, volume_id, size in disks)
         return replace(worker, disks=attached)
+
+    def runs(self, worker: WorkerVm) -> bool:
+        server = self._servers.get(worker.id)
+        return server is not None and server.status not in _OFF
 
     def attach(self, op: Operation, server_id: str, volume_id: str) -> None:
         compute = self._client.compute

@@ -10,6 +10,7 @@ from coriolis.model.enums import EventLevel, ResourceKind
 from coriolis.model.instance import Disk, Instance, Network, ProviderOption, StorageBackend
 from coriolis.model.morphing import MorphingProfile
 from coriolis.model.replica import ClonedDisk, DeployedInstance, DetectedOs, ReplicaDisk
+from coriolis.model.worker import WorkerVm
 from coriolis.providers.base import (
     Environment,
     InPlaceDestination,
@@ -163,6 +164,9 @@ class OvirtDestination(InPlaceDestination):
                     partial(self._workers.delete, op, COPY_ROLE, _ids(replicas)),
                 ]
             )
+
+    def has_worker(self, worker: WorkerVm) -> bool:
+        return self._workers.runs(worker)
 
     # Deployment
 

@@ -55,6 +55,10 @@ class Workers:
         )
         return WorkerVm(vm_id, name, login, disks)
 
+    def runs(self, worker: WorkerVm) -> bool:
+        vm = self._vms.get(worker.id)
+        return vm is not None and vm.status != types.VmStatus.DOWN
+
     def delete(self, op: Operation, role: str, protected: Collection[str]) -> None:
         """Detaches the `protected` disks, makes sure that none is left, and removes the VM.
 

@@ -6,6 +6,7 @@ from coriolis.config import OpenStackSection
 from coriolis.model.instance import Instance, Network, ProviderOption, StorageBackend
 from coriolis.model.morphing import MorphingProfile
 from coriolis.model.replica import ClonedDisk, DeployedInstance, DetectedOs, ReplicaDisk
+from coriolis.model.worker import WorkerVm
 from coriolis.providers.base import (
     DestinationCloud,
     Environment,
@@ -120,6 +121,9 @@ class OpenStackDestination(DestinationCloud):
     ) -> None:
         with self._client.during(op):
             self._workers.delete(op, COPY_ROLE, _ids(replicas))
+
+    def has_worker(self, worker: WorkerVm) -> bool:
+        return self._workers.runs(worker)
 
     # Deployment
 
