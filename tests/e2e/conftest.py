@@ -45,10 +45,16 @@ def clouds(world: World) -> Clouds:
 
 
 @pytest.fixture(scope="session")
-def product(directory: Path, clouds: Clouds) -> Iterator[Product]:
+def settings(clouds: Clouds) -> str:
+    """What stands in coriolis.conf; modules may have more in it."""
+    return f"[osmorphing]\noffline_packages_dir = {clouds.lab['packages_dir']}\n"
+
+
+@pytest.fixture(scope="session")
+def product(directory: Path, settings: str) -> Iterator[Product]:
     state, config = directory / "state", directory / "coriolis.conf"
     state.mkdir()
-    config.write_text(f"[osmorphing]\noffline_packages_dir = {clouds.lab['packages_dir']}\n")
+    config.write_text(settings)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

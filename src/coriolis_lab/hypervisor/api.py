@@ -51,7 +51,8 @@ class VmNic:
     """`network` is a CIDR such as 10.20.0.0/24 whose DHCP gives the guest `address`; its first host is the
     gateway.
 
-    `ssh_address`: a loopback address (127.x.y.z) whose port 22 leads to the guest's port 22 at `address`.
+    `ssh_address`: a loopback address (127.x.y.z) whose port 22 leads to the guest's port 22 at `address`, and
+    `network.AGENT_PORTS` to the same.
     """
 
     mac: str

@@ -1,12 +1,14 @@
 """NICs on QEMU's user network (slirp): DHCP gives the guest the one address that the front chose for it."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from coriolis_lab.hypervisor.api import HypervisorError, VmNic
 from coriolis_lab.hypervisor.topology import Place
 
 _SSH_PORT = 22
+AGENT_PORTS = range(22200, 22208)
+"""Led to the guest too, for who sets `[transfer] agent_ports` to them: below those that Linux gives out by itself."""
 
 
 def device_id(mac: str) -> str:
@@ -57,10 +59,12 @@ def command_line_argument(arguments: Mapping[str, str]) -> str:
     )
 
 
-def add_forward(nic: VmNic, ssh_address: str) -> str:
-    """The monitor command that leads `ssh_address`:22 to the guest."""
-    return f"hostfwd_add {netdev_id(nic.mac)} tcp:{ssh_address}:{_SSH_PORT}-{nic.address}:{_SSH_PORT}"
+def add_forwards(nic: VmNic, ssh_address: str) -> Iterator[str]:
+    """The monitor commands that lead the ports of `ssh_address` to the guest."""
+    for port in (_SSH_PORT, *AGENT_PORTS):
+        yield f"hostfwd_add {netdev_id(nic.mac)} tcp:{ssh_address}:{port}-{nic.address}:{port}"
 
 
-def remove_forward(nic: VmNic, ssh_address: str) -> str:
-    return f"hostfwd_remove {netdev_id(nic.mac)} tcp:{ssh_address}:{_SSH_PORT}"
+def remove_forwards(nic: VmNic, ssh_address: str) -> Iterator[str]:
+    for port in (_SSH_PORT, *AGENT_PORTS):
+        yield f"hostfwd_remove {netdev_id(nic.mac)} tcp:{ssh_address}:{port}"

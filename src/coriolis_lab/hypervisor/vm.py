@@ -149,7 +149,7 @@ class VirtualMachine:
         """Leads the NICs' loopback addresses to the guest."""
         for nic in self.nics.values():
             if nic.ssh_address:
-                self._forward(network.add_forward(nic, nic.ssh_address))
+                self._forward(nic, nic.ssh_address)
 
     def power_button(self) -> None:
         self.monitor.execute("system_powerdown")
@@ -268,9 +268,10 @@ class VirtualMachine:
             raise HypervisorError(f"VM {self.spec.name} has no NIC {mac}")
         if self.is_running:
             if nic.ssh_address:
-                self.monitor.human(network.remove_forward(nic, nic.ssh_address))
+                for command in network.remove_forwards(nic, nic.ssh_address):
+                    self.monitor.human(command)
             if ssh_address:
-                self._forward(network.add_forward(nic, ssh_address))
+                self._forward(nic, ssh_address)
         self.nics[mac.lower()] = replace(nic, ssh_address=ssh_address)
 
     def interfaces(self) -> Sequence[GuestNic] | None:
@@ -333,10 +334,11 @@ class VirtualMachine:
             placed.append(PlacedDisk(vm_disk, disk.top, place, unit))
         return placed
 
-    def _forward(self, command: str) -> None:
-        answer = self.monitor.human(command)
-        if answer:
-            raise HypervisorError(f"{command}: {answer}")
+    def _forward(self, nic: VmNic, ssh_address: str) -> None:
+        for command in network.add_forwards(nic, ssh_address):
+            answer = self.monitor.human(command)
+            if answer:
+                raise HypervisorError(f"{command}: {answer}")
 
     @staticmethod
     def _ask_unplug(monitor: QmpClient, device: str) -> None:
