@@ -1,7 +1,5 @@
 """One pair of clouds and one Coriolis for all end-to-end tests: a guest's boot costs a minute under TCG."""
 
-import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +10,7 @@ import pytest
 from coriolis_lab.settings import LabSettings
 from coriolis_lab.world import World
 from tests.e2e.clouds import Clouds
-from tests.e2e.product import Product
+from tests.e2e.product import Product, served
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,9 +22,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def directory() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="coriolis-e2e-"))
-    yield path
-    shutil.rmtree(path)
+    with tempfile.TemporaryDirectory(prefix="coriolis-e2e-") as path:
+        yield Path(path)
 
 
 @pytest.fixture(scope="session")
@@ -45,25 +42,15 @@ def clouds(world: World) -> Clouds:
 
 
 @pytest.fixture(scope="session")
-def settings(clouds: Clouds) -> str:
-    """What stands in coriolis.conf; modules may have more in it."""
-    return f"[osmorphing]\noffline_packages_dir = {clouds.lab['packages_dir']}\n"
+def more_settings() -> str:
+    """Sections of coriolis.conf that a module wants besides."""
+    return ""
 
 
 @pytest.fixture(scope="session")
-def product(directory: Path, settings: str) -> Iterator[Product]:
-    state, config = directory / "state", directory / "coriolis.conf"
-    state.mkdir()
-    config.write_text(settings)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    made = Product(state, config, port)
-    try:
-        made.start()
+def product(directory: Path, clouds: Clouds, more_settings: str) -> Iterator[Product]:
+    with served(directory, clouds.lab["packages_dir"], more_settings) as made:
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture(scope="session")

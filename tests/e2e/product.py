@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +126,23 @@ class Product:
         return [
             r for r in self.call("GET", "resources")["resources"] if r["state"] not in ("kept", "removed")
         ]
+
+
+@contextmanager
+def served(directory: Path, packages_dir: str, more_settings: str = "") -> Iterator[Product]:
+    """With its state and its coriolis.conf in `directory`; a server that does not come up is stopped too."""
+    state, config = directory / "state", directory / "coriolis.conf"
+    state.mkdir()
+    config.write_text(f"{more_settings}[osmorphing]\noffline_packages_dir = {packages_dir}\n")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    made = Product(state, config, port)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
 
 
 def progress(execution: dict[str, Any]) -> list[dict[str, Any]]:

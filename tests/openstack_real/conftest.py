@@ -4,8 +4,6 @@ Nothing here is collected unless its marker is asked for: `pytest -m openstack_r
 """
 
 import os
-import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +16,7 @@ from testbed.openstack.settings import DEFAULT_ROOT, Testbed
 
 from coriolis_lab.settings import LabSettings
 from coriolis_lab.world import World
-from tests.e2e.product import Product
+from tests.e2e.product import Product, served
 from tests.openstack_real.clouds import Operator, RealCloud
 from tests.openstack_real.crossing import Crossing, Stage
 from tests.openstack_real.destinations import CloudB, Destination, LabOvirt
@@ -80,9 +78,8 @@ def cloud_b(testbed: Testbed) -> RealCloud:
 
 @pytest.fixture(scope="session")
 def directory() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="coriolis-openstack-"))
-    yield path
-    shutil.rmtree(path)
+    with tempfile.TemporaryDirectory(prefix="coriolis-openstack-") as path:
+        yield Path(path)
 
 
 @pytest.fixture(scope="session")
@@ -95,19 +92,8 @@ def world(directory: Path) -> Iterator[World]:
 
 @pytest.fixture(scope="session")
 def product(directory: Path, world: World) -> Iterator[Product]:
-    state, config = directory / "state", directory / "coriolis.conf"
-    state.mkdir()
-    packages = world.describe()["packages_dir"]
-    config.write_text(f"[osmorphing]\noffline_packages_dir = {packages}\n")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    made = Product(state, config, port)
-    try:
-        made.start()
+    with served(directory, world.describe()["packages_dir"]) as made:
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture(scope="session")

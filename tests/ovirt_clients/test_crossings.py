@@ -29,10 +29,9 @@ pytestmark = pytest.mark.timeout(7200)
 
 
 @pytest.fixture(scope="session")
-def settings(clouds: Clouds) -> str:
+def more_settings() -> str:
     """The TLS routes need ports that lead to the workers."""
-    ports = f"[transfer]\nagent_ports = {AGENT_PORTS[0]}-{AGENT_PORTS[-1]}\n"
-    return f"{ports}[osmorphing]\noffline_packages_dir = {clouds.lab['packages_dir']}\n"
+    return f"[transfer]\nagent_ports = {AGENT_PORTS[0]}-{AGENT_PORTS[-1]}\n"
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 On one engine, whose worker template is the guest too: the worst case for a worker that has the guest's disks.
 """
 
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -67,9 +66,8 @@ class Story:
 
 @pytest.fixture(scope="module")
 def directory() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="coriolis-in-place-"))
-    yield path
-    shutil.rmtree(path)
+    with tempfile.TemporaryDirectory(prefix="coriolis-in-place-") as path:
+        yield Path(path)
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,10 @@ def test_a_job_arrives_with_its_secrets() -> None:
     job = CopyJob((disk,), "scope", 9, 32768, limits=LIMITS, signing_keys=(Secret("00"),))
     arrived = handed_over(job)
     assert arrived == job
-    assert arrived.copies[0].source.login.private_key.reveal() == "PEM\ntext"  # type: ignore[union-attr]
+    source = arrived.copies[0].source
+    assert isinstance(source, DiskEnd)
+    assert source.login.private_key is not None
+    assert source.login.private_key.reveal() == "PEM\ntext"
 
 
 def test_limits_arrive() -> None:
