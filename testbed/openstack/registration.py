@@ -1,7 +1,7 @@
 """Users, projects, catalog, flavors, networks: what an operator registers. Through the APIs, again and again."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import openstack
@@ -27,6 +27,8 @@ _SERVICE_USERS = tuple(api.name for api in APIS if api is not KEYSTONE)
 _INTERFACES = ("public", "internal", "admin")
 # (name, MiB of memory, processors, GiB of local disk)
 FLAVORS = (("t.nano", 192, 1, 0), ("t.tiny", 256, 1, 2), ("t.small", 512, 1, 2), ("t.medium", 1024, 2, 10))
+# twice backup_driver_stats_polling_interval of cinder.conf
+_DRIVER_TOLD = timedelta(seconds=20)
 _COMPUTE_QUOTA = {"cores": 100, "ram": 100_000, "instances": 50}
 _VOLUME_QUOTA = {
     "volumes": 200,
@@ -94,12 +96,14 @@ class Registration:
         say("flavors, quotas and networks are registered")
 
     def wait_for_backups(self) -> None:
-        """Until the backup service is up, whose restart Cinder hears of by its next report."""
-        began = datetime.now(UTC).replace(tzinfo=None)
+        """Until the backup service, which was just started, may be given backups. Cinder hears of the start by the
+        service's next report; but what the service tells the scheduler at first is that its driver is not ready, and
+        the scheduler refuses backups until it hears better: the API does not show when."""
+        ready = datetime.now(UTC).replace(tzinfo=None) + _DRIVER_TOLD
 
         def reported() -> bool:
             found = list(self._cloud.block_storage.services(binary="cinder-backup", host="backup"))
-            return any(s.state == "up" and datetime.fromisoformat(s.updated_at) > began for s in found)
+            return any(s.state == "up" and datetime.fromisoformat(s.updated_at) > ready for s in found)
 
         wait_until("cinder-backup", self._quietly(reported))
 

@@ -22,7 +22,7 @@ from tests.openstack_real.crossing import Crossing, Stage
 from tests.openstack_real.destinations import CloudB, Destination, LabOvirt
 from tests.openstack_real.figures import FigureBook, Meter, Outcome
 from tests.openstack_real.guests import GuestKind, SourceGuest
-from tests.openstack_real.routes import Route
+from tests.openstack_real.routes import SECURITY_GROUP, Route
 from tests.openstack_real.tour import Tour
 
 MARK = "openstack_real"
@@ -126,12 +126,21 @@ def destinations(world: World, cloud_b: RealCloud) -> dict[str, Destination]:
 
 
 @pytest.fixture(scope="session")
+def security_group(cloud_b: RealCloud) -> str:
+    """The id of the group that routes ask for."""
+    network = cloud_b.sdk.network
+    there = network.find_security_group(SECURITY_GROUP)
+    return str((there or network.create_security_group(name=SECURITY_GROUP)).id)
+
+
+@pytest.fixture(scope="session")
 def tour(
     request: pytest.FixtureRequest,
     stage: Stage,
     destinations: dict[str, Destination],
     operator: Operator,
     source_guest: Callable[[GuestKind], SourceGuest],
+    security_group: str,  # noqa: ARG001 - transfers ask for it from the first step on
 ) -> Tour:
     """The source guests of all routes that were asked for boot side by side."""
     parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]

@@ -11,7 +11,7 @@ import pytest
 from tests.openstack_real.clouds import RealCloud
 from tests.openstack_real.crossing import MIB, Crossing
 from tests.openstack_real.guests import UEFI
-from tests.openstack_real.routes import ROUTES, SECURITY_GROUP, Route
+from tests.openstack_real.routes import ROUTES, Route
 from tests.openstack_real.tour import CHANGED_MIB, Step, Tour
 
 _NOISE = 64 * MIB  # the guest writes a little by itself: journals, logs, superblocks, 64 KiB a leaf
@@ -46,15 +46,9 @@ def test_a_file_deleted_a_disk_grown_and_shut_down(tour: Tour, route: Route) -> 
         assert last.moved <= _NOISE
 
 
-@pytest.fixture
-def security_group(cloud_b: RealCloud) -> Any:
-    network = cloud_b.sdk.network
-    return network.find_security_group(SECURITY_GROUP) or network.create_security_group(name=SECURITY_GROUP)
-
-
 @over(ROUTES[::-1])
 def test_boots_and_leaves_nothing(
-    tour: Tour, route: Route, cloud_a: RealCloud, cloud_b: RealCloud, security_group: Any
+    tour: Tour, route: Route, cloud_a: RealCloud, cloud_b: RealCloud, security_group: str
 ) -> None:
     with (
         tour.step(route, Step.DEPLOYED) as crossing,
@@ -63,7 +57,7 @@ def test_boots_and_leaves_nothing(
         if route.guest is UEFI:
             assert guest.run("test -d /sys/firmware/efi && echo UEFI") == "UEFI"
         if route.more_destination:
-            _assert_as_it_was(cloud_a, cloud_b, crossing.guest.server, security_group.id)
+            _assert_as_it_was(cloud_a, cloud_b, crossing.guest.server, security_group)
         crossing.assert_nothing_left()
         crossing.forget()
 
