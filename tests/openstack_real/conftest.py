@@ -121,7 +121,9 @@ def stage(product: Product, cloud_a: RealCloud, balancer: Balancer, testbed: Tes
 
 
 @pytest.fixture(scope="session")
-def destinations(world: World, cloud_b: RealCloud) -> dict[str, Destination]:
+def destinations(world: World, cloud_b: RealCloud, security_group: str) -> dict[str, Destination]:
+    """Cloud B has the security group, which transfers ask for from their first step on."""
+    assert security_group
     return {"ovirt": LabOvirt(world), "openstack": CloudB(cloud_b), "rbd": CloudB(cloud_b, rbd=True)}
 
 
@@ -140,7 +142,6 @@ def tour(
     destinations: dict[str, Destination],
     operator: Operator,
     source_guest: Callable[[GuestKind], SourceGuest],
-    security_group: str,  # noqa: ARG001 - transfers ask for it from the first step on
 ) -> Tour:
     """The source guests of all routes that were asked for boot side by side."""
     parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
