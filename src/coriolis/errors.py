@@ -203,7 +203,9 @@ class WorkerError(CoriolisError):
 class WorkerUnreachable(WorkerError):
     code = "CORI-4001"
     retryable = True
-    hint = "Check that the conductor reaches the worker's network on TCP port 22, or 5986 for a Windows worker."
+    hint = (
+        "Check that the conductor reaches the worker's network on TCP port 22, or 5986 for a Windows worker."
+    )
 
 
 class WorkerIdentityChanged(WorkerError):

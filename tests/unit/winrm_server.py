@@ -1,7 +1,7 @@
 """A Windows worker VM as far as WinRM shows it: WS-Management over HTTPS, with Basic authentication.
 
-It speaks what MS-WSMV says of remote shells (Create, Command, Send, Receive, Signal, Delete) to the real client library.
-What a program does there is a function of its command line and input, for there is no Windows here.
+It speaks what MS-WSMV says of remote shells (Create, Command, Send, Receive, Signal, Delete) to the real client
+library. What a program does there is a function of its command line and input, for there is no Windows here.
 """
 
 import base64
@@ -39,7 +39,10 @@ _NAMES = {
     "r": _SHELL,
 }
 _DECLARED = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in _NAMES.items())
-_NOTHING_YET = (2150858793, "The WS-Management service cannot complete the operation within the time specified.")
+_NOTHING_YET = (
+    2150858793,
+    "The WS-Management service cannot complete the operation within the time specified.",
+)
 _NO_SHELL = (2150858843, "The shell was not found on the server.")
 
 
@@ -63,7 +66,7 @@ class _Command:
     code: int = 0
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A fault: its code and message."""
 
 
@@ -78,6 +81,8 @@ class WinRmServer:
     directory: Path
     address: str = "127.0.0.1"
     port: int = 0
+    username: str = USER
+    password: str = PASSWORD
     programs: Programs = lambda line, stdin: Output()
     administrator: bool = True
     piece: int = 1 << 20
@@ -110,7 +115,8 @@ class WinRmServer:
         self.certificate = certificate.fingerprint(hashes.SHA256()).hex()
 
     def login(self, **changes: Any) -> WinRmLogin:
-        known = {"address": self.address, "username": USER, "password": Secret(PASSWORD), "port": self.port}
+        password = Secret(self.password)
+        known = {"address": self.address, "username": self.username, "password": password, "port": self.port}
         return WinRmLogin(**{**known, **changes})
 
     def stop(self) -> None:
@@ -119,18 +125,23 @@ class WinRmServer:
         self._thread.join()
 
     def answer(self, action: str, header: ET.Element, body: ET.Element) -> str:
-        """The body. Raises Refused."""
+        """The body. Raises RefusedError."""
         if self.fault is not None:
-            raise Refused(*self.fault)
+            raise RefusedError(*self.fault)
         if action == f"{_TRANSFER}/Create":
             return self._create(header)
         shell = header.findtext("w:SelectorSet/w:Selector[@Name='ShellId']", "", _NAMES)
         if shell not in self.shells:
-            raise Refused(*_NO_SHELL)
+            raise RefusedError(*_NO_SHELL)
         if action == f"{_TRANSFER}/Delete":
             del self.shells[shell]
             return ""
-        verbs = {"Command": self._command, "Send": self._send, "Receive": self._receive, "Signal": self._signal}
+        verbs = {
+            "Command": self._command,
+            "Send": self._send,
+            "Receive": self._receive,
+            "Signal": self._signal,
+        }
         return verbs[action.removeprefix(_SHELL + "/")](header, body, self.shells[shell])
 
     def _create(self, header: ET.Element) -> str:
@@ -151,7 +162,7 @@ class WinRmServer:
 
     def _send(self, header: ET.Element, body: ET.Element, commands: dict[str, _Command]) -> str:
         if not self.takes_input:
-            raise Refused(232, "The pipe is being closed.")
+            raise RefusedError(232, "The pipe is being closed.")
         stream = body.find("r:Send/r:Stream", _NAMES)
         assert stream is not None
         command = commands[stream.attrib["CommandId"]]
@@ -168,18 +179,22 @@ class WinRmServer:
             if output is None:
                 seconds = header.findtext("w:OperationTimeout", "", _NAMES)
                 time.sleep(float(seconds.strip("PTS")))
-                raise Refused(*_NOTHING_YET)
+                raise RefusedError(*_NOTHING_YET)
             command.code = output.code
             both = (("stdout", output.stdout), ("stderr", output.stderr))
             command.left = [
-                (name, data[at : at + self.piece]) for name, data in both for at in range(0, len(data), self.piece)
+                (name, data[at : at + self.piece])
+                for name, data in both
+                for at in range(0, len(data), self.piece)
             ]
         pieces = [command.left.pop(0)] if command.left else []
         streams = "".join(
             f'<r:Stream Name="{name}" CommandId="{number}">{base64.b64encode(data).decode()}</r:Stream>'
             for name, data in pieces
         )
-        state, code = ("Running", "") if command.left else ("Done", f"<r:ExitCode>{command.code}</r:ExitCode>")
+        state, code = (
+            ("Running", "") if command.left else ("Done", f"<r:ExitCode>{command.code}</r:ExitCode>")
+        )
         state = f'<r:CommandState CommandId="{number}" State="{_SHELL}/CommandState/{state}">{code}</r:CommandState>'
         return f"<r:ReceiveResponse>{streams}{state}</r:ReceiveResponse>"
 
@@ -232,12 +247,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._respond(guest.http_status, b"Not WinRM")
         elif not guest.basic:
             self._respond(401, b"", {"WWW-Authenticate": "Negotiate"})
-        elif self.headers.get("Authorization") != _authorization():
+        elif self.headers.get("Authorization") != _authorization(guest):
             self._respond(401, b"", {"WWW-Authenticate": 'Negotiate, Basic realm="WSMAN"'})
         elif self.path != "/wsman":
             self._respond(404, b"")
         else:
-            self._manage(guest, ET.fromstring(request))
+            self._manage(guest, ET.fromstring(request))  # noqa: S314 - of our own client
 
     def _manage(self, guest: WinRmServer, envelope: ET.Element) -> None:
         header, body = envelope.find("s:Header", _NAMES), envelope.find("s:Body", _NAMES)
@@ -247,9 +262,11 @@ class _Handler(BaseHTTPRequestHandler):
         relates = f"<a:RelatesTo>{header.findtext('a:MessageID', '', _NAMES)}</a:RelatesTo>"
         try:
             status, content = 200, guest.answer(action, header, body)
-        except Refused as refused:
+        except RefusedError as refused:
             status, content = 500, _fault(*refused.args)
-        text = f"<s:Envelope {_DECLARED}><s:Header>{relates}</s:Header><s:Body>{content}</s:Body></s:Envelope>"
+        text = (
+            f"<s:Envelope {_DECLARED}><s:Header>{relates}</s:Header><s:Body>{content}</s:Body></s:Envelope>"
+        )
         self._respond(status, text.encode())
 
     def _respond(self, status: int, content: bytes, headers: dict[str, str] | None = None) -> None:
@@ -262,8 +279,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
-def _authorization() -> str:
-    return "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+def _authorization(guest: WinRmServer) -> str:
+    return "Basic " + base64.b64encode(f"{guest.username}:{guest.password}".encode()).decode()
 
 
 def _option(header: ET.Element, name: str) -> str:
@@ -271,7 +288,9 @@ def _option(header: ET.Element, name: str) -> str:
 
 
 def _fault(code: int, message: str) -> str:
-    detail = f'<f:WSManFault Code="{code}" Machine="127.0.0.1"><f:Message>{message}</f:Message></f:WSManFault>'
+    detail = (
+        f'<f:WSManFault Code="{code}" Machine="127.0.0.1"><f:Message>{message}</f:Message></f:WSManFault>'
+    )
     return (
         "<s:Fault><s:Code><s:Value>s:Receiver</s:Value></s:Code>"
         f'<s:Reason><s:Text xml:lang="en-US">{message}</s:Text></s:Reason><s:Detail>{detail}</s:Detail></s:Fault>'

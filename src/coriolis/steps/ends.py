@@ -27,7 +27,9 @@ def ssh_login(worker: WorkerVm) -> SshLogin:
     """Raises WorkerError for a Windows worker: the programs that copy and adapt disks run on Linux."""
     if isinstance(worker.login, SshLogin):
         return worker.login
-    raise WorkerError(worker=worker.name, reason="a worker that runs Linux is needed here, and it runs Windows.")
+    raise WorkerError(
+        worker=worker.name, reason="a worker that runs Linux is needed here, and it runs Windows."
+    )
 
 
 def end_of(resources: Resources, disk_id: str) -> CopyEnd:

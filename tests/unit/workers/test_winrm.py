@@ -110,7 +110,9 @@ def test_input_that_is_not_taken(guest: WinRmServer, session: WinRmSession) -> N
 def test_a_wrong_password_is_said(guest: WinRmServer) -> None:
     with (
         WinRmSession(guest.login(password=Secret("guessed")), "w1") as session,
-        pytest.raises(WorkerLoginRefused, match="'w1' refused the log-in of user 'Admin'.*password") as caught,
+        pytest.raises(
+            WorkerLoginRefused, match=r"'w1' refused the log-in of user 'Admin'.*password"
+        ) as caught,
     ):
         session.run("echo hello")
     assert "guessed" not in str(caught.value)
