@@ -77,7 +77,8 @@ class WinRmSession:
         check: bool = True,
         redact: Sequence[Secret] = (),
     ) -> Completed:
-        """Runs a line of cmd.exe to the end. `stdin` is sent before output is read, so it has to be small.
+        """Runs a line of cmd.exe to the end. All of `stdin` is sent before output is read: it is not for commands that
+        print much before they have read it.
 
         With `check` a failing command raises WorkerError with the end of its output. Raises in any case
         WorkerUnreachable where the connection failed, WorkerIdentityChanged, WorkerLoginRefused, and WorkerError on a
