@@ -221,11 +221,6 @@ class _Server(ThreadingHTTPServer):
     context: ssl.SSLContext
     guest: WinRmServer
 
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        """The handshake in the connection's thread: a client that hangs holds nobody up."""
-        with self.context.wrap_socket(request, server_side=True) as encrypted:
-            super().finish_request(encrypted, client_address)
-
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that look at the certificate and go are what is wanted."""
 
@@ -233,6 +228,16 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
+
+    def setup(self) -> None:
+        """The handshake in the connection's thread: a client that hangs holds nobody up."""
+        self.certificate = self.server.guest.certificate
+        self.request = self.server.context.wrap_socket(self.request, server_side=True)
+        super().setup()
+
+    def finish(self) -> None:
+        super().finish()
+        self.request.close()
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -243,7 +248,9 @@ class _Handler(BaseHTTPRequestHandler):
         request = self.rfile.read(int(self.headers["Content-Length"]))
         guest.seen.append(request.decode())
         time.sleep(guest.delay)
-        if guest.http_status:
+        if guest.certificate != self.certificate:
+            self.close_connection = True  # a listener that is made anew ends the connections of the old one
+        elif guest.http_status:
             self._respond(guest.http_status, b"Not WinRM")
         elif not guest.basic:
             self._respond(401, b"", {"WWW-Authenticate": "Negotiate"})
