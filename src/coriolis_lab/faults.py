@@ -18,6 +18,7 @@ class Fault:
     any create or change: "error" (ends in the error or illegal state), "stuck" (never leaves the transitional state),
     "refuse" (409);
     image.create: these three, of an instance's createImage;
+    server.delete: "forget_volumes" (those that Nova reserved stay so, as after a delete right behind the create);
     server.start, vm.start: "no_address" (boots without network), "die" (`seconds` after the start QEMU is killed);
     oVirt: disk.look (a disk that turns illegal when it is read), domain.space (a storage domain without room),
     transfer.create, transfer.finalize, backup.create.

@@ -54,7 +54,9 @@ def steps(what: InstanceDeployment) -> list[FlowStep]:
     flow = [
         *_disks_to_work_on(what),
         FlowStep("deploy_os_morphing_resources", DeployOsMorphingResources(*cloud), (CLONE_STEP,)),
-        FlowStep(VERIFY_STEP, VerifyClonedDisks(*subject), ("deploy_os_morphing_resources",)),
+        FlowStep(
+            VERIFY_STEP, VerifyClonedDisks(*subject, what.destination_id), ("deploy_os_morphing_resources",)
+        ),
     ]
     if what.in_place:
         flow.append(FlowStep(OPEN_STEP, OpenReplicaDisks(*subject), (VERIFY_STEP,)))

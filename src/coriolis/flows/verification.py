@@ -29,7 +29,7 @@ def steps(
         FlowStep("recall_instance", RecallInstance(instance)),
         FlowStep("recall_replicas", RecallReplicas(*subject), ("recall_instance",)),
         FlowStep("deploy_target_resources", DeployTransferTargetResources(*cloud), ("recall_replicas",)),
-        FlowStep("verify_disks", VerifyReplicaDisks(*subject), ("deploy_target_resources",)),
+        FlowStep("verify_disks", VerifyReplicaDisks(*subject, destination_id), ("deploy_target_resources",)),
         FlowStep(
             "delete_target_resources",
             DeleteTransferTargetResources(*cloud),

@@ -13,6 +13,7 @@ from coriolis.model.replica import DetectedOs
 from coriolis.morphing.job import MorphJob
 from coriolis.morphing.process import run_morph_job
 from coriolis.providers.base import MorphingResources
+from coriolis.steps.absent_workers import WorkerInUse, naming_the_gone
 from coriolis.steps.ends import ssh_login
 
 _DEFAULT_PHASE = "osmorphing_post_os_mount"
@@ -47,7 +48,8 @@ class MorphOs(Step):
             user_scripts=scripts_for(self.user_scripts, self.instance_name, instance.os_type),
             timeout=op.settings.osmorphing.timeout,
         )
-        detected = run_morph_job(job, report=op.progress, check=op.check)
+        with naming_the_gone(WorkerInUse(op.destination, self.endpoint_id, worker)):
+            detected = run_morph_job(job, report=op.progress, check=op.check)
         op.event(EventLevel.INFO, f"Adapted {detected.friendly_name} to the destination.")
         return detected
 

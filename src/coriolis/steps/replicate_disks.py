@@ -1,19 +1,19 @@
 """Brings the replica disks up to date with the instance's disks."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coriolis.engine.context import StepContext
 from coriolis.engine.progress import readable_bytes
 from coriolis.engine.step import Step
-from coriolis.errors import AuthenticationFailed, CloudError, CoriolisError, VerificationFailed, WorkerGone
+from coriolis.errors import VerificationFailed
 from coriolis.model.enums import EventLevel, TaskType
 from coriolis.model.instance import Disk, Instance
 from coriolis.model.progress import DiskResult
 from coriolis.model.replica import ContentDigest, ReplicaDisk
 from coriolis.providers.base import SourceResources, TargetResources
+from coriolis.steps.absent_workers import WorkerInUse, naming_the_gone
 from coriolis.steps.ends import destination_end, end_of
 from coriolis.steps.replica_files import journal_of, manifest_of, signing_keys, tidy
 from coriolis.steps.run_limits import RunLimits
@@ -49,8 +49,10 @@ class ReplicateDisks(Step):
         target_resources: TargetResources,
     ) -> tuple[ReplicaDisk, ...]:
         before = self._present(op)
-        resources = source_resources, target_resources
-        copies = [self._copy(op, disk, before[disk.id], *resources) for disk in instance.disks]
+        copies = [
+            self._copy(op, disk, before[disk.id], source_resources, target_resources)
+            for disk in instance.disks
+        ]
         aims = {"generations": {copy.disk_id: copy.generation for copy in copies}}
         op.checkpoint(aims)
         # From here on only the run that keeps these journals may have written to the replicas.
@@ -64,13 +66,12 @@ class ReplicateDisks(Step):
             limits = RunLimits(op, self.transfer_id)
             route = target_resources.route or op.settings.transfer.route
             job = self._job(op, copies, limits.current, route)
-            results = run_copy_job(job, report=op.disk_progress, check=op.check, limits=limits)
+            source_worker = WorkerInUse(op.source, self.source_id, source_resources.worker)
+            target_worker = WorkerInUse(op.destination, self.destination_id, target_resources.worker)
+            with naming_the_gone(source_worker, target_worker):
+                results = run_copy_job(job, report=op.disk_progress, check=op.check, limits=limits)
         except VerificationFailed as error:
             op.event(EventLevel.ERROR, f"{error.message} The next execution compares and mends it.")
-            raise
-        except CoriolisError as error:
-            if error.retryable:
-                self._require_workers(op, *resources)
             raise
         synced = tuple(
             replace(
@@ -90,21 +91,6 @@ class ReplicateDisks(Step):
             tidy(copy.manifest.parent, _files(op, replica))
         op.event(EventLevel.INFO, describe_results(results))
         return synced
-
-    def _require_workers(self, op: StepContext, source: SourceResources, target: TargetResources) -> None:
-        """Another attempt is of no use without them, and would wait minutes for each. Raises WorkerGone."""
-        if not self.source_id:
-            return
-        ends = (
-            (op.source, self.source_id, source.worker),
-            (op.destination, self.destination_id, target.worker),
-        )
-        for connect, endpoint_id, worker in ends:
-            if worker is None:
-                continue
-            with suppress(CloudError, AuthenticationFailed):  # no answer: what broke the copy says more then
-                if not connect(endpoint_id).has_worker(worker):
-                    raise WorkerGone(worker=worker.name)
 
     def probe(self, op: StepContext, instance: Instance) -> tuple[ReplicaDisk, ...] | None:
         """The interrupted attempt had published what it copied, and only its result was not recorded."""

@@ -7,6 +7,7 @@ from coriolis.engine.step import Step
 from coriolis.model.enums import EventLevel, TaskType
 from coriolis.model.replica import ReplicaDisk
 from coriolis.providers.base import TargetResources
+from coriolis.steps.absent_workers import WorkerInUse, naming_the_gone
 from coriolis.steps.verification import DiskAudit
 
 
@@ -20,12 +21,14 @@ class VerifyReplicaDisks(Step):
 
     transfer_id: str
     instance_name: str
+    endpoint_id: str = ""
 
     def execute(
         self, op: StepContext, replicas: tuple[ReplicaDisk, ...], target_resources: TargetResources
     ) -> None:
         audit = DiskAudit(op, target_resources, self.transfer_id, self.instance_name)
-        found = audit.run(replicas)
+        with naming_the_gone(WorkerInUse(op.destination, self.endpoint_id, target_resources.worker)):
+            found = audit.run(replicas)
         for disk_id in found.good:
             op.event(EventLevel.INFO, f"Disk {disk_id} holds what was copied to it.")
         op.event(EventLevel.ERROR if found.bad else EventLevel.INFO, found.describe())

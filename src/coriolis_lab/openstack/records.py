@@ -231,6 +231,8 @@ class Attachment:
 
 @dataclass
 class Volume:
+    """`reservation`: what Nova holds it by for a server that it begins to make; no attachment yet."""
+
     id: str
     name: str
     project_id: str
@@ -248,6 +250,7 @@ class Volume:
     source_volume_id: str | None = None
     image_id: str | None = None
     attachments: list[Attachment] = field(default_factory=list)
+    reservation: Attachment | None = None
     created: datetime = field(default_factory=now)
     updated: datetime = field(default_factory=now)
 
@@ -295,10 +298,9 @@ class Backup:
 @dataclass
 class Server:
     """`root_disk` is the local disk of a server booted from an image, `local_disks` are what its flavor adds: ephemeral
-    disk and swap. `image_properties` (hw_*) decide
-    the hardware: those of the image, or of the boot volume's image metadata. `reserved` are volumes to boot
-    from. `password_data` is what a Windows guest posted, encrypted. `ssh` is what the hypervisor was last
-    told: MAC to loopback address."""
+    disk and swap. `image_properties` (hw_*) decide the hardware: those of the image, or of the boot volume's image
+    metadata. `password_data` is what a Windows guest posted, encrypted. `ssh` is what the hypervisor was last told: MAC
+    to loopback address."""
 
     id: str
     name: str
@@ -318,7 +320,6 @@ class Server:
     root_disk: str | None = None
     local_disks: list[str] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
-    reserved: list[str] = field(default_factory=list)
     ports: list[str] = field(default_factory=list)
     vm_state: str = "building"
     task_state: str | None = "scheduling"

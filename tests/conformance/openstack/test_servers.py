@@ -121,6 +121,35 @@ def test_server_from_volume_with_scsi_and_uefi(cloud: Connection, lab: Lab) -> N
     cloud.block_storage.wait_for_delete(boot, interval=0.05)
 
 
+def test_what_nova_forgets_to_free_its_owner_may(cloud: Connection, lab: Lab) -> None:
+    boot = volume(cloud, size=3, image_id=lab.image)
+    lab.faults.plant(Fault("server.create", "stuck"))
+    lab.faults.plant(Fault("server.delete", "forget_volumes"))
+    made = cloud.compute.create_server(
+        name="brief",
+        flavor_id=lab.volume_flavor,
+        networks="none",
+        block_device_mapping=[
+            {"boot_index": 0, "uuid": boot.id, "source_type": "volume", "destination_type": "volume"}
+        ],
+    )
+    storage = cloud.block_storage
+    (attachment,) = storage.attachments(volume_id=boot.id)
+    assert (attachment.instance, attachment.status) == (made.id, "reserved")
+    with pytest.raises(exceptions.ConflictException, match="ConflictNovaUsingAttachment"):
+        storage.delete_attachment(attachment)
+    cloud.compute.delete_server(made)
+    cloud.compute.wait_for_delete(made, interval=0.05)
+    left = storage.get_volume(boot.id)
+    assert (left.status, left.attachments) == ("reserved", [])
+    with pytest.raises(exceptions.BadRequestException, match="Volume status must be"):
+        storage.delete_volume(boot)
+    storage.delete_attachment(attachment)
+    assert storage.get_volume(boot.id).status == "available"
+    storage.delete_volume(boot)
+    storage.wait_for_delete(boot, interval=0.05)
+
+
 @pytest.mark.parametrize("source", ["image", "snapshot", "blank"])
 def test_nova_makes_the_volumes_it_is_asked_for(cloud: Connection, lab: Lab, source: str) -> None:
     mapping: dict[str, Any] = {"source_type": source, "destination_type": "volume", "volume_size": 3}

@@ -674,6 +674,22 @@ def test_a_failed_deployment_is_compensated_and_touches_no_replica(
     assert not op.ledger.owed()
 
 
+def test_disks_that_nova_forgot_are_freed_and_removed(cloud: OpenStackLab, op: MemoryOperation) -> None:
+    """As it does with those of a server that is deleted right after it was made."""
+    replicas, clones = deployed(cloud, op)
+    cloud.faults.plant(Fault("server.create", "stuck", match="web"))
+    cloud.faults.plant(Fault("server.delete", "forget_volumes", match="web"))
+    op.ledger.crash_after = ResourceKind.SERVER
+    with pytest.raises(Crash):
+        cloud.destination().finalize_instance(op, ENV, instance(), clones, DEBIAN)
+    destination, storage = cloud.destination(), cloud.sdk().block_storage
+    destination.delete_instance(op, ENV, instance())
+    assert {storage.get_volume(clone.volume_id).status for clone in clones} == {"reserved"}
+    destination.delete_cloned_disks(op, ENV, instance())
+    assert {volume.id for volume in storage.volumes()} == {replica.volume_id for replica in replicas}
+    assert not op.ledger.owed()
+
+
 @pytest.mark.parametrize("again", [False, True], ids=["revert", "resume"])
 @pytest.mark.parametrize(
     "kind", [ResourceKind.VOLUME, ResourceKind.PORT, ResourceKind.FLOATING_IP, ResourceKind.SERVER]

@@ -20,7 +20,7 @@ from coriolis.transfer.audit import Differences
 from coriolis.transfer.job import CopyJob, DiskEnd
 from coriolis.transfer.manifest import LeafList, ManifestHeader, drafting
 from tests.unit.steps.paper_provider import copy_files
-from tests.unit.steps.test_whole_way import OWNER, World, world
+from tests.unit.steps.test_whole_way import OWNER, World, assert_names_the_gone, losing_worker, world
 
 __all__ = ["world"]
 
@@ -76,6 +76,10 @@ def copied(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
 def verify(of: World) -> Execution:
     return of.ended(of.engine.frontdoor.verify(of.transfer_id).id)
+
+
+def deploy(of: World) -> Execution:
+    return of.deploy().execution
 
 
 def said(execution: Execution, level: EventLevel) -> list[str]:
@@ -173,6 +177,20 @@ def test_the_list_of_another_disk_proves_nothing(copied: World) -> None:
     execution = verify(copied)
     assert "Disk 'vda': bytes 0 to 0+4 differ" in said(execution, EventLevel.ERROR)[0]
     assert dirty(copied) == [True, False]
+
+
+@pytest.mark.parametrize(("what", "role"), [(verify, "copy"), (deploy, "morph")])
+def test_a_worker_that_vanished_is_named_at_once(
+    copied: World, monkeypatch: pytest.MonkeyPatch, what: Callable[[World], Execution], role: str
+) -> None:
+    """Once for each of the two disks, which are read side by side."""
+    lose_worker, tries = losing_worker(copied.destination)
+    with monkeypatch.context() as patched:
+        patched.setattr(verification, "verify_disk", lose_worker)
+        assert_names_the_gone(what(copied), TaskType.VERIFY_DISKS, role)
+    assert len(tries) == 2
+    assert dirty(copied) == [False, False]
+    assert what(copied).status is ExecutionStatus.COMPLETED
 
 
 def test_nothing_to_verify(world: World) -> None:

@@ -223,28 +223,52 @@ def test_a_broken_off_copy_leaves_dirty_replicas_that_the_next_run_compares(worl
     assert all(re.search(r"^2 .*/1\.\d+ True False$", p.read_text()) for p in world.manifests())
 
 
+def losing_worker(side: Path) -> tuple[Callable[..., NoReturn], list[object]]:
+    """What finds the worker gone in the middle of its work, and with what it was called."""
+    tries: list[object] = []
+
+    def lose_worker(subject: object, *_: object, **given: object) -> NoReturn:
+        tries.append(subject)
+        for worker in side.glob(f"{ResourceKind.SERVER}-*"):
+            worker.unlink()
+        raise WorkerUnreachable(worker="10.0.0.7", reason="no route")
+
+    return lose_worker, tries
+
+
+def assert_names_the_gone(failed: Execution, task_type: TaskType, role: str) -> None:
+    assert failed.status is ExecutionStatus.ERROR
+    task = next(task for task in failed.tasks if task.task_type is task_type)
+    assert re.search(f"Worker VM '.*{role}.*' was deleted or switched off", task.exception_details or "")
+
+
 @pytest.mark.parametrize("side", ["source", "destination"])
 def test_a_worker_that_vanished_is_named_at_once_and_the_next_run_goes_on(
     world: World, monkeypatch: pytest.MonkeyPatch, side: str
 ) -> None:
-    tries = []
-
-    def lose_worker(job: CopyJob, **given: object) -> NoReturn:
-        tries.append(job)
-        [worker] = getattr(world, side).glob(f"{ResourceKind.SERVER}-*")
-        worker.unlink()
-        raise WorkerUnreachable(worker="10.0.0.7", reason="no route")
-
+    lose_worker, tries = losing_worker(getattr(world, side))
     with monkeypatch.context() as patched:
         patched.setattr(replicate_disks, "run_copy_job", lose_worker)
         failed = world.execute()
-    assert failed.status is ExecutionStatus.ERROR
-    copy = next(task for task in failed.tasks if task.task_type is TaskType.REPLICATE_DISKS)
-    role = "export" if side == "source" else "copy"
-    assert re.search(f"Worker VM '.*{role}.*' was deleted or switched off", copy.exception_details or "")
+    assert_names_the_gone(failed, TaskType.REPLICATE_DISKS, "export" if side == "source" else "copy")
     assert len(tries) == 1
     assert not [name for name in world.resources(world.source) if name.startswith(ResourceKind.SERVER)]
     assert world.execute().status is ExecutionStatus.COMPLETED
+
+
+def test_a_morphing_worker_that_vanished_is_named_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.execute()
+    replicas = world.resources(world.destination)
+    lose_worker, tries = losing_worker(world.destination)
+    with monkeypatch.context() as patched:
+        patched.setattr(morph_os, "run_morph_job", lose_worker)
+        failed = world.deploy()
+    assert_names_the_gone(failed.execution, TaskType.OS_MORPHING, "morph")
+    assert len(tries) == 1
+    assert world.resources(world.destination) == replicas
+    assert world.deploy().execution.status is ExecutionStatus.COMPLETED
 
 
 def test_a_worker_that_is_there_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

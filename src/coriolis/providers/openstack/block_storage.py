@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from coriolis.errors import CloudError
+from coriolis.errors import CloudError, Conflict
 from coriolis.model.enums import ResourceKind
 from coriolis.providers.base import Operation
 from coriolis.providers.lifecycle import (
@@ -15,6 +15,7 @@ from coriolis.providers.lifecycle import (
     wait_until,
 )
 from coriolis.providers.openstack.client import OpenStackClient
+from coriolis.providers.openstack.reservations import free_forgotten
 
 GIB = 1 << 30
 
@@ -75,6 +76,8 @@ class Volumes:
 
         def look() -> tuple[Any | None] | None:
             volume = self.get(volume_id)
+            if volume is not None and volume.status == _RESERVED:
+                free_forgotten(self._client, volume_id)
             return None if volume is not None and volume.status in _PASSING else (volume,)
 
         action = f"wait for the task that holds volume {volume_id}"
@@ -142,7 +145,13 @@ class Volumes:
         return found is not None
 
     def _delete(self, name: str, volume_id: str) -> None:
-        self._client.call(f"delete volume {name}", lambda: self._storage.delete_volume(volume_id))
+        try:
+            self._client.call(f"delete volume {name}", lambda: self._storage.delete_volume(volume_id))
+        except Conflict:  # which is waited out
+            volume = self.get(volume_id)
+            if volume is not None and volume.status == _RESERVED:
+                free_forgotten(self._client, volume_id)
+            raise
 
 
 def gib(size_bytes: int) -> int:
@@ -150,7 +159,8 @@ def gib(size_bytes: int) -> int:
     return -(-size_bytes // GIB)
 
 
+_RESERVED = "reserved"
 # Cinder's states that end by themselves.
 _PASSING = frozenset(
-    {"creating", "downloading", "extending", "deleting", "detaching", "attaching", "reserved", "retyping"}
+    {"creating", "downloading", "extending", "deleting", "detaching", "attaching", _RESERVED, "retyping"}
 )

@@ -21,6 +21,9 @@ FEATURES = (
     Feature("Nova", (2, 26), "instance_tags cannot be set"),
     Feature("Nova", (2, 47), "an instance whose flavor was deleted cannot be exported"),
     Feature("Nova", (2, 85), "delete_disks_on_vm_termination cannot be changed on attached volumes"),
+    Feature(
+        "Cinder", (3, 27), "a volume that Nova left reserved for a deleted server has to be freed by hand"
+    ),
     Feature("Cinder", (3, 42), "an attached volume cannot grow"),
 )
 """https://docs.openstack.org/nova/latest/reference/api-microversion-history.html and the same of Cinder. Each
@@ -36,6 +39,10 @@ def remarks(client: OpenStackClient) -> list[str]:
         for feature in FEATURES
         if (have := latest[feature.service]) < feature.since
     ]
+
+
+def cinder_since(client: OpenStackClient, version: Version) -> bool:
+    return _latest(client, client.storage) >= version
 
 
 def _latest(client: OpenStackClient, proxy: Any) -> Version:

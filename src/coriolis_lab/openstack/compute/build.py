@@ -111,6 +111,7 @@ def _attach_device(call: Call, server: Server, device: Device) -> None:
         )
         server.attachments.append(attachment)
         volume.attachments.append(attachment)
+        volume.reservation = None
         volume.status, volume.updated = "in-use", now()
 
 
@@ -229,19 +230,24 @@ def _delete(cloud: Cloud, server: Server, fault: str | None) -> None:
         fail(cloud, server, str(error))
         return
     with cloud.lock:
+        if fault != "forget_volumes":
+            _release_reserved(cloud, server)
         _release_volumes(cloud, server)
         for port in cloud.server_ports(server):
             _release_port(cloud, port.id)
         cloud.servers.pop(server.id, None)
 
 
-def _release_volumes(cloud: Cloud, server: Server) -> None:
-    """Detached volumes become available, or go with the server when they were said to; so do those that were
-    reserved for a build that never came to attach them."""
-    for volume_id in server.reserved:
-        volume = cloud.volumes.get(volume_id)
-        if volume and volume.status == "reserved":
+def _release_reserved(cloud: Cloud, server: Server) -> None:
+    """Of a build that never came to attach them."""
+    for volume in cloud.volumes.values():
+        if volume.reservation and volume.reservation.server_id == server.id:
+            volume.reservation = None
             volume.status, volume.updated = "available", now()
+
+
+def _release_volumes(cloud: Cloud, server: Server) -> None:
+    """Detached volumes become available, or go with the server when they were said to."""
     for attachment in list(server.attachments):
         volume = cloud.volumes.get(attachment.volume_id)
         cloud.forget_attachment(attachment)

@@ -6,7 +6,7 @@ import secrets
 
 from coriolis_lab.openstack.compute import build
 from coriolis_lab.openstack.compute.bodies import check_fields, flag, invalid_field, required_text, string_map
-from coriolis_lab.openstack.compute.devices import Boot, read_boot, reserve_volumes
+from coriolis_lab.openstack.compute.devices import Boot, note_reservations, read_boot, reserve_volumes
 from coriolis_lab.openstack.compute.limits import check_server_quota
 from coriolis_lab.openstack.compute.nics import OWNER, drop_new, read_groups, read_networks
 from coriolis_lab.openstack.compute.server_groups import hinted_group
@@ -78,13 +78,13 @@ def _create(call: Call) -> Reply:
         tags=[str(tag) for tag in given.get("tags") or ()],
         description=given.get("description"),
         availability_zone=zone,
-        reserved=[device.uuid or "" for device in boot.devices if device.source_type == "volume"],
         ports=[port.id for port in ports],
         reservation_id=f"r-{secrets.token_hex(4)}",
     )
     for port in ports:
         port.device_id, port.device_owner = server.id, OWNER
     call.cloud.servers[server.id] = server
+    note_reservations(call.cloud, server, boot)
     if group:
         group.members.append(server.id)
     build.submit(call, server, boot, fault)

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from coriolis_lab.openstack.cloud import Cloud
 from coriolis_lab.openstack.compute.bodies import check_fields, flag, integer, invalid_field
-from coriolis_lab.openstack.records import Image, Volume
-from coriolis_lab.openstack.web import ApiError, Call, Json
+from coriolis_lab.openstack.records import Attachment, Image, Server, Volume
+from coriolis_lab.openstack.web import ApiError, Call, Json, new_id
 
 _FIELDS = {
     "boot_index",
@@ -160,11 +161,23 @@ def check_available(volume: Volume) -> None:
 
 def reserve_volumes(call: Call, boot: Boot) -> None:
     """400 when one is not available; then none is reserved."""
-    volumes = [call.cloud.volumes[d.uuid or ""] for d in boot.devices if d.source_type == "volume"]
+    volumes = _volumes_of(call.cloud, boot)
     for volume in volumes:
         check_available(volume)
     for volume in volumes:
         volume.status = "reserved"
+
+
+def note_reservations(cloud: Cloud, server: Server, boot: Boot) -> None:
+    for volume in _volumes_of(cloud, boot):
+        volume.reservation = Attachment(
+            id=new_id(), bdm_id=new_id(), server_id=server.id, volume_id=volume.id, device=""
+        )
+
+
+def _volumes_of(cloud: Cloud, boot: Boot) -> list[Volume]:
+    """The user's own, which are to become disks."""
+    return [cloud.volumes[d.uuid or ""] for d in boot.devices if d.source_type == "volume"]
 
 
 def _properties(call: Call, device: Device) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""/attachments (since 3.27), to read; removing them is Nova's affair."""
+"""/attachments (since 3.27), to read; removing them is Nova's affair while it knows the server."""
 
-from coriolis_lab.openstack.records import Attachment, Volume
+from coriolis_lab.openstack.records import Attachment, Volume, now
 from coriolis_lab.openstack.volume.bodies import nova_uses
 from coriolis_lab.openstack.web import ApiError, Call, Json, Reply, Route, micros
 
@@ -9,7 +9,13 @@ def _mine(call: Call) -> list[tuple[Volume, Attachment]]:
     if not call.at_least(27):
         raise ApiError(404, "The resource could not be found.", "HTTPNotFound")
     volumes = [v for v in call.cloud.volumes.values() if v.project_id == call.project_id]
-    return [(volume, attachment) for volume in volumes for attachment in volume.attachments]
+    wanted = call.query.get("volume_id")
+    return [
+        (volume, attachment)
+        for volume in volumes
+        for attachment in [*volume.attachments, *([volume.reservation] if volume.reservation else [])]
+        if wanted in {None, volume.id}
+    ]
 
 
 def _view(volume: Volume, attachment: Attachment) -> Json:
@@ -52,8 +58,13 @@ def _show(call: Call) -> Reply:
 
 
 def _delete(call: Call) -> Reply:
-    _volume, attachment = _find(call)
-    raise nova_uses(attachment.server_id)
+    volume, attachment = _find(call)
+    if attachment.server_id in call.cloud.servers:
+        raise nova_uses(attachment.server_id)
+    volume.reservation = None
+    volume.status, volume.updated = "available", now()
+    left = [_view(volume, other) for other in volume.attachments]
+    return Reply({"attachments": left})
 
 
 ROUTES = [
