@@ -255,6 +255,11 @@ class TransferSection(Section):
         description="Disks of one instance copied at once, at most; no more than the weaker worker has processors.",
     )
     connect_timeout: float = Field(300.0, gt=0, description="Seconds to wait for a worker VM's SSH.")
+    winrm_connect_timeout: float = Field(
+        900.0,
+        gt=0,
+        description="Seconds to wait for a Windows worker VM's WinRM; its first boot takes long, and may be several.",
+    )
     audit_share: float = Field(
         0.02,
         ge=0,

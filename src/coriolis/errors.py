@@ -203,14 +203,16 @@ class WorkerError(CoriolisError):
 class WorkerUnreachable(WorkerError):
     code = "CORI-4001"
     retryable = True
-    hint = "Check that the conductor reaches the worker's network on TCP port 22."
+    hint = (
+        "Check that the conductor reaches the worker's network on TCP port 22, or 5986 for a Windows worker."
+    )
 
 
 class WorkerIdentityChanged(WorkerError):
     """Another machine answers at the worker's address. Fields: worker."""
 
     code = "CORI-4002"
-    template = "Worker VM {worker!r} shows another SSH host key than the one known for it."
+    template = "Worker VM {worker!r} shows another SSH host key or TLS certificate than the one known for it."
     hint = "Its address may have gone to another machine; see that nothing intercepts the connection, then run again."
 
 
@@ -220,6 +222,14 @@ class WorkerGone(WorkerError):
     code = "CORI-4003"
     template = "Worker VM {worker!r} was deleted or switched off while it was at work."
     hint = "Find out who or what did it, then run again: a copy goes on from where it came."
+
+
+class WorkerLoginRefused(WorkerError):
+    """Fields: worker, username, reason."""
+
+    code = "CORI-4004"
+    template = "Worker VM {worker!r} refused the log-in of user {username!r}: {reason}"
+    hint = "See that the user is an administrator in the worker's template or image, with the password that was given."
 
 
 class TransferError(CoriolisError):

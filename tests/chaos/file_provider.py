@@ -27,7 +27,7 @@ from coriolis.model.instance import (
 from coriolis.model.morphing import MorphingProfile
 from coriolis.model.replica import ClonedDisk, DeployedInstance, DetectedOs, ReplicaDisk
 from coriolis.model.secret import Secret
-from coriolis.model.worker import SshLogin, WorkerDisk, WorkerVm
+from coriolis.model.worker import GuestKind, SshLogin, WorkerDisk, WorkerVm
 from coriolis.morphing.job import MorphJob
 from coriolis.providers.base import (
     DestinationCloud,
@@ -227,7 +227,12 @@ class FileDestination(_Files, DestinationCloud):
         return MorphingProfile(mac_addresses=("00:00:00:00:00:01",))
 
     def deploy_os_morphing_resources(
-        self, op: Operation, env: Environment, instance: Instance, disks: Sequence[ClonedDisk]
+        self,
+        op: Operation,
+        env: Environment,
+        instance: Instance,
+        disks: Sequence[ClonedDisk],
+        kind: GuestKind = "linux",
     ) -> MorphingResources:
         volumes = {disk.disk_id: (disk.volume_id, disk.size_bytes) for disk in disks}
         return MorphingResources(self._worker(op, MORPH, volumes), {})

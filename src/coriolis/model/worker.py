@@ -1,8 +1,12 @@
 """Temporary VMs and the disks attached to them."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from coriolis.model.secret import Secret
+
+GuestKind = Literal["linux", "windows"]
+"""What a worker VM runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,21 @@ class SshLogin:
 
 
 @dataclass(frozen=True, slots=True)
+class WinRmLogin:
+    """How to log in to a Windows worker VM: as an administrator, by HTTPS with Basic authentication.
+
+    `certificate` is the SHA-256 of the worker's certificate in hexadecimal digits. No cloud tells it, so the first
+    connection's is pinned for the life of the worker: `workers.winrm.wait_for_winrm` gives the login with it, keep
+    that one."""
+
+    address: str
+    username: str
+    password: Secret
+    port: int = 5986
+    certificate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerDisk:
     """A disk attached to a worker VM, found in the guest by serial, never by order.
 
@@ -41,5 +60,5 @@ class WorkerVm:
 
     id: str
     name: str
-    login: SshLogin
+    login: SshLogin | WinRmLogin
     disks: tuple[WorkerDisk, ...] = ()

@@ -18,7 +18,7 @@ from coriolis.model.image import ImageDisk
 from coriolis.model.instance import Instance, InstanceSummary, Network, ProviderOption, StorageBackend
 from coriolis.model.morphing import MorphingProfile
 from coriolis.model.replica import ClonedDisk, DeployedInstance, DetectedOs, ReplicaDisk
-from coriolis.model.worker import WorkerVm
+from coriolis.model.worker import GuestKind, WorkerVm
 
 Environment = Mapping[str, Any]
 """A source or destination environment as the user gave it (JSON); providers validate it into their own model."""
@@ -282,8 +282,15 @@ class DestinationCloud(Cloud):
 
     @abstractmethod
     def deploy_os_morphing_resources(
-        self, op: Operation, env: Environment, instance: Instance, disks: Sequence[ClonedDisk]
-    ) -> MorphingResources: ...
+        self,
+        op: Operation,
+        env: Environment,
+        instance: Instance,
+        disks: Sequence[ClonedDisk],
+        kind: GuestKind = "linux",
+    ) -> MorphingResources:
+        """Boots a worker of that kind, whatever the guest runs, attaches the cloned disks and waits for its log-in: an
+        `SshLogin` of Linux, which verifies disks too, or a `WinRmLogin` of Windows."""
 
     @abstractmethod
     def delete_os_morphing_resources(

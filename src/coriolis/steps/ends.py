@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from coriolis.engine.context import StepContext
-from coriolis.errors import EngineError
+from coriolis.errors import EngineError, WorkerError
 from coriolis.model.replica import ReplicaDisk
+from coriolis.model.worker import SshLogin, WorkerVm
 from coriolis.providers.base import MorphingResources, Points, SourceResources, TargetResources
 from coriolis.transfer.job import CopyEnd, DiskEnd, ImageEnd
 
@@ -15,10 +16,20 @@ def ends_of(resources: Resources) -> dict[str, CopyEnd]:
     """By id of the source disk."""
     ends: dict[str, CopyEnd] = {}
     if resources.worker is not None:
-        ends = {disk.disk_id: DiskEnd(resources.worker.login, disk) for disk in resources.worker.disks}
+        login = ssh_login(resources.worker)
+        ends = {disk.disk_id: DiskEnd(login, disk) for disk in resources.worker.disks}
     if not isinstance(resources, MorphingResources):
         ends |= {disk.disk_id: ImageEnd(disk) for disk in resources.images}
     return ends
+
+
+def ssh_login(worker: WorkerVm) -> SshLogin:
+    """Raises WorkerError for a Windows worker: the programs that copy and adapt disks run on Linux."""
+    if isinstance(worker.login, SshLogin):
+        return worker.login
+    raise WorkerError(
+        worker=worker.name, reason="a worker that runs Linux is needed here, and it runs Windows."
+    )
 
 
 def end_of(resources: Resources, disk_id: str) -> CopyEnd:

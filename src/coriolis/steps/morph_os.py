@@ -14,6 +14,7 @@ from coriolis.morphing.job import MorphJob
 from coriolis.morphing.process import run_morph_job
 from coriolis.providers.base import MorphingResources
 from coriolis.steps.absent_workers import WorkerInUse, naming_the_gone
+from coriolis.steps.ends import ssh_login
 
 _DEFAULT_PHASE = "osmorphing_post_os_mount"
 
@@ -37,7 +38,7 @@ class MorphOs(Step):
     ) -> DetectedOs:
         worker = morphing_resources.worker
         job = MorphJob(
-            login=worker.login,
+            login=ssh_login(worker),
             disks=worker.disks,
             token=op.token,
             os_type=instance.os_type,

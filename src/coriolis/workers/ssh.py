@@ -5,7 +5,6 @@ processor time of paramiko and leaves our interpreter free. Nothing of the user'
 agent or known hosts counts.
 """
 
-import logging
 import shlex
 import subprocess
 import time
@@ -20,8 +19,8 @@ from coriolis.model.secret import Secret
 from coriolis.model.worker import SshLogin
 from coriolis.runner import Completed
 from coriolis.workers.memory_file import MemoryFile
-
-LOG = logging.getLogger(__name__)
+from coriolis.workers.output import check_status, shown, tail
+from coriolis.workers.waiting import POLL_SECONDS, wait_for_login
 
 CIPHERS = "aes128-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes256-ctr"
 """AES-GCM first: with AES instructions 2.5 CPU seconds a GiB, both ends; the default ChaCha20 takes 4.2."""
@@ -37,11 +36,6 @@ command. What is left is X25519, as in TLS 1.3 on the workers' other route, and 
 
 CONNECTION_LOST = 255  # ssh's own exit status, whatever the remote command would have answered
 _ALIAS = "worker"  # what the host key is known under, so that it is bound to the worker and not to an address
-_ATTEMPT_SECONDS = 60.0
-_SHORTEST_ATTEMPT_SECONDS = 10.0
-_PAUSE_SECONDS = 1.0
-_POLL_SECONDS = 0.25
-_TAIL_CHARACTERS = 2000
 
 RemoteCommand = str | Sequence[str]
 """Text for the remote shell, or words that are quoted for it."""
@@ -124,7 +118,7 @@ class SshSession:
 
     def command(self, command: RemoteCommand, *, sudo: bool = False) -> list[str]:
         """The local argument list that runs `command` on the worker; with `sudo` as root."""
-        words = command if isinstance(command, str) else shlex.join(command)
+        words = _text(command)
         if sudo and not self.is_root:
             words = f"sudo -n -- sh -c {shlex.quote(words)}"
         target = ["-p", str(self.login.port), "-l", self.login.username, "--", self.login.address, words]
@@ -150,14 +144,12 @@ class SshSession:
                 arguments, stdin=stdin, timeout=timeout, env=self._environment, check=False, redact=redact
             )
         except CommandFailed as failure:
-            reason = f"{_shown(command, redact)}: {failure.fields['output']}"
+            reason = f"{shown(_text(command), redact)}: {failure.fields['output']}"
             raise WorkerError(worker=self.name, reason=reason) from failure
         if done.returncode == CONNECTION_LOST:
-            raise connection_failure(self.name, _tail(done.stderr, redact))
-        if check and done.returncode:
-            output = _tail(done.stderr or done.stdout, redact)
-            reason = f"{_shown(command, redact)} failed with code {done.returncode}: {output}"
-            raise WorkerError(worker=self.name, reason=reason)
+            raise connection_failure(self.name, tail(done.stderr, redact))
+        if check:
+            check_status(self.name, _text(command), done, redact)
         return done
 
     def popen(
@@ -202,22 +194,15 @@ def wait_for_ssh(
     `check` is called several times a second and may raise. Raises WorkerUnreachable after `timeout` seconds
     with what the last attempt said.
     """
-    end = time.monotonic() + timeout
-    while True:
+
+    def attempt(seconds: float) -> tuple[SshLogin | None, str]:
         # A session per attempt: first boots may replace the host key between two of them.
         with SshSession(login, name) as session:
-            left = max(min(_ATTEMPT_SECONDS, end - time.monotonic()), _SHORTEST_ATTEMPT_SECONDS)
-            found, said = _attempt(session, left, check)
-            if found is not None:
-                return replace(session.pinned(), ciphers=found)
-        LOG.debug("worker %s is not ready: %s", name, said)
-        resume = time.monotonic() + _PAUSE_SECONDS
-        while time.monotonic() < resume:
-            check()
-            time.sleep(_POLL_SECONDS)
-        if time.monotonic() >= end:
-            target = f"{login.username}@{login.address}:{login.port}"
-            raise WorkerUnreachable(worker=name, reason=f"no SSH to {target} within {timeout:g} s: {said}")
+            found, said = _attempt(session, seconds, check)
+            return (None if found is None else replace(session.pinned(), ciphers=found)), said
+
+    target = f"SSH to {login.username}@{login.address}:{login.port}"
+    return wait_for_login(attempt, name=name, target=target, timeout=timeout, check=check)
 
 
 def _attempt(session: SshSession, seconds: float, check: Callable[[], None]) -> tuple[str | None, str]:
@@ -227,7 +212,7 @@ def _attempt(session: SshSession, seconds: float, check: Callable[[], None]) -> 
         end = time.monotonic() + seconds
         while True:
             try:
-                stdout, stderr = process.communicate(timeout=_POLL_SECONDS)
+                stdout, stderr = process.communicate(timeout=POLL_SECONDS)
             except subprocess.TimeoutExpired:
                 check()
                 if time.monotonic() > end:
@@ -235,23 +220,12 @@ def _attempt(session: SshSession, seconds: float, check: Callable[[], None]) -> 
                 continue
             if process.returncode == 0:
                 return CIPHERS if b"aes" in stdout else CIPHERS_WITHOUT_AES, ""
-            return None, _tail(stderr, ()) or f"code {process.returncode}"
+            return None, tail(stderr) or f"code {process.returncode}"
     finally:
         if process.poll() is None:
             process.kill()
             process.communicate()
 
 
-def _shown(command: RemoteCommand, redact: Sequence[Secret]) -> str:
-    text = command if isinstance(command, str) else shlex.join(command)
-    return _masked(text if len(text) <= 200 else text[:200] + "…", redact)
-
-
-def _tail(output: bytes, redact: Sequence[Secret]) -> str:
-    return _masked(output.decode(errors="replace")[-_TAIL_CHARACTERS:].strip(), redact)
-
-
-def _masked(text: str, redact: Sequence[Secret]) -> str:
-    for secret in redact:
-        text = text.replace(secret.reveal(), str(secret))
-    return text
+def _text(command: RemoteCommand) -> str:
+    return command if isinstance(command, str) else shlex.join(command)

@@ -1,8 +1,11 @@
 """Both embedded clouds over hypervisors without guests, and the providers connected through the real SDKs.
 
-What a guest would do (answer on SSH) is left out here; tests marked `vm` have real guests.
+What a guest would do (answer on SSH) is left out here; tests marked `vm` have real guests. Windows guests answer on
+WinRM.
 """
 
+import errno
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,12 +27,14 @@ from coriolis_lab.settings import Delays, LabSettings
 from tests.conformance.openstack.memory_hypervisor import MemoryHypervisor as OpenStackHypervisor
 from tests.conformance.ovirt.memory_hypervisor import MemoryHypervisor as OvirtHypervisor
 from tests.memory_operation import MemoryOperation
+from tests.unit.winrm_server import WinRmServer
 
 GIB = 1 << 30
-TEMPLATE_DISK = "debian-worker_Disk1"
+WINRM_PORT = 5986
+TEMPLATE_DISKS = ("debian-worker_Disk1", "WS2019_Disk1")
 QUICK = Delays(disk=0.02, snapshot=0.02, server=0.02, attach=0.02, delete=0.02, agent_poll=0.05)
 SETTINGS = Settings(
-    transfer=TransferSection(connect_timeout=0.2),
+    transfer=TransferSection(connect_timeout=0.2, winrm_connect_timeout=30),
     openstack_migration_provider=OpenStackSection(timeout=10, poll_interval=0.02),
     ovirt_migration_provider=OvirtSection(timeout=10, poll_interval=0.02),
 )
@@ -52,6 +57,50 @@ def _guests_answer(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReque
 @pytest.fixture
 def op() -> MemoryOperation:
     return MemoryOperation(SETTINGS)
+
+
+@dataclass
+class WindowsGuests:
+    """What the guests of Windows workers do: they answer on WinRM, at the addresses that the lab gave them."""
+
+    directory: Path
+    servers: list[WinRmServer] = field(default_factory=list)
+
+    def boot(self, address: str, username: str, password: str) -> None:
+        end = time.monotonic() + 60
+        while True:
+            try:
+                server = WinRmServer(self.directory, address, WINRM_PORT, username, password)
+            except OSError as error:
+                # the address may be that of a lab in another process of the tests
+                if error.errno != errno.EADDRINUSE or time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+            else:
+                self.servers.append(server)
+                return
+
+    def shut_down(self) -> None:
+        while self.servers:
+            self.servers.pop().stop()
+
+
+@dataclass
+class GuestOperation(MemoryOperation):
+    """`when`: what a guest does just when it is waited for, by the line that says so."""
+
+    when: dict[str, Callable[[], None]] = field(default_factory=dict)
+
+    def progress(self, message: str, done: int = 0, total: int = 0) -> None:
+        super().progress(message, done, total)
+        self.when.get(message, lambda: None)()
+
+
+@pytest.fixture
+def windows_guests(tmp_path: Path) -> Iterator[WindowsGuests]:
+    guests = WindowsGuests(tmp_path)
+    yield guests
+    guests.shut_down()
 
 
 @dataclass
@@ -226,9 +275,10 @@ class OvirtLab:
 
     def things(self) -> dict[str, list[str]]:
         system = self.destination()._client.system
+        disks = [disk.name for disk in system.disks_service().list()]
         return {
             "vms": sorted(vm.name for vm in system.vms_service().list()),
-            "disks": sorted(n for n in (d.name for d in system.disks_service().list()) if n != TEMPLATE_DISK),
+            "disks": sorted(name for name in disks if name not in TEMPLATE_DISKS),
         }
 
 

@@ -16,11 +16,12 @@ from coriolis.providers.keys import new_rsa_key_pair
 from coriolis.providers.openstack.destination.options import destination_environment
 from coriolis.providers.openstack.destination.placement import COPY_ROLE, MORPHING_ROLE, worker_plan
 from coriolis.providers.openstack.windows_password import decrypted
-from coriolis.providers.openstack.workers import FloatingIpPool, Workers
+from coriolis.providers.openstack.workers import FloatingIpPool
+from coriolis.workers.winrm import WinRmSession
 from coriolis_lab.faults import Fault
 from coriolis_lab.openstack.compute.passwords import post_password
 from coriolis_lab.openstack.releases import MITAKA, QUEENS, Release
-from tests.conformance.providers.conftest import GIB, SETTINGS, OpenStackLab
+from tests.conformance.providers.conftest import GIB, SETTINGS, GuestOperation, OpenStackLab, WindowsGuests
 from tests.memory_operation import Crash, MemoryOperation
 
 DEBIAN = DetectedOs("linux", "debian", "12", "Debian GNU/Linux 12 (bookworm)")
@@ -732,35 +733,82 @@ def test_compensation_never_takes_a_users_server_of_the_same_name(
     assert left[0].id != server.id
 
 
-def test_a_windows_worker_tells_its_password_to_the_holder_of_its_key_alone(cloud: OpenStackLab) -> None:
-    before = cloud.things()
+class WindowsWorker:
+    """The OSMorphing worker for the copies of `web`, whose guest has a password of its own making."""
 
-    class WindowsGuest(MemoryOperation):
-        def progress(self, message: str, done: int = 0, total: int = 0) -> None:
-            super().progress(message, done, total)
-            if message.startswith("Waiting for the password"):
-                (server,) = cloud.front.cloud.servers.values()
-                assert server.user_data is None
-                post_password(server, "Pa55-word")
+    env = {**ENV, "migr_image_map": {"linux": "worker", "windows": "worker"}}  # noqa: RUF012
 
-    op = WindowsGuest(SETTINGS)
-    client = cloud.destination()._client
-    env = {**ENV, "migr_image_map": {"windows": "worker"}}
-    environment = destination_environment(env, OpenStackSection())
-    plan = worker_plan(client, environment, MORPHING_ROLE, "windows")
-    workers = Workers(client)
-    login = workers.create(op, plan).login
-    assert login.password is not None
-    assert (login.username, login.port, login.password.reveal()) == ("Admin", 5986, "Pa55-word")
-    assert "Pa55" not in repr(login)
-    (group,) = cloud.sdk().network.security_groups(name=op.name(MORPHING_ROLE))
-    assert 5986 in {rule["port_range_min"] for rule in group.security_group_rules}
-    told = next(iter(cloud.front.cloud.servers.values())).password_data
+    def __init__(self, cloud: OpenStackLab, guests: WindowsGuests, *, told: str = "Pa55-word") -> None:
+        """`told`: the password that the guest posts."""
+        self.cloud, self.guests, self.told = cloud, guests, told
+        self.destination = cloud.destination()
+        when = {
+            "Waiting for the password of the worker VM": self.post,
+            "Waiting for WinRM on the worker VM": self.answer,
+        }
+        self.op = GuestOperation(SETTINGS, when=when)
+        replicas = self.destination.deploy_disks(self.op, self.env, instance(), [])
+        self.clones = self.destination.clone_disks(self.op, self.env, instance(), replicas)
+        self.before = cloud.things(), self.op.ledger.owed()
+
+    @property
+    def server(self) -> Any:
+        (server,) = self.cloud.front.cloud.servers.values()
+        return server
+
+    def post(self) -> None:
+        assert self.server.user_data is None
+        post_password(self.server, self.told)
+
+    def answer(self) -> None:
+        (address,) = self.cloud.sdk().network.ips()
+        self.guests.boot(address.floating_ip_address, "Admin", "Pa55-word")
+
+    def deploy(self) -> Any:
+        destination, op = self.destination, self.op
+        return destination.deploy_os_morphing_resources(
+            op, self.env, instance(), self.clones, "windows"
+        ).worker
+
+    def delete(self) -> None:
+        self.destination.delete_os_morphing_resources(self.op, self.env, self.clones)
+        assert (self.cloud.things(), self.op.ledger.owed()) == self.before
+
+
+def test_a_windows_worker_answers_to_the_holder_of_its_key_alone(
+    cloud: OpenStackLab, windows_guests: WindowsGuests
+) -> None:
+    windows = WindowsWorker(cloud, windows_guests)
+    worker = windows.deploy()
+    (guest,) = windows_guests.servers
+    assert worker.login == guest.login(certificate=guest.certificate)
+    assert (worker.login.username, worker.login.port) == ("Admin", 5986)
+    assert "Pa55" not in repr(worker)
+    assert [disk.serial for disk in worker.disks] == [clone.volume_id for clone in windows.clones]
+    with WinRmSession(worker.login, worker.name) as session:
+        assert session.run("ver").returncode == 0
+    (group,) = cloud.sdk().network.security_groups(name=windows.op.name(MORPHING_ROLE))
+    ingress = [rule for rule in group.security_group_rules if rule["direction"] == "ingress"]
+    assert {rule["port_range_min"] for rule in ingress} == {5986}
     with pytest.raises(ValueError, match=r"(?i)decrypt|decode|encryption"):
-        decrypted(told, new_rsa_key_pair().private)
-    workers.delete(op, MORPHING_ROLE)
-    assert cloud.things() == before
-    assert not op.ledger.owed()
+        decrypted(windows.server.password_data, new_rsa_key_pair().private)
+    windows.delete()
+
+
+def test_a_windows_worker_that_refuses_the_password_leaves_nothing(
+    cloud: OpenStackLab, windows_guests: WindowsGuests
+) -> None:
+    windows = WindowsWorker(cloud, windows_guests, told="another one")
+    with pytest.raises(errors.WorkerLoginRefused, match="'Admin'") as raised:
+        windows.deploy()
+    assert "another one" not in str(raised.value)
+    windows.delete()
+
+
+def test_a_windows_worker_needs_an_image(cloud: OpenStackLab, op: MemoryOperation) -> None:
+    with pytest.raises(errors.InvalidInput, match=r"migr_image_map\.windows"):
+        cloud.destination().deploy_os_morphing_resources(op, ENV, instance(), [], "windows")
+    assert not op.ledger.rows
 
 
 def test_wrong_credentials_are_told_whatever_is_asked(cloud: OpenStackLab) -> None:

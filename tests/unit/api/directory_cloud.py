@@ -30,7 +30,7 @@ from coriolis.model.instance import (
 from coriolis.model.morphing import MorphingProfile
 from coriolis.model.replica import ClonedDisk, DeployedInstance, DetectedOs, ReplicaDisk
 from coriolis.model.secret import Secret
-from coriolis.model.worker import SshLogin, WorkerDisk, WorkerVm
+from coriolis.model.worker import GuestKind, SshLogin, WorkerDisk, WorkerVm
 from coriolis.providers.base import (
     DestinationCloud,
     Environment,
@@ -276,7 +276,12 @@ class DirectoryDestination(_DirectoryCloud, DestinationCloud):
         return MorphingProfile()
 
     def deploy_os_morphing_resources(
-        self, op: Operation, env: Environment, instance: Instance, disks: Sequence[ClonedDisk]
+        self,
+        op: Operation,
+        env: Environment,
+        instance: Instance,
+        disks: Sequence[ClonedDisk],
+        kind: GuestKind = "linux",
     ) -> MorphingResources:
         attached = [
             WorkerDisk(d.disk_id, str(self.root / "volumes" / d.volume_id), d.size_bytes) for d in disks

@@ -25,7 +25,7 @@ from coriolis.model.morphing import MorphingProfile
 from coriolis.model.progress import DiskProgress, DiskResult
 from coriolis.model.replica import ClonedDisk, DeployedInstance, DetectedOs, ReplicaDisk
 from coriolis.model.secret import Secret
-from coriolis.model.worker import SshLogin, WorkerDisk, WorkerVm
+from coriolis.model.worker import GuestKind, SshLogin, WorkerDisk, WorkerVm
 from coriolis.morphing.job import MorphJob
 from coriolis.providers.base import (
     DestinationCloud,
@@ -217,7 +217,12 @@ class PaperDestination(PaperCloud, DestinationCloud):
         return MorphingProfile(mac_addresses=("00:00:00:00:00:01",))
 
     def deploy_os_morphing_resources(
-        self, op: Operation, env: Environment, instance: Instance, disks: Sequence[ClonedDisk]
+        self,
+        op: Operation,
+        env: Environment,
+        instance: Instance,
+        disks: Sequence[ClonedDisk],
+        kind: GuestKind = "linux",
     ) -> MorphingResources:
         self.does("deploy-morphing")
         serials = {disk.disk_id: f"{ResourceKind.VOLUME}-{disk.volume_id}" for disk in disks}

@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any
 
 from coriolis.errors import CloudError, CloudTimeout, Conflict, CoriolisError, DiskStillAttached
-from coriolis.model.worker import SshLogin, WorkerDisk, WorkerVm
+from coriolis.model.secret import Secret
+from coriolis.model.worker import SshLogin, WinRmLogin, WorkerDisk, WorkerVm
 from coriolis.providers.base import Operation
 from coriolis.providers.keys import new_key_pair, new_rsa_key_pair
 from coriolis.providers.lifecycle import Patience, run_all, wait_until
@@ -20,6 +21,7 @@ from coriolis.providers.openstack.resources import Resources
 from coriolis.providers.openstack.servers import Servers
 from coriolis.providers.openstack.windows_password import WINDOWS_USER, wait_for_password
 from coriolis.workers.ssh import wait_for_ssh
+from coriolis.workers.winrm import wait_for_winrm
 
 WORKER_USER = "coriolis"
 _HOST_KEY = re.compile(r"^(ssh-ed25519 [A-Za-z0-9+/=]{60,})", re.MULTILINE)
@@ -76,7 +78,7 @@ class Workers:
         self._servers = Servers(client)
 
     def create(self, op: Operation, plan: WorkerPlan) -> WorkerVm:
-        """Returns once the worker answers on SSH; a Windows worker, once it has told its password.
+        """Returns once the worker answers on SSH; a Windows worker, on WinRM with the password that it has told.
 
         The caller has removed what an earlier attempt left: the private key of that attempt died with it.
         """
@@ -90,15 +92,25 @@ class Workers:
         server_id = self._create_server(op, name, plan, port_id, key.public)
         address = self._address(op, name, plan, port_id)
         self._servers.wait_active(op, server_id, "boot a worker VM")
-        if plan.windows:
-            op.progress("Waiting for the password of the worker VM")
-            password = wait_for_password(self._client, op, server_id, key.private)
-            return WorkerVm(server_id, name, SshLogin(address, WINDOWS_USER, _WINRM_PORT, password=password))
+        log_in = self._log_in_to_windows if plan.windows else self._log_in_to_linux
+        return WorkerVm(id=server_id, name=name, login=log_in(op, name, server_id, address, key.private))
+
+    def _log_in_to_linux(
+        self, op: Operation, name: str, server_id: str, address: str, private_key: Secret
+    ) -> SshLogin:
         op.progress("Waiting for SSH on the worker VM")
         host_key = self._host_key(op, server_id, address)
-        login = SshLogin(address, WORKER_USER, private_key=key.private, host_key=host_key)
-        login = wait_for_ssh(login, name, op.settings.transfer.connect_timeout, op.check)
-        return WorkerVm(id=server_id, name=name, login=login)
+        login = SshLogin(address, WORKER_USER, private_key=private_key, host_key=host_key)
+        return wait_for_ssh(login, name, op.settings.transfer.connect_timeout, op.check)
+
+    def _log_in_to_windows(
+        self, op: Operation, name: str, server_id: str, address: str, private_key: Secret
+    ) -> WinRmLogin:
+        op.progress("Waiting for the password of the worker VM")
+        password = wait_for_password(self._client, op, server_id, private_key)
+        op.progress("Waiting for WinRM on the worker VM")
+        login = WinRmLogin(address, WINDOWS_USER, password, _WINRM_PORT)
+        return wait_for_winrm(login, name, op.settings.transfer.winrm_connect_timeout, op.check)
 
     def create_with_disks(
         self, op: Operation, plan: WorkerPlan, disks: Sequence[tuple[str, str, int]]

@@ -20,7 +20,7 @@ from coriolis.providers.ovirt.hardware import cpu_of, needs_tpm
 from coriolis.providers.ovirt.inventory import Domain, Inventory
 from coriolis.providers.ovirt.options import DestinationEnvironment
 from coriolis.providers.ovirt.vms import Vms
-from coriolis.providers.ovirt.worker_plans import worker_plan
+from coriolis.providers.ovirt.worker_plans import preset_user, worker_plan
 
 LARGEST_BLOCK_DISK = 8192 << 30
 """Bytes; MaxBlockDiskSizeInGibiBytes of every engine."""
@@ -143,6 +143,8 @@ def _check_vm(client: OvirtClient, environment: DestinationEnvironment, instance
     inventory.blank_template(environment.migr_blank_template)
     if environment.vm_pool:
         inventory.vm_pool(where.cluster, environment.vm_pool)
+    for kind in environment.migr_template_map:
+        preset_user(environment, kind)
     cpu_of(instance)
     _check_os_release(inventory, client.cloud, environment, instance)
     return where

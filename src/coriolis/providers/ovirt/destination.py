@@ -10,7 +10,7 @@ from coriolis.model.enums import EventLevel, ResourceKind
 from coriolis.model.instance import Disk, Instance, Network, ProviderOption, StorageBackend
 from coriolis.model.morphing import MorphingProfile
 from coriolis.model.replica import ClonedDisk, DeployedInstance, DetectedOs, ReplicaDisk
-from coriolis.model.worker import WorkerVm
+from coriolis.model.worker import GuestKind, WorkerVm
 from coriolis.providers.base import (
     Environment,
     InPlaceDestination,
@@ -242,15 +242,16 @@ class OvirtDestination(InPlaceDestination):
         self,
         op: Operation,
         env: Environment,
-        instance: Instance,  # noqa: ARG002 - the worker runs Linux whatever the guest: it verifies the disks too
+        instance: Instance,  # noqa: ARG002 - of the contract
         disks: Sequence[ClonedDisk],
+        kind: GuestKind = "linux",
     ) -> MorphingResources:
         environment = self._environment(env)
         with self._client.during(op, MORPHING_ROLE):
             if self._in_place.under_way(op):
-                plan = worker_plan(self._client, environment, whole=True)
+                plan = worker_plan(self._client, environment, kind, whole=True)
                 return MorphingResources(self._in_place.start_worker(op, plan, disks), {})
-            plan = worker_plan(self._client, environment)
+            plan = worker_plan(self._client, environment, kind)
             self._workers.delete(op, MORPHING_ROLE, _ids(disks))
             attached = [(d.disk_id, d.volume_id, d.size_bytes) for d in disks]
             return MorphingResources(self._workers.create(op, MORPHING_ROLE, plan, attached), {})

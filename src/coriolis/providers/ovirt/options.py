@@ -6,12 +6,12 @@ from pydantic import BeforeValidator, Field
 
 from coriolis.config import OvirtSection
 from coriolis.model.instance import Disk, Nic
+from coriolis.model.worker import GuestKind
 from coriolis.providers.base import Environment
 from coriolis.providers.ovirt.nic_mappings import NicMapping
 from coriolis.providers.schema import OptionModel, SecretText, in_lower_case
 from coriolis.providers.storage_mappings import NO_MAPPINGS, StorageMappings
 
-GuestKind = Literal["linux", "windows"]
 BLANK_TEMPLATE = "00000000-0000-0000-0000-000000000000"
 """Every engine has it, without disks, and it cannot be removed."""
 
@@ -71,7 +71,7 @@ class DestinationEnvironment(OptionModel):
     migr_template_username_map: dict[GuestKind, str] = Field(
         default_factory=dict,
         title="Worker user names",
-        description="OS type to a user preset in the template; empty: cloud-init makes one.",
+        description="OS type to a user preset in the template; empty: cloud-init makes one, but not on Windows.",
     )
     migr_template_password_map: dict[GuestKind, SecretText] = Field(
         default_factory=dict, title="Worker passwords", description="OS type to that user's password."

@@ -8,9 +8,10 @@ from ovirtsdk4 import types
 
 from coriolis.errors import InvalidInput
 from coriolis.model.secret import Secret
+from coriolis.model.worker import GuestKind
 from coriolis.providers.ovirt.client import OvirtClient
 from coriolis.providers.ovirt.inventory import Inventory
-from coriolis.providers.ovirt.options import DestinationEnvironment, GuestKind
+from coriolis.providers.ovirt.options import DestinationEnvironment
 
 LEAST_CORES = 2
 LEAST_MEMORY = 2 << 30
@@ -18,13 +19,21 @@ LEAST_MEMORY = 2 << 30
 
 
 @dataclass(frozen=True, slots=True)
+class PresetUser:
+    """Of a template."""
+
+    name: str
+    password: Secret
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerPlan:
     """What to boot, by ids.
 
     `profile_id`: of the NIC, where the template brings none. `clones`: attachments of full copies of the template's
-    disks, where they have to be on another storage domain; empty: thin ones beside the template's. `username` and
-    `password`: those preset in the template; None: cloud-init makes a user with a key of ours. `weakness`: why the
-    copy will be slow, for a warning.
+    disks, where they have to be on another storage domain; empty: thin ones beside the template's. `user`: preset in
+    the template, as on Windows always; None: cloud-init makes one with a key of ours. `weakness`: why the copy will be
+    slow, for a warning.
     """
 
     template_id: str
@@ -33,8 +42,8 @@ class WorkerPlan:
     profile_id: str | None
     clones: tuple[Any, ...] = ()
     weakness: str = ""
-    username: str | None = None
-    password: Secret | None = None
+    user: PresetUser | None = None
+    kind: GuestKind = "linux"
 
 
 def worker_plan(
@@ -50,15 +59,14 @@ def worker_plan(
     named = environment.migr_template_map.get(kind)
     if not named:
         raise InvalidInput(message=f"Destination environment: migr_template_map.{kind} is needed.")
-    username = environment.migr_template_username_map.get(kind)
-    password = environment.migr_template_password_map.get(kind)
-    if (username is None) != (password is None):
-        raise InvalidInput(
-            message=f"Destination environment: give both migr_template_username_map.{kind} and "
-            f"migr_template_password_map.{kind}, or neither."
-        )
+    user = preset_user(environment, kind)
     cluster = _cluster(inventory, environment)
     template = inventory.template(named)
+    if kind == "linux" and _runs_windows(template):
+        raise InvalidInput(
+            message=f"{client.cloud}: template {template.name!r} (migr_template_map.linux) is of OS type "
+            f"{template.os.type}. Copies and OSMorphing take a worker that runs Linux."
+        )
     disks = inventory.template_disks(template)
     if not disks:
         raise InvalidInput(
@@ -76,9 +84,30 @@ def worker_plan(
         profile_id=_profile(inventory, cluster, environment),
         clones=_clones(inventory, cluster, environment, disks, whole=whole),
         weakness=_weakness(template),
-        username=username,
-        password=password,
+        user=user,
+        kind=kind,
     )
+
+
+def preset_user(environment: DestinationEnvironment, kind: GuestKind) -> PresetUser | None:
+    """Raises InvalidInput for half of one, and for none on Windows: the engine silently ignores cloud-init there."""
+    name = environment.migr_template_username_map.get(kind)
+    password = environment.migr_template_password_map.get(kind)
+    if name is not None and password is not None:
+        return PresetUser(name, password)
+    both = f"both migr_template_username_map.{kind} and migr_template_password_map.{kind}"
+    if kind == "windows":
+        raise InvalidInput(
+            message=f"Destination environment: migr_template_map.windows needs {both}, of an administrator that is "
+            "preset in the template: engines do not run cloud-init on Windows."
+        )
+    if name is not None or password is not None:
+        raise InvalidInput(message=f"Destination environment: give {both}, or neither.")
+    return None
+
+
+def _runs_windows(template: Any) -> bool:
+    return template.os is not None and (template.os.type or "").startswith("windows")
 
 
 def _cluster(inventory: Inventory, environment: DestinationEnvironment) -> Any:

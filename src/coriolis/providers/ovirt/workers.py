@@ -7,7 +7,8 @@ from ovirtsdk4 import types
 
 from coriolis.errors import CloudTimeout, InvalidInput
 from coriolis.model.enums import EventLevel, ResourceKind
-from coriolis.model.worker import SshLogin, WorkerDisk, WorkerVm
+from coriolis.model.secret import Secret
+from coriolis.model.worker import SshLogin, WinRmLogin, WorkerDisk, WorkerVm
 from coriolis.providers.base import Operation
 from coriolis.providers.keys import new_key_pair
 from coriolis.providers.lifecycle import create_resource, wait_until
@@ -17,6 +18,7 @@ from coriolis.providers.ovirt.nics import Nics, PlannedNic
 from coriolis.providers.ovirt.vms import Vms
 from coriolis.providers.ovirt.worker_plans import WorkerPlan
 from coriolis.workers.ssh import wait_for_ssh
+from coriolis.workers.winrm import wait_for_winrm
 
 COPY_ROLE = "copy-worker"
 MORPHING_ROLE = "morphing-worker"
@@ -112,15 +114,15 @@ class Workers:
             )
         self._nics.add(op, vm_id, [PlannedNic(name, plan.profile_id)])
 
-    def boot(self, op: Operation, vm_id: str, name: str, plan: WorkerPlan) -> SshLogin:
+    def boot(self, op: Operation, vm_id: str, name: str, plan: WorkerPlan) -> SshLogin | WinRmLogin:
         """Run once with cloud-init, or plainly where the template has a user; returns the working login. `name`: the
         host's, and the worker's for messages."""
         service = self._vms.service(vm_id)
-        login = SshLogin("", plan.username or WORKER_USER, password=plan.password)
         start = partial(service.start, query=self._client.query)
-        if plan.password is None:
+        private_key = None
+        if plan.user is None:
             key = new_key_pair()
-            login = SshLogin("", WORKER_USER, private_key=key.private)
+            private_key = key.private
             initialization = types.Initialization(
                 user_name=WORKER_USER, authorized_ssh_keys=key.public, host_name=name
             )
@@ -130,9 +132,7 @@ class Workers:
         self._vms.wait_status(op, vm_id, types.VmStatus.UP)
         op.progress("Waiting for the worker VM's address")
         addresses = self._wait_for_address(op, vm_id, name, plan)
-        op.progress("Waiting for SSH on the worker VM")
-        login = SshLogin(addresses[0], login.username, private_key=login.private_key, password=login.password)
-        return wait_for_ssh(login, name, op.settings.transfer.connect_timeout, op.check)
+        return _wait_for_login(op, name, _login(plan, addresses[0], private_key))
 
     def _wait_for_address(self, op: Operation, vm_id: str, name: str, plan: WorkerPlan) -> tuple[str, ...]:
         """Raises CloudTimeout that says what a template needs for an address to be told."""
@@ -150,3 +150,20 @@ class Workers:
                 "enabled, and a network whose DHCP gives it an address."
             )
             raise CloudTimeout(cloud=self._client.cloud, action=action, reason=reason) from late
+
+
+def _login(plan: WorkerPlan, address: str, private_key: Secret | None) -> SshLogin | WinRmLogin:
+    if plan.user is None:
+        return SshLogin(address, WORKER_USER, private_key=private_key)
+    if plan.kind == "windows":
+        return WinRmLogin(address, plan.user.name, plan.user.password)
+    return SshLogin(address, plan.user.name, password=plan.user.password)
+
+
+def _wait_for_login(op: Operation, name: str, login: SshLogin | WinRmLogin) -> SshLogin | WinRmLogin:
+    settings = op.settings.transfer
+    if isinstance(login, WinRmLogin):
+        op.progress("Waiting for WinRM on the worker VM")
+        return wait_for_winrm(login, name, settings.winrm_connect_timeout, op.check)
+    op.progress("Waiting for SSH on the worker VM")
+    return wait_for_ssh(login, name, settings.connect_timeout, op.check)

@@ -6,7 +6,7 @@ from coriolis.config import OpenStackSection
 from coriolis.model.instance import Instance, Network, ProviderOption, StorageBackend
 from coriolis.model.morphing import MorphingProfile
 from coriolis.model.replica import ClonedDisk, DeployedInstance, DetectedOs, ReplicaDisk
-from coriolis.model.worker import WorkerVm
+from coriolis.model.worker import GuestKind, WorkerVm
 from coriolis.providers.base import (
     DestinationCloud,
     Environment,
@@ -153,11 +153,12 @@ class OpenStackDestination(DestinationCloud):
         self,
         op: Operation,
         env: Environment,
-        instance: Instance,  # noqa: ARG002 - the worker runs Linux whatever the guest: it verifies the copies too
+        instance: Instance,  # noqa: ARG002 - of the contract
         disks: Sequence[ClonedDisk],
+        kind: GuestKind = "linux",
     ) -> MorphingResources:
         with self._client.during(op):
-            plan = worker_plan(self._client, self._environment(env), MORPHING_ROLE)
+            plan = worker_plan(self._client, self._environment(env), MORPHING_ROLE, kind)
             self._workers.delete(op, MORPHING_ROLE, _ids(disks))
             attached = [(d.disk_id, d.volume_id, d.size_bytes) for d in disks]
             return MorphingResources(self._workers.create_with_disks(op, plan, attached), {})

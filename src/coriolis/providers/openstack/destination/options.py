@@ -6,13 +6,13 @@ from pydantic import BeforeValidator, Field
 
 from coriolis.config import OpenStackSection
 from coriolis.model.instance import Disk
+from coriolis.model.worker import GuestKind
 from coriolis.providers.base import Environment
 from coriolis.providers.schema import OptionModel, in_lower_case
 from coriolis.providers.storage_mappings import NO_MAPPINGS, StorageMappings
 
 MechanismName = Literal["auto", "ssh", "https", "rbd"]
 Mechanism = Annotated[MechanismName, BeforeValidator(in_lower_case)]
-GuestKind = Literal["linux", "windows"]
 PortPolicy = Literal["keep_mac", "replace_mac", "reuse_ports"]
 HypervisorType = Literal["hyperv", "qemu", "kvm"]
 DiskBus = Literal["virtio", "scsi", "sata", "ide"]

@@ -7,10 +7,11 @@ from typing import Any
 
 from coriolis.errors import InvalidInput
 from coriolis.model.instance import Instance
+from coriolis.model.worker import GuestKind
 from coriolis.preflight.network_map import check_network_map
 from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.destination.flavors import ChosenFlavor, choose_flavor
-from coriolis.providers.openstack.destination.options import DestinationEnvironment, GuestKind
+from coriolis.providers.openstack.destination.options import DestinationEnvironment
 from coriolis.providers.openstack.lookup import Lookup
 from coriolis.providers.openstack.workers import FloatingIpPool, WorkerPlan
 
