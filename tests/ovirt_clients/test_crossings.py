@@ -1,14 +1,16 @@
-"""Guests that boot: from the embedded OpenStack to the embedded oVirt by each way of the bytes.
+"""Guests that boot: from the embedded OpenStack to the embedded oVirt by each way of the bytes, and back again.
 
 Emulated guests take minutes. The tests share one world and run in the order of the file.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from coriolis_lab.hypervisor.network import AGENT_PORTS
-from tests.e2e.clouds import Clouds
+from coriolis_lab.world import EXTERNAL_NETWORK, World
+from tests.e2e.clouds import BOOT, Clouds
 from tests.e2e.conftest import clouds, directory, endpoints, make_transfer, product, world
 from tests.e2e.product import Product, RefusedError
 from tests.ovirt_clients.crossings import (
@@ -23,6 +25,8 @@ from tests.ovirt_clients.crossings import (
     source_mac,
     write,
 )
+from tests.ovirt_clients.uefi_source import NAME as UEFI_NAME
+from tests.ovirt_clients.uefi_source import UefiSource, make_uefi_source
 
 __all__ = ["clouds", "directory", "endpoints", "make_transfer", "product", "world"]
 pytestmark = pytest.mark.timeout(7200)
@@ -93,3 +97,75 @@ def test_the_replica_itself_boots(clouds: Clouds, in_place: Crossing, ledger: st
     assert names_on_ovirt(clouds) - before == {clouds.source_name}
     with pytest.raises(RefusedError, match="Execute the transfer"):
         in_place.deploy(clone_disks=False)
+
+
+@pytest.fixture(scope="module")
+def moved_back(
+    product: Product,
+    clouds: Clouds,
+    endpoints: tuple[str, str],
+    make_transfer: Any,
+) -> Iterator[Crossing]:
+    """The transfer from oVirt to OpenStack, where the old server makes room for the name."""
+    cloud, lab = clouds.openstack(), clouds.lab["openstack"]
+    server = cloud.compute.find_server(clouds.source_name)
+    cloud.compute.update_server(server, name="web-before")
+    transfer = make_transfer(
+        origin_endpoint_id=endpoints[1],
+        destination_endpoint_id=endpoints[0],
+        source_environment={"automatically_enable_incremental_backups": True},
+        destination_environment={
+            "migr_image_map": {"linux": lab["worker_image"]},
+            "migr_flavor_name": lab["worker_flavor"],
+            "migr_fip_pool_name": lab["external_network"],
+            "use_floating_ip": True,
+            "floating_ip_pool": lab["external_network"],
+        },
+        network_map={new: old for old, new in clouds.network_map.items()},
+        storage_mappings={"default": "ceph"},
+    )
+    yield Crossing(product, clouds, transfer)
+    cloud.compute.update_server(server, name=clouds.source_name)
+
+
+def test_failback_with_what_was_changed_since(
+    world: World, product: Product, clouds: Clouds, moved_back: Crossing
+) -> None:
+    guest = log_in(clouds, clouds.source_name)
+    write(guest, 16)
+    product.wait_execution(moved_back.transfer, product.execute(moved_back.transfer))
+    ledger = write(guest, 12)
+    product.wait_execution(moved_back.transfer, product.execute(moved_back.transfer, shutdown=True))
+    volumes = {v.name: v.id for v in clouds.openstack().block_storage.volumes()}
+    replicas = [volumes[name] for name in sorted(volumes) if name.startswith("coriolis-")]
+    found = [world.openstack_hypervisor.disk_digest(volume) for volume in replicas]
+    there = [world.ovirt_hypervisor.disk_digest(disk) for disk in disks_of(clouds, clouds.source_name)]
+    assert sorted(found) == sorted(there)
+
+    done = moved_back.deploy()
+    home = clouds.guest_at(done["transfer_result"][clouds.source_name]["addresses"][0])
+    home.wait(BOOT)
+    assert home.digest(LEDGER) == ledger
+
+
+@pytest.fixture(scope="module")
+def uefi(world: World, clouds: Clouds) -> UefiSource:
+    return make_uefi_source(world, clouds, EXTERNAL_NETWORK)
+
+
+def test_a_uefi_guest_with_three_disks_and_two_nics(clouds: Clouds, begin: Any, uefi: UefiSource) -> None:
+    uefi.guest.wait(BOOT)
+    ledger = write(uefi.guest, 4)
+    crossing = begin("auto", instances=[UEFI_NAME], network_map=uefi.network_map)
+    crossing.execute(shutdown=True)
+    assert sorted(crossing.replicas().values()) == sorted(uefi.digests())
+    crossing.deploy()
+    guest = log_in(clouds, UEFI_NAME)
+    assert guest.digest(LEDGER) == ledger
+    assert guest.run("test -d /sys/firmware/efi && echo efi") == "efi"
+    assert guest.run("ls /sys/block | grep -c -E '^(sd|vd)'") == "3"
+    assert guest.run("ip -4 -o address | grep -v -c ' lo '") == "2"
+    assert guest.run("cat /sys/class/net/*/address | sort").split() == [
+        "00:00:00:00:00:00",
+        *sorted(uefi.macs),
+    ]
