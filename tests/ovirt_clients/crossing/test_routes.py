@@ -1,6 +1,6 @@
 """Guests that boot: from the embedded OpenStack to the embedded oVirt by each way of the bytes, and back again.
 
-Emulated guests take minutes. The tests share one world and run in the order of the file.
+The tests run in the order of the file.
 """
 
 from collections.abc import Iterator
@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 
-from coriolis_lab.hypervisor.network import AGENT_PORTS
-from coriolis_lab.world import EXTERNAL_NETWORK, World
+from coriolis_lab.world import World
 from tests.e2e.clouds import BOOT, Clouds
-from tests.e2e.conftest import clouds, directory, endpoints, make_transfer, product, world
 from tests.e2e.product import Product, RefusedError
-from tests.ovirt_clients.crossings import (
+from tests.ovirt_clients.crossing.crossings import (
     LEDGER,
     Crossing,
     disks_of,
@@ -23,44 +21,26 @@ from tests.ovirt_clients.crossings import (
     names_on_ovirt,
     removed_afterwards,
     source_mac,
+    started,
     write,
 )
-from tests.ovirt_clients.uefi_source import NAME as UEFI_NAME
-from tests.ovirt_clients.uefi_source import UefiSource, make_uefi_source
-
-__all__ = ["clouds", "directory", "endpoints", "make_transfer", "product", "world"]
-pytestmark = pytest.mark.timeout(7200)
-
-
-@pytest.fixture(scope="session")
-def more_settings() -> str:
-    """The TLS routes need ports that lead to the workers."""
-    return f"[transfer]\nagent_ports = {AGENT_PORTS[0]}-{AGENT_PORTS[-1]}\n"
 
 
 @pytest.fixture(scope="module")
 def ledger(clouds: Clouds) -> str:
     """Data of the source, written before anything crosses."""
-    return write(clouds.guest, 8)
+    return write(started(clouds), 8)
 
 
 @pytest.fixture(scope="module")
-def begin(product: Product, clouds: Clouds, make_transfer: Any) -> Any:
-    def crossing(mechanism: str, **changes: Any) -> Crossing:
-        environment = {**clouds.destination_environment, "data_transfer_mechanism": mechanism}
-        return Crossing(product, clouds, make_transfer(destination_environment=environment, **changes))
-
-    return crossing
-
-
-@pytest.fixture(scope="module")
-def in_place(clouds: Clouds, begin: Any, ledger: str) -> Crossing:
-    """A replica that is deployed itself, and not a copy of it."""
+def in_place(clouds: Clouds, begin: Any, ledger: str) -> Iterator[Crossing]:
+    """A replica that is deployed itself, and not a copy of it; the VM stays for the way back."""
     made: Crossing = begin("imageio")
     made.execute(shutdown=True)
     assert not made.workers()
     assert sorted(made.replicas().values()) == sorted(clouds.source_digests())
-    return made
+    with removed_afterwards(clouds, clouds.source_name):
+        yield made
 
 
 @pytest.mark.parametrize(("mechanism", "route"), [("ssh", "SSH"), ("https", "TLS")])
@@ -86,7 +66,7 @@ def test_a_vm_crosses_through_a_worker(
 
 
 def test_the_replica_itself_boots(clouds: Clouds, in_place: Crossing, ledger: str) -> None:
-    """By imageio and without a copy; the VM stays for the way back."""
+    """By imageio and without a copy."""
     before = names_on_ovirt(clouds)
     in_place.deploy(clone_disks=False)
     assert log_in(clouds, clouds.source_name).digest(LEDGER) == ledger
@@ -125,6 +105,8 @@ def moved_back(
         storage_mappings={"default": "ceph"},
     )
     yield Crossing(product, clouds, transfer)
+    for newer in cloud.compute.servers(name=f"^{clouds.source_name}$"):
+        cloud.compute.delete_server(newer)
     cloud.compute.update_server(server, name=clouds.source_name)
 
 
@@ -146,26 +128,3 @@ def test_failback_with_what_was_changed_since(
     home = clouds.guest_at(done["transfer_result"][clouds.source_name]["addresses"][0])
     home.wait(BOOT)
     assert home.digest(LEDGER) == ledger
-
-
-@pytest.fixture(scope="module")
-def uefi(world: World, clouds: Clouds) -> UefiSource:
-    return make_uefi_source(world, clouds, EXTERNAL_NETWORK)
-
-
-def test_a_uefi_guest_with_three_disks_and_two_nics(clouds: Clouds, begin: Any, uefi: UefiSource) -> None:
-    uefi.guest.wait(BOOT)
-    ledger = write(uefi.guest, 4)
-    crossing = begin("auto", instances=[UEFI_NAME], network_map=uefi.network_map)
-    crossing.execute(shutdown=True)
-    assert sorted(crossing.replicas().values()) == sorted(uefi.digests())
-    crossing.deploy()
-    guest = log_in(clouds, UEFI_NAME)
-    assert guest.digest(LEDGER) == ledger
-    assert guest.run("test -d /sys/firmware/efi && echo efi") == "efi"
-    assert guest.run("ls /sys/block | grep -c -E '^(sd|vd)'") == "3"
-    assert guest.run("ip -4 -o address | grep -v -c ' lo '") == "2"
-    assert guest.run("cat /sys/class/net/*/address | sort").split() == [
-        "00:00:00:00:00:00",
-        *sorted(uefi.macs),
-    ]

@@ -9,12 +9,8 @@ from demo.guest import Guest
 
 from coriolis.errors import CommandFailed
 from tests.e2e.clouds import Clouds
-from tests.e2e.conftest import clouds, directory, endpoints, make_transfer, product, settings, world
 from tests.e2e.product import COPY, DEPLOY, FINISHED, Product, explain
-from tests.ovirt_clients.crossings import KEPT, log_in, removed_afterwards, until
-
-__all__ = ["clouds", "directory", "endpoints", "make_transfer", "product", "settings", "world"]
-pytestmark = pytest.mark.timeout(3600)
+from tests.ovirt_clients.crossing.crossings import KEPT, log_in, removed_afterwards, started
 
 DIARY = "/srv/data/diary"
 PIECES = 16
@@ -31,15 +27,10 @@ done"""
 
 @pytest.fixture
 def source(clouds: Clouds) -> Guest:
-    """It runs, whatever the tests before did to it, and writes."""
-    cloud = clouds.openstack()
-    server = cloud.compute.find_server(clouds.source_name)
-    if cloud.compute.get_server(server).status == "SHUTOFF":
-        cloud.compute.start_server(server)
-        until(lambda: cloud.compute.get_server(server).status == "ACTIVE")
-    clouds.wait_for_source()
-    clouds.guest.run(f"cat > /root/diary <<'END'\n{WRITER}\nEND\nsystemd-run --unit diary sh /root/diary")
-    return clouds.guest
+    """It writes."""
+    guest = started(clouds)
+    guest.run(f"cat > /root/diary <<'END'\n{WRITER}\nEND\nsystemd-run --unit diary sh /root/diary")
+    return guest
 
 
 def last_number(guest: Guest) -> int:
