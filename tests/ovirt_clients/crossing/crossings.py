@@ -72,6 +72,17 @@ def events(action: dict[str, Any]) -> str:
     return "\n".join(event["message"] for task in action["tasks"] for event in task["events"])
 
 
+def started(clouds: Clouds) -> Guest:
+    """The source, which runs whatever the tests before did to it."""
+    cloud = clouds.openstack()
+    server = cloud.compute.find_server(clouds.source_name)
+    if cloud.compute.get_server(server).status == "SHUTOFF":
+        cloud.compute.start_server(server)
+        cloud.compute.wait_for_server(server)
+    clouds.wait_for_source()
+    return clouds.guest
+
+
 def log_in(clouds: Clouds, name: str) -> Guest:
     """Once the agent of the VM on oVirt has told where it is."""
     guest = clouds.guest_at(clouds.wait_for_agent(name))
