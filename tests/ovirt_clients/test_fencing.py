@@ -7,8 +7,8 @@ import ovirtsdk4
 import pytest
 from ovirtsdk4 import types
 
-from tests.conformance.ovirt.conftest import until
 from tests.ovirt_clients.conftest import Clients
+from tests.ovirt_clients.crossing.crossings import until
 
 NODE = "node-1"
 ON, OFF = 0, 2
@@ -22,7 +22,7 @@ def node(clients: Clients) -> None:
         service = connection.system_service().vms_service()
         cluster, template = types.Cluster(name="Default"), types.Template(name="worker")
         made = service.add(types.Vm(name=NODE, cluster=cluster, template=template))
-        until(lambda: service.vm_service(made.id).get().status, types.VmStatus.DOWN)
+        until(lambda: service.vm_service(made.id).get().status is types.VmStatus.DOWN)
 
 
 def fence(clients: Clients, action: str) -> tuple[int, str]:
