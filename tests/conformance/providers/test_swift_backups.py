@@ -20,6 +20,7 @@ from coriolis.model.image import ImageDisk
 from coriolis.model.instance import Disk as InstanceDisk
 from coriolis.model.instance import Instance
 from coriolis.model.secret import Secret
+from coriolis.providers.openstack.export import backups
 from coriolis.providers.openstack.plugin import OpenStackProvider
 from coriolis.runner import run
 from coriolis.transfer.job import CopyJob, DiskCopy, ImageEnd
@@ -272,6 +273,38 @@ def test_an_incremental_backup_that_fails_is_made_in_full(world: World) -> None:
     source.delete_source_resources(op, ENV, world.instance, points)
     assert len(world.front.cloud.backups) == 1
     source.delete_points(op, ENV, points)
+
+
+def test_a_backup_that_no_service_takes_is_asked_for_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backups, "_SERVICE_PAUSE", 0.1)
+    source, op = world.source(), world.operation()
+    points = {world.volume: export(world, op, {}).point or ""}
+    source.delete_source_resources(op, ENV, world.instance, points)
+    world.faults.plant(Fault("backup.create", "no_service", count=2))
+    world.write(**{f"at_{(70 << 20) + 5}": b"a few bytes"})
+    op = world.operation(op)
+    image = export(world, op, points)
+    assert not any("in full" in text for _, text in op.events)
+    assert len(world.front.cloud.backups) == 2
+    assert len(opened(image).changes(image.since)) == 1
+    points = {world.volume: image.point or ""}
+    source.delete_source_resources(op, ENV, world.instance, points)
+    source.delete_points(op, ENV, points)
+    assert not op.ledger.owed()
+
+
+def test_without_a_service_for_good_a_backup_is_an_error(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backups, "_SERVICE_SECONDS", 0.0)
+    world.faults.plant(Fault("backup.create", "no_service"))
+    source, op = world.source(), world.operation()
+    with pytest.raises(CloudError, match="Service not found for creating backup"):
+        export(world, op, {})
+    source.delete_source_resources(op, ENV, world.instance, {})
+    assert not world.front.cloud.backups
 
 
 def test_damage_is_noticed_and_an_expired_token_is_renewed(world: World) -> None:

@@ -25,6 +25,13 @@ VERSION = "1.0.0"
 GIB = 1024**3
 
 
+_TOLD = {
+    "error": "the lab was told so",
+    "no_service": "Service not found for creating backup.",
+}
+"""By kind of the fault, what the user reads as fail_reason."""
+
+
 class BackupRefusedError(Exception):
     """What the user reads as fail_reason."""
 
@@ -33,7 +40,7 @@ def submit_create(cloud: Cloud, backup: Backup, volume_status: str, fault: str |
     def work() -> None:
         if fault == "stuck":
             return
-        reason = "the lab was told so" if fault == "error" else _try(cloud, backup)
+        reason = _TOLD[fault] if fault in _TOLD else _try(cloud, backup)
         with cloud.lock:
             backup.status, backup.fail_reason = ("error", reason) if reason else ("available", None)
             backup.updated = now()

@@ -1,5 +1,6 @@
 """Cinder backups of an instance's volumes."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,12 @@ from coriolis.providers.openstack.export.points import Kept, Point
 
 _NAMES = ("backup", "full-backup")
 """Of a disk's backup in one run, and of the full one that is made where an incremental one failed."""
+
+_NO_SERVICE = "Service not found for creating backup"
+"""What a backup fails with while the scheduler knows of no cinder-backup that works: so for up to a minute after its
+restart, as it reports its driver's state once a minute and is not ready in the first report (seen on Zed)."""
+_SERVICE_SECONDS = 180.0
+_SERVICE_PAUSE = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,7 @@ class Backups:
         try:
             if isinstance(asked, CloudError):
                 raise asked
-            backup = self._wait(op, wish, asked)
+            asked, backup = self._taken(op, wish, _NAMES[0], asked, incremental=wish.incremental)
         except CloudError as error:
             if not wish.incremental or error.retryable:
                 raise
@@ -107,9 +114,24 @@ class Backups:
             op.event(EventLevel.WARNING, text)
             self.remove(op, op.name(_NAMES[0], str(wish.number)))
             full = self._begin(op, wish, _NAMES[1], incremental=False)
-            return Made(full, self._wait(op, wish, full), on_top=False)
+            return Made(*self._taken(op, wish, _NAMES[1], full, incremental=False), on_top=False)
         # Cinder takes the latest earlier backup as the parent, or says that there is none.
         return Made(asked, backup, on_top=wish.incremental and bool(backup.is_incremental))
+
+    def _taken(
+        self, op: Operation, wish: Wish, label: str, kept: Kept, *, incremental: bool
+    ) -> tuple[Kept, Any]:
+        """The backup once it is made; begun anew where no service was there to take it."""
+        deadline = time.monotonic() + _SERVICE_SECONDS
+        while True:
+            try:
+                return kept, self._wait(op, wish, kept)
+            except CloudError as error:
+                if _NO_SERVICE not in error.message or time.monotonic() > deadline:
+                    raise
+            self.remove(op, kept.name)
+            op.sleep(_SERVICE_PAUSE)
+            kept = self._begin(op, wish, label, incremental=incremental)
 
     def _begin(self, op: Operation, wish: Wish, label: str, *, incremental: bool) -> Kept:
         name = op.name(label, str(wish.number))
