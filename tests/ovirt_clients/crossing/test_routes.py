@@ -100,6 +100,7 @@ def moved_back(
             "migr_fip_pool_name": lab["external_network"],
             "use_floating_ip": True,
             "floating_ip_pool": lab["external_network"],
+            "port_reuse_policy": "replace_mac",  # the server that once left still has the MAC
         },
         network_map={new: old for old, new in clouds.network_map.items()},
         storage_mappings={"default": "ceph"},

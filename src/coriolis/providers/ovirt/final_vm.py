@@ -12,7 +12,7 @@ from coriolis.model.enums import EventLevel, ResourceKind
 from coriolis.model.instance import Instance
 from coriolis.model.replica import ClonedDisk, DeployedInstance, DetectedOs
 from coriolis.providers.base import Operation
-from coriolis.providers.lifecycle import Patience, create_resource, wait_until
+from coriolis.providers.lifecycle import Patience, wait_until
 from coriolis.providers.ovirt.addresses import reported_addresses
 from coriolis.providers.ovirt.checks import Placement
 from coriolis.providers.ovirt.client import OvirtClient
@@ -154,26 +154,13 @@ class FinalVm:
 
     def _create_vm(self, op: Operation, instance: Instance, wanted: Any) -> str:
         """Returns its id once it is down."""
-        service = self._client.system.vms_service()
-
-        def create() -> str:
-            made = self._client.call(
-                f"create VM {instance.name}",
-                lambda: service.add(wanted, query=self._client.query),
-                idempotent=False,
-            )
-            return str(made.id)
-
-        vm_id = create_resource(
+        return self._vms.create(
             op,
-            ResourceKind.VM,
             _row_name(op),
+            wanted,
+            what=f"VM {instance.name}",
             find=lambda: next(iter(self._marked(op, instance)), None),
-            create=create,
-            discard=self._vms.discard,
         )
-        self._vms.wait_status(op, vm_id, types.VmStatus.DOWN)
-        return vm_id
 
     def _wanted(
         self,

@@ -14,7 +14,7 @@ from ovirtsdk4 import types
 from coriolis.model.enums import ResourceKind
 from coriolis.model.replica import ReplicaDisk
 from coriolis.providers.base import Operation
-from coriolis.providers.lifecycle import create_resource, run_all
+from coriolis.providers.lifecycle import run_all
 from coriolis.providers.ovirt.client import OvirtClient
 from coriolis.providers.ovirt.disks import Disks
 from coriolis.providers.ovirt.snapshots import Snapshots
@@ -88,25 +88,7 @@ class SnapshotClones:
         wanted.name = name
         wanted.description = "Temporary VM of Coriolis: holds disks that are copied"
         wanted.cluster = types.Cluster(id=cluster_id)
-        service = self._client.system.vms_service()
-
-        def create() -> str:
-            made = self._client.call(
-                "create a temporary VM",
-                lambda: service.add(wanted, query=self._client.query),
-                idempotent=False,
-            )
-            return str(made.id)
-
-        vm_id = create_resource(
-            op,
-            ResourceKind.VM,
-            name,
-            find=lambda: next((vm.id for vm in self._vms.named(name)), None),
-            create=create,
-            discard=self._vms.discard,
-        )
-        self._vms.wait_status(op, vm_id, types.VmStatus.DOWN)
+        vm_id = self._vms.create(op, name, wanted)
         self._vms.wait_disks_ok(op, vm_id)
         return vm_id
 

@@ -2,15 +2,15 @@
 
 import contextlib
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from ovirtsdk4 import types
 
 from coriolis.errors import CloudError, CloudTimeout, Conflict, DiskStillAttached
-from coriolis.model.enums import EventLevel
+from coriolis.model.enums import EventLevel, ResourceKind
 from coriolis.providers.base import Operation
-from coriolis.providers.lifecycle import Patience, delete_and_wait, wait_until
+from coriolis.providers.lifecycle import Patience, create_resource, delete_and_wait, wait_until
 from coriolis.providers.ovirt.client import OvirtClient
 
 OUR_PREFIX = "coriolis-"
@@ -39,6 +39,39 @@ class Vms:
             "list VMs", lambda: service.list(search=f'name="{name}"', case_sensitive=True)
         )
         return [vm for vm in listed if vm.name == name]
+
+    def create(
+        self,
+        op: Operation,
+        name: str,
+        wanted: Any,
+        *,
+        what: str = "a temporary VM",
+        find: Callable[[], str | None] | None = None,
+        clone: bool = False,
+    ) -> str:
+        """Returns its id once it is down. `name`: of its ledger row; `find` looks for what an earlier attempt left,
+        by that name where nothing else is given; `clone`: with a full copy of its template's disks."""
+        service = self._client.system.vms_service()
+
+        def create() -> str:
+            made = self._client.call(
+                f"create {what}",
+                lambda: service.add(wanted, clone=clone or None, query=self._client.query),
+                idempotent=False,
+            )
+            return str(made.id)
+
+        vm_id = create_resource(
+            op,
+            ResourceKind.VM,
+            name,
+            find=find or (lambda: next((found.id for found in self.named(name)), None)),
+            create=create,
+            discard=self.discard,
+        )
+        self.wait_status(op, vm_id, types.VmStatus.DOWN)
+        return vm_id
 
     def wait_status(self, op: Operation, vm_id: str, goal: Any, patience: Patience | None = None) -> Any:
         """Returns the VM. Raises CloudError when it is gone, or down where it should come up."""

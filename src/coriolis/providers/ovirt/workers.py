@@ -11,7 +11,7 @@ from coriolis.model.secret import Secret
 from coriolis.model.worker import SshLogin, WinRmLogin, WorkerDisk, WorkerVm
 from coriolis.providers.base import Operation
 from coriolis.providers.keys import new_key_pair
-from coriolis.providers.lifecycle import create_resource, wait_until
+from coriolis.providers.lifecycle import wait_until
 from coriolis.providers.ovirt.addresses import reported_addresses
 from coriolis.providers.ovirt.client import OvirtClient
 from coriolis.providers.ovirt.nics import Nics, PlannedNic
@@ -85,25 +85,7 @@ class Workers:
         )
         if plan.clones:
             vm.disk_attachments = list(plan.clones)
-        service = self._client.system.vms_service()
-
-        def create() -> str:
-            made = self._client.call(
-                "create a worker VM",
-                lambda: service.add(vm, clone=bool(plan.clones), query=self._client.query),
-                idempotent=False,
-            )
-            return str(made.id)
-
-        vm_id = create_resource(
-            op,
-            ResourceKind.VM,
-            name,
-            find=lambda: next((found.id for found in self._vms.named(name)), None),
-            create=create,
-            discard=self._vms.discard,
-        )
-        self._vms.wait_status(op, vm_id, types.VmStatus.DOWN)
+        vm_id = self._vms.create(op, name, vm, what="a worker VM", clone=bool(plan.clones))
         self._vms.wait_disks_ok(op, vm_id)
         return vm_id
 
