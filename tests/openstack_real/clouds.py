@@ -12,6 +12,9 @@ from testbed.openstack.registration import connect
 from testbed.openstack.settings import Testbed
 from testbed.openstack.storage import Storage
 
+_TRIED = "tried-out"
+_SECONDS = 300
+
 
 class RealCloud:
     """One of the two projects. `connection_info` is what its user would store as an endpoint."""
@@ -58,12 +61,22 @@ class Operator:
         self._enclosure = Enclosure(testbed)
         self._sdk = connect(testbed)
         self._password = testbed.password
+        self._tenant = connect(testbed, describe(testbed)["clouds"][0]["project"])
         self._backups: str | None = None  # not known at first
 
     def use_backups(self, driver: str) -> None:
         if driver != self._backups:
             self._enclosure.work(f"backups_{driver}")
+            self._try_out_backups()
             self._backups = driver
+
+    def _try_out_backups(self) -> None:
+        """In project A, where Coriolis takes the newest backup for a sign of where backups go."""
+        storage = self._tenant.block_storage
+        volume = storage.find_volume(_TRIED) or storage.create_volume(name=_TRIED, size=1)
+        storage.wait_for_status(volume, "available", ["error"], interval=1, wait=_SECONDS)
+        backup = storage.create_backup(name=_TRIED, volume_id=volume.id)
+        storage.wait_for_status(backup, "available", ["error"], interval=1, wait=_SECONDS)
 
     def revoke_tokens(self, user: str) -> None:
         """A password that is set anew, be it to the same, ends all tokens of the user."""

@@ -99,5 +99,6 @@ class CephBackupsExport:
         raise NotSupported(
             message=f"{self._client.cloud}: backup {backup_id} is not in pool {self._ceph.pool!r}. ceph_backups needs "
             "a cinder-backup that writes to Ceph and ceph_pool_name to be its pool; use swift_backups where it writes "
-            "to Swift."
+            "to Swift. If it writes to this pool only since then, back any volume of the project up once: the newest "
+            "backup is what tells."
         )

@@ -110,5 +110,7 @@ class SwiftBackupsExport:
             raise NotSupported(
                 message=f"{self._client.cloud}: backup {backup.id} is not in this project's Swift account (container "
                 f"{container!r}). swift_backups needs a cinder-backup that writes to Swift as the user "
-                "(backup_swift_auth = per_user); use coriolis_backups, or ceph_backups where it writes to Ceph."
+                "(backup_swift_auth = per_user); use coriolis_backups, or ceph_backups where it writes to Ceph. If it "
+                "writes to Swift only since then, back any volume of the project up once: the newest backup is what "
+                "tells."
             )
