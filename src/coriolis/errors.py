@@ -41,7 +41,10 @@ class CoriolisError(Exception):
         super().__init__(self.message)
 
     def __str__(self) -> str:
-        return f"{self.message} {self.hint_text}".rstrip()
+        if not self.hint_text:
+            return self.message
+        stop = "" if self.message.endswith((".", "!", "?")) else "."
+        return f"{self.message}{stop} {self.hint_text}"
 
 
 class InvalidInput(CoriolisError):

@@ -106,9 +106,20 @@ def moved_back(
         storage_mappings={"default": "ceph"},
     )
     yield Crossing(product, clouds, transfer)
-    for newer in cloud.compute.servers(name=f"^{clouds.source_name}$"):
-        cloud.compute.delete_server(newer)
+    _make_room(cloud, clouds.source_name)
+    body = product.call("POST", f"transfers/{transfer}/actions", {"delete-disks": None})
+    product.wait_execution(transfer, body["execution"]["id"])
     cloud.compute.update_server(server, name=clouds.source_name)
+
+
+def _make_room(cloud: Any, name: str) -> None:
+    """In the project's quota, too: the server and its volumes go."""
+    for server in cloud.compute.servers(name=f"^{name}$"):
+        volumes = [volume["id"] for volume in server.attached_volumes]
+        cloud.compute.delete_server(server)
+        cloud.compute.wait_for_delete(server)
+        for volume in volumes:
+            cloud.block_storage.delete_volume(volume)
 
 
 def test_failback_with_what_was_changed_since(
