@@ -230,7 +230,7 @@ def losing_worker(side: Path) -> tuple[Callable[..., NoReturn], list[object]]:
     def lose_worker(subject: object, *_: object, **given: object) -> NoReturn:
         tries.append(subject)
         for worker in side.glob(f"{ResourceKind.SERVER}-*"):
-            worker.unlink()
+            worker.unlink(missing_ok=True)
         raise WorkerUnreachable(worker="10.0.0.7", reason="no route")
 
     return lose_worker, tries
