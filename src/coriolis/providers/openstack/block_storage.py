@@ -15,7 +15,7 @@ from coriolis.providers.lifecycle import (
     wait_until,
 )
 from coriolis.providers.openstack.client import OpenStackClient
-from coriolis.providers.openstack.reservations import free_forgotten
+from coriolis.providers.openstack.reservations import RESERVED, free_forgotten
 
 GIB = 1 << 30
 
@@ -76,8 +76,7 @@ class Volumes:
 
         def look() -> tuple[Any | None] | None:
             volume = self.get(volume_id)
-            if volume is not None and volume.status == _RESERVED:
-                free_forgotten(self._client, volume_id)
+            free_forgotten(self._client, volume)
             return None if volume is not None and volume.status in _PASSING else (volume,)
 
         action = f"wait for the task that holds volume {volume_id}"
@@ -148,9 +147,7 @@ class Volumes:
         try:
             self._client.call(f"delete volume {name}", lambda: self._storage.delete_volume(volume_id))
         except Conflict:  # which is waited out
-            volume = self.get(volume_id)
-            if volume is not None and volume.status == _RESERVED:
-                free_forgotten(self._client, volume_id)
+            free_forgotten(self._client, self.get(volume_id))
             raise
 
 
@@ -159,8 +156,7 @@ def gib(size_bytes: int) -> int:
     return -(-size_bytes // GIB)
 
 
-_RESERVED = "reserved"
 # Cinder's states that end by themselves.
 _PASSING = frozenset(
-    {"creating", "downloading", "extending", "deleting", "detaching", "attaching", _RESERVED, "retyping"}
+    {"creating", "downloading", "extending", "deleting", "detaching", "attaching", RESERVED, "retyping"}
 )
