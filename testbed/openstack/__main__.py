@@ -88,8 +88,9 @@ def _smoke(testbed: Testbed) -> None:
 def _purge(testbed: Testbed) -> None:
     """stop and forget everything; the next `up` makes a new cloud"""
     _down(testbed)
-    shutil.rmtree(testbed.root, ignore_errors=False)
-    say(f"removed {testbed.root}")
+    if testbed.root.exists():
+        shutil.rmtree(testbed.root)
+        say(f"removed {testbed.root}")
 
 
 if __name__ == "__main__":
