@@ -1,5 +1,6 @@
 """The databases and what the services' own tools put into them, once. Runs inside."""
 
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -46,8 +47,10 @@ class Schemas:
         run(["runuser", "-u", user, "--", *command], timeout=_SECONDS)
 
     def _keystone(self) -> None:
-        for directory in ("fernet-keys", "credential-keys"):
-            Path("/etc/keystone", directory).mkdir(exist_ok=True)
+        for name in ("fernet-keys", "credential-keys"):  # the package makes them, or not, by its version
+            directory = Path("/etc/keystone", name)
+            directory.mkdir(mode=0o700, exist_ok=True)
+            shutil.chown(directory, "keystone", "keystone")
         self._as("keystone", "keystone-manage", "db_sync")
         owner = ["--keystone-user", "keystone", "--keystone-group", "keystone"]
         run(["keystone-manage", "fernet_setup", *owner])
