@@ -48,7 +48,7 @@ def main() -> int:
         full = suite.full(options.sizes[0])
         for series in full:
             report.print_series(console, f"{series[0].image}, {options.sizes[0] / GIB:g} GiB", series)
-        lines = targets.verdicts([one for series in full for one in series])
+        lines = targets.verdicts([one for series in full for one in series], start)
         sizes = suite.growing(full) if len(options.sizes) > 1 else []
         for group in _grouped(sizes):
             lines += targets.linear(group)
