@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from coriolis.agent import frames
 from coriolis.agent.digests import Method
 from coriolis.agent.frames import Geometry, Header, ProtocolError
 from coriolis.agent.pipes import FrameStream, StreamClosedError, read_exactly, write_all
+from coriolis.closing import Closing
 from coriolis.errors import (
     CoriolisError,
     RouteFailed,
@@ -50,7 +51,7 @@ class Assignment:
     token: int = 0
 
 
-class AgentProcess:
+class AgentProcess(Closing):
     """Connects at once; `introduce()` waits for the agent, `begin()` gives it its orders."""
 
     def __init__(self, assignment: Assignment) -> None:
@@ -207,14 +208,6 @@ class AgentProcess:
     def close(self) -> None:
         self._connection.end()
         self._host.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class _FailuresNamed:

@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from coriolis.agent.digests import Method, root
 from coriolis.agent.frames import DIGEST_BYTES, Geometry
+from coriolis.closing import Closing
 from coriolis.transfer.journal import Journal, sync_directory
 from coriolis.transfer.signing import SigningKeys, is_signed, sign
 
@@ -62,7 +62,7 @@ class ManifestHeader:
         return Geometry(self.size, self.leaf)
 
 
-class LeafList:
+class LeafList(Closing):
     """A published list, read-only. Use as a context manager."""
 
     def __init__(self, path: Path, keys: SigningKeys = ()) -> None:
@@ -92,14 +92,6 @@ class LeafList:
         self.digests.release()
         self._view.release()
         self._map.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _parse(block: bytes, path: Path) -> ManifestHeader:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from coriolis.agent import meeting
+from coriolis.closing import Closing
 from coriolis.errors import RouteFailed
 from coriolis.transfer.agent_process import AgentProcess, Check
 from coriolis.transfer.certificates import RunAuthority
@@ -50,7 +51,7 @@ class _UnavailableError(Exception):
     """Why the wished route cannot be taken."""
 
 
-class Route:
+class Route(Closing):
     """Use as a context manager. `kind`: the route taken; `why_not`: what stood in the way of a better one."""
 
     def __init__(
@@ -80,12 +81,6 @@ class Route:
     def close(self) -> None:
         if self._splice is not None:
             self._splice.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def choose_route(wish: RouteWish, reader: End, writer: End, limiter: Limiter, check: Check) -> Route:

@@ -1,11 +1,11 @@
 """Files that exist only in this process' memory, for programs that insist on a path."""
 
 import os
-from types import TracebackType
-from typing import Self
+
+from coriolis.closing import Closing
 
 
-class MemoryFile:
+class MemoryFile(Closing):
     """A memfd of mode `mode`, reachable for children at `path` while this process lives and has not closed
     it.
 
@@ -27,11 +27,3 @@ class MemoryFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

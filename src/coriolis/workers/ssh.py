@@ -10,10 +10,9 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from types import TracebackType
-from typing import Self
 
 from coriolis import runner
+from coriolis.closing import Closing
 from coriolis.errors import CommandFailed, WorkerError, WorkerIdentityChanged, WorkerUnreachable
 from coriolis.model.secret import Secret
 from coriolis.model.worker import SshLogin
@@ -41,7 +40,7 @@ RemoteCommand = str | Sequence[str]
 """Text for the remote shell, or words that are quoted for it."""
 
 
-class SshSession:
+class SshSession(Closing):
     """What it takes to run commands on one worker; every command is a connection of its own.
 
     `name` stands for the worker in errors. Without a pinned host key the first connection's key is learnt and
@@ -168,14 +167,6 @@ class SshSession:
     def close(self) -> None:
         for file in self._files:
             file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def connection_failure(name: str, said: str) -> WorkerError:

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import requests
 from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportError, WSManFaultError
 from pypsrp.shell import CommandState, Process, SignalCode
 from pypsrp.wsman import WSMan
 
+from coriolis.closing import Closing
 from coriolis.errors import WorkerError, WorkerIdentityChanged, WorkerLoginRefused, WorkerUnreachable
 from coriolis.model.secret import Secret
 from coriolis.model.worker import WinRmLogin
@@ -54,7 +54,7 @@ if (-not (New-Object Security.Principal.WindowsPrincipal $user).IsInRole($role))
 """
 
 
-class WinRmSession:
+class WinRmSession(Closing):
     """What it takes to run commands on one Windows worker; each has a shell of its own.
 
     `name` stands for the worker in errors. Without a pinned certificate the first connection's is learnt and holds
@@ -109,14 +109,6 @@ class WinRmSession:
         if self._client is not None:
             self._client.close()
             self._client = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _execute(self, command: str, label: str, stdin: bytes, timeout: float) -> Completed:
         began = time.monotonic()
