@@ -83,6 +83,12 @@ class Crossing:
         left = [name for name in there if name not in kept]
         assert not left, left
 
+    def workers_on_the_destination(self) -> list[str]:
+        """Names of those that were ever made for this transfer."""
+        ever = self.product.call("GET", "resources?all=true")["resources"]
+        servers = [r["name"] for r in ever if r["endpoint_id"] == self._ids[1] and r["kind"] == "server"]
+        return [name for name in servers if name.endswith("-worker")]
+
     def of_ours(self, names: Sequence[str]) -> list[str]:
         """Of what bears a name of Coriolis': what this one made, and not another that works on the same clouds."""
         jobs = {

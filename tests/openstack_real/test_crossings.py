@@ -58,6 +58,10 @@ def test_boots_and_leaves_nothing(
             assert guest.run("test -d /sys/firmware/efi && echo UEFI") == "UEFI"
         if route.more_destination:
             _assert_as_it_was(cloud_a, cloud_b, crossing.guest.server, security_group)
+        if (
+            route.destination == "rbd"
+        ):  # what is written and what is only read, the conductor does in Ceph itself
+            assert len(crossing.workers_on_the_destination()) == int(route.morphed)
         crossing.assert_nothing_left()
         crossing.forget()
 

@@ -53,7 +53,11 @@ def steps(what: InstanceDeployment) -> list[FlowStep]:
     subject = (what.transfer_id, what.instance_name)
     flow = [
         *_disks_to_work_on(what),
-        FlowStep("deploy_os_morphing_resources", DeployOsMorphingResources(*cloud), (CLONE_STEP,)),
+        FlowStep(
+            "deploy_os_morphing_resources",
+            DeployOsMorphingResources(*cloud, only_to_read=what.skip_os_morphing),
+            (CLONE_STEP,),
+        ),
         FlowStep(
             VERIFY_STEP, VerifyClonedDisks(*subject, what.destination_id), ("deploy_os_morphing_resources",)
         ),

@@ -133,10 +133,12 @@ class TargetResources:
 
 @dataclass(frozen=True, slots=True)
 class MorphingResources:
-    """The OSMorphing worker with the cloned disks attached."""
+    """Each cloned disk, by the id of its source disk: attached to the OSMorphing worker, or as an image to read where
+    nothing is to be adapted."""
 
-    worker: WorkerVm
+    worker: WorkerVm | None
     extra: Mapping[str, str]
+    images: tuple[ImageDisk, ...] = ()
 
 
 class Cloud(ABC):
@@ -291,6 +293,12 @@ class DestinationCloud(Cloud):
     ) -> MorphingResources:
         """Boots a worker of that kind, whatever the guest runs, attaches the cloned disks and waits for its log-in: an
         `SshLogin` of Linux, which verifies disks too, or a `WinRmLogin` of Windows."""
+
+    def clones_to_read(self, env: Environment, disks: Sequence[ClonedDisk]) -> tuple[ImageDisk, ...]:
+        """The cloned disks as images that this conductor reads itself, for a deployment without OSMorphing: no worker
+        is booted then. Empty where it takes one."""
+        del env, disks
+        return ()
 
     @abstractmethod
     def delete_os_morphing_resources(

@@ -1,4 +1,4 @@
-"""Boots the OSMorphing worker with the cloned disks attached."""
+"""Boots the OSMorphing worker with the cloned disks attached, unless they are only to be read and we can do that."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,11 +20,14 @@ class DeployOsMorphingResources(Step):
 
     endpoint_id: str
     environment: Mapping[str, Any]
+    only_to_read: bool = False
 
     def execute(
         self, op: StepContext, instance: Instance, cloned_disks: tuple[ClonedDisk, ...]
     ) -> MorphingResources:
         cloud = op.destination(self.endpoint_id)
+        if self.only_to_read and (images := cloud.clones_to_read(self.environment, cloned_disks)):
+            return MorphingResources(None, {}, images)
         bound = op.on(self.endpoint_id)
         return cloud.deploy_os_morphing_resources(bound, self.environment, instance, cloned_disks)
 

@@ -18,9 +18,7 @@ def ends_of(resources: Resources) -> dict[str, CopyEnd]:
     if resources.worker is not None:
         login = ssh_login(resources.worker)
         ends = {disk.disk_id: DiskEnd(login, disk) for disk in resources.worker.disks}
-    if not isinstance(resources, MorphingResources):
-        ends |= {disk.disk_id: ImageEnd(disk) for disk in resources.images}
-    return ends
+    return ends | {disk.disk_id: ImageEnd(disk) for disk in resources.images}
 
 
 def ssh_login(worker: WorkerVm) -> SshLogin:

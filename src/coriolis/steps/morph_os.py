@@ -6,7 +6,7 @@ from typing import Any
 
 from coriolis.engine.context import StepContext
 from coriolis.engine.step import Step
-from coriolis.errors import NotSupported
+from coriolis.errors import EngineError, NotSupported
 from coriolis.model.enums import EventLevel, OsType, TaskType
 from coriolis.model.instance import Instance
 from coriolis.model.replica import DetectedOs
@@ -37,6 +37,8 @@ class MorphOs(Step):
         self, op: StepContext, instance: Instance, morphing_resources: MorphingResources
     ) -> DetectedOs:
         worker = morphing_resources.worker
+        if worker is None:
+            raise EngineError(message="The cloud made no worker VM for OSMorphing.")
         job = MorphJob(
             login=ssh_login(worker),
             disks=worker.disks,

@@ -1,11 +1,12 @@
 import pytest
 
 from coriolis.errors import EngineError, WorkerError
+from coriolis.model.image import ImageDisk
 from coriolis.model.secret import Secret
 from coriolis.model.worker import SshLogin, WinRmLogin, WorkerDisk, WorkerVm
 from coriolis.providers.base import MorphingResources, TargetResources
 from coriolis.steps.ends import end_of, ends_of
-from coriolis.transfer.job import DiskEnd
+from coriolis.transfer.job import DiskEnd, ImageEnd
 
 DISK = WorkerDisk("d1", "serial", 5)
 
@@ -22,3 +23,8 @@ def test_a_windows_worker_copies_nothing() -> None:
     worker = WorkerVm("1", "w1", WinRmLogin("10.0.0.1", "Admin", Secret("p")), (DISK,))
     with pytest.raises(WorkerError, match="'w1': a worker that runs Linux is needed"):
         ends_of(MorphingResources(worker, {}))
+
+
+def test_clones_that_nobody_adapts_are_images_without_a_worker() -> None:
+    image = ImageDisk("d1", 5, "rbd", {}, {})
+    assert ends_of(MorphingResources(None, {}, (image,))) == {"d1": ImageEnd(image)}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from coriolis.config import OpenStackSection
+from coriolis.model.image import ImageDisk
 from coriolis.model.instance import Instance, Network, ProviderOption, StorageBackend
 from coriolis.model.morphing import MorphingProfile
 from coriolis.model.replica import ClonedDisk, DeployedInstance, DetectedOs, ReplicaDisk
@@ -162,6 +163,11 @@ class OpenStackDestination(DestinationCloud):
             self._workers.delete(op, MORPHING_ROLE, _ids(disks))
             attached = [(d.disk_id, d.volume_id, d.size_bytes) for d in disks]
             return MorphingResources(self._workers.create_with_disks(op, plan, attached), {})
+
+    def clones_to_read(self, env: Environment, disks: Sequence[ClonedDisk]) -> tuple[ImageDisk, ...]:
+        if self._environment(env).data_transfer_mechanism != "rbd":
+            return ()
+        return RbdVolumes(self._client).images(disks)
 
     def delete_os_morphing_resources(
         self,

@@ -1,4 +1,5 @@
-"""Replica volumes as RBD images that the conductor writes itself, in the pool that Cinder keeps them in."""
+"""Replica volumes and their clones as RBD images that the conductor opens itself, in the pool that Cinder keeps them
+in."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from coriolis.errors import CloudError, CloudUnavailable, InvalidInput, NotSuppo
 from coriolis.images import ceph
 from coriolis.images.rbd import KEY, RbdParameters
 from coriolis.model.image import ImageDisk
-from coriolis.model.replica import ReplicaDisk
+from coriolis.model.replica import ClonedDisk, ReplicaDisk
 from coriolis.providers.openstack.ceph_options import CephOptions
 from coriolis.providers.openstack.client import OpenStackClient
 
@@ -26,29 +27,29 @@ class RbdVolumes:
         with self._opened_pool():
             pass
 
-    def images(self, replicas: Sequence[ReplicaDisk]) -> tuple[ImageDisk, ...]:
+    def images(self, disks: Sequence[ReplicaDisk] | Sequence[ClonedDisk]) -> tuple[ImageDisk, ...]:
         """Raises InvalidInput for a volume that is not in the pool: its type belongs to another storage."""
         options = self._options()
         with self._opened_pool() as pool:
             rbd = ceph.binding("rbd")
             present = set(rbd.RBD().list(pool))
-        for replica in replicas:
-            if _image_name(replica) not in present:
+        for disk in disks:
+            if _image_name(disk) not in present:
                 raise InvalidInput(
                     message=f"{self._client.cloud}: Ceph pool {options.ceph_pool_name!r} has no image "
-                    f"{_image_name(replica)!r}: volume {replica.volume_name} is on other storage. Use another volume "
+                    f"{_image_name(disk)!r}: volume {disk.volume_name} is on other storage. Use another volume "
                     "type, or another data_transfer_mechanism."
                 )
         cluster = options.cluster(self._client.ceph_timeout)
         return tuple(
             ImageDisk(
-                disk_id=replica.disk_id,
-                size_bytes=replica.size_bytes,
+                disk_id=disk.disk_id,
+                size_bytes=disk.size_bytes,
                 kind="rbd",
-                parameters=asdict(RbdParameters(cluster, options.ceph_pool_name, _image_name(replica))),
+                parameters=asdict(RbdParameters(cluster, options.ceph_pool_name, _image_name(disk))),
                 secrets={KEY: options.key()},
             )
-            for replica in replicas
+            for disk in disks
         )
 
     def _options(self) -> CephOptions:
@@ -82,6 +83,6 @@ class RbdVolumes:
             raise CloudError(cloud=self._client.cloud, action=action, reason=str(error)) from error
 
 
-def _image_name(replica: ReplicaDisk) -> str:
+def _image_name(disk: ReplicaDisk | ClonedDisk) -> str:
     """Cinder's volume_name_template, unless its operator has another."""
-    return f"volume-{replica.volume_id}"
+    return f"volume-{disk.volume_id}"
