@@ -17,7 +17,7 @@ class Fault:
     policy: "refuse" (403: the policy forbids what "METHOD /path" asks for);
     any create or change: "error" (ends in the error or illegal state), "stuck" (never leaves the transitional state),
     "refuse" (409);
-    backup.create: these three, and "no_service" (error: no cinder-backup is ready);
+    backup.create: these three, and "no_service" (error: no cinder-backup is ready; spoils a snapshot and its volume);
     image.create: these three, of an instance's createImage;
     server.delete: "forget_volumes" (those that Nova reserved stay so, as after a delete right behind the create);
     server.start, vm.start: "no_address" (boots without network), "die" (`seconds` after the start QEMU is killed);

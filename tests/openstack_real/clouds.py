@@ -1,11 +1,13 @@
 """The real cloud as the tests know it: how Coriolis logs in, what is left there, and Ceph's view of the disks."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from demo.source import left_behind, made_by_coriolis
+from openstack.exceptions import ResourceFailure
 from testbed.openstack.contents import describe
 from testbed.openstack.enclosure import Enclosure
 from testbed.openstack.registration import connect
@@ -75,8 +77,18 @@ class Operator:
         storage = self._tenant.block_storage
         volume = storage.find_volume(_TRIED) or storage.create_volume(name=_TRIED, size=1)
         storage.wait_for_status(volume, "available", ["error"], interval=1, wait=_SECONDS)
-        backup = storage.create_backup(name=_TRIED, volume_id=volume.id)
-        storage.wait_for_status(backup, "available", ["error"], interval=1, wait=_SECONDS)
+        deadline = time.monotonic() + _SECONDS
+        while True:
+            backup = storage.create_backup(name=_TRIED, volume_id=volume.id)
+            try:
+                storage.wait_for_status(backup, "available", ["error"], interval=1, wait=_SECONDS)
+            except ResourceFailure:  # cinder-scheduler does not know of the new cinder-backup yet
+                if time.monotonic() > deadline:
+                    raise
+                storage.delete_backup(backup)
+                time.sleep(5)
+            else:
+                return
 
     def revoke_tokens(self, user: str) -> None:
         """A password that is set anew, be it to the same, ends all tokens of the user."""

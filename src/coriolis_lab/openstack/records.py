@@ -231,7 +231,8 @@ class Attachment:
 
 @dataclass
 class Volume:
-    """`reservation`: what Nova holds it by for a server that it begins to make; no attachment yet."""
+    """`reservation`: what Nova holds it by for a server that it begins to make; no attachment yet. `status`: none at
+    all is what Cinder's scheduler leaves it, see `backup_work`."""
 
     id: str
     name: str
@@ -239,7 +240,7 @@ class Volume:
     user_id: str
     size: int
     volume_type: str
-    status: str = "creating"
+    status: str | None = "creating"
     description: str | None = None
     bootable: bool = False
     readonly: bool = False

@@ -137,11 +137,15 @@ class Volumes:
 
     def exists(self, kind: str, read: Callable[[], Any]) -> bool:
         """Raises CloudError for one that failed to be deleted: it would be waited for in vain."""
+        return self.found(kind, read) is not None
+
+    def found(self, kind: str, read: Callable[[], Any]) -> Any | None:
+        """As `exists`; what is there."""
         found = self._client.optional(f"read {kind}", read)
         if found is not None and found.status == "error_deleting":
             reason = f"{kind} {found.name} is in error_deleting"
             raise CloudError(cloud=self._client.cloud, action=f"delete {kind}", reason=reason)
-        return found is not None
+        return found
 
     def _delete(self, name: str, volume_id: str) -> None:
         try:

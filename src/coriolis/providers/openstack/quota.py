@@ -1,6 +1,6 @@
 """Whether a project's quotas leave room for what is to be created."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from coriolis.errors import NotFound, PermissionRefused, QuotaExceeded
@@ -22,6 +22,9 @@ class Needs:
     security_groups: int = 0
     backups: int = 0
     backup_gigabytes: int = 0
+
+    def __add__(self, other: "Needs") -> "Needs":
+        return Needs(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)

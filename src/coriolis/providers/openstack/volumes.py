@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
+from coriolis.errors import CloudError
 from coriolis.model.enums import ResourceKind
 from coriolis.model.instance import Disk, Instance
 from coriolis.providers.base import Operation
 from coriolis.providers.lifecycle import Patience, create_resource, remove_resource, run_all
 from coriolis.providers.openstack.block_storage import Volumes, gib
+
+_FORGOTTEN_SECONDS = 2.0  # between the end of a backup and its snapshot's return to available
 
 
 class ExportVolumes(Volumes):
@@ -84,10 +88,34 @@ class ExportVolumes(Volumes):
             delete=lambda id_: self._client.call(
                 f"delete snapshot {name}", lambda: storage.delete_snapshot(id_)
             ),
-            exists=lambda id_: self.exists("snapshot", lambda: storage.get_snapshot(id_)),
+            exists=partial(self._snapshot_exists, op),
             patience=self._client.patience,
             cloud=self._client.cloud,
         )
+
+    def _snapshot_exists(self, op: Operation, snapshot_id: str) -> bool:
+        """Raises CloudError for one that Cinder will never let go of (see `export.trial`)."""
+        read = partial(self._storage.get_snapshot, snapshot_id)
+        found = self.found("snapshot", read)
+        if self._is_forgotten(found):
+            op.sleep(_FORGOTTEN_SECONDS)
+            found = self.found("snapshot", read)
+        if found is not None and self._is_forgotten(found):
+            reason = (
+                f"Cinder left snapshot {found.name} in backing-up when no cinder-backup was there, and nothing backs "
+                "it up now. Have an administrator reset it (openstack volume snapshot set --state available "
+                f"{snapshot_id}) and its volume, if that has no status (openstack volume set --state in-use "
+                f"{found.volume_id}), then try the clean-up again"
+            )
+            raise CloudError(cloud=self._client.cloud, action="delete a snapshot", reason=reason)
+        return found is not None
+
+    def _is_forgotten(self, snapshot: Any | None) -> bool:
+        if snapshot is None or snapshot.status != "backing-up":
+            return False
+        backups = partial(self._storage.backups, details=True, volume_id=snapshot.volume_id)
+        listed = self._client.rows("list backups", backups)
+        return not any(one.snapshot_id == snapshot.id and one.status == "creating" for one in listed)
 
 
 def snapshot_name(op: Operation, number: int) -> str:

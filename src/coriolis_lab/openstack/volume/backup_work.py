@@ -36,7 +36,9 @@ class BackupRefusedError(Exception):
     """What the user reads as fail_reason."""
 
 
-def submit_create(cloud: Cloud, backup: Backup, volume_status: str, fault: str | None) -> None:
+def submit_create(cloud: Cloud, backup: Backup, volume_status: str | None, fault: str | None) -> None:
+    """`volume_status`: what the volume goes back to."""
+
     def work() -> None:
         if fault == "stuck":
             return
@@ -44,7 +46,8 @@ def submit_create(cloud: Cloud, backup: Backup, volume_status: str, fault: str |
         with cloud.lock:
             backup.status, backup.fail_reason = ("error", reason) if reason else ("available", None)
             backup.updated = now()
-            _release(cloud, backup, volume_status)
+            release = _forget if fault == "no_service" else _release
+            release(cloud, backup, volume_status)
 
     cloud.jobs.submit(f"volume/{backup.volume_id}", work, cloud.settings.delays.disk)
 
@@ -66,13 +69,22 @@ def submit_delete(cloud: Cloud, backup: Backup, fault: str | None) -> None:
     cloud.jobs.submit(f"backup/{backup.id}", work, cloud.settings.delays.delete)
 
 
-def _release(cloud: Cloud, backup: Backup, volume_status: str) -> None:
+def _release(cloud: Cloud, backup: Backup, volume_status: str | None) -> None:
     snapshot = cloud.snapshots.get(backup.snapshot_id or "")
     volume = cloud.volumes.get(backup.volume_id)
     if snapshot is not None:
         snapshot.status = "available"
     elif volume is not None and volume.status == "backing-up":
         volume.status = volume_status
+
+
+def _forget(cloud: Cloud, backup: Backup, volume_status: str | None) -> None:
+    """As the scheduler of Zed does it, which thinks of volumes only: the snapshot stays in backing-up, and its volume
+    gets the status that it had before a backup which it never was in, so none (seen)."""
+    if backup.snapshot_id is None:
+        _release(cloud, backup, volume_status)
+    elif (volume := cloud.volumes.get(backup.volume_id)) is not None:
+        volume.status = None
 
 
 def _try(cloud: Cloud, backup: Backup) -> str | None:

@@ -86,7 +86,7 @@ def submit_extend(cloud: Cloud, volume: Volume, size: int) -> None:
     )
 
 
-def _extend(cloud: Cloud, volume: Volume, size: int, before: str) -> None:
+def _extend(cloud: Cloud, volume: Volume, size: int, before: str | None) -> None:
     if _try("extension", volume.id, lambda: cloud.hypervisor.resize_disk(volume.id, size * GIB)):
         with cloud.lock:
             volume.size = size
@@ -152,7 +152,7 @@ def submit_revert(cloud: Cloud, volume: Volume, snapshot: Snapshot) -> None:
     cloud.jobs.submit(f"volume/{volume.id}", work, cloud.settings.delays.snapshot)
 
 
-def _settle(cloud: Cloud, volume: Volume, status: str) -> None:
+def _settle(cloud: Cloud, volume: Volume, status: str | None) -> None:
     with cloud.lock:
         volume.status, volume.updated = status, now()
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from coriolis.model.enums import EventLevel, ResourceKind
 from coriolis.model.instance import Disk
 from coriolis.providers.base import Operation
 from coriolis.providers.lifecycle import Patience, create_resource, remove_resource, wait_until
-from coriolis.providers.openstack.block_storage import gib
+from coriolis.providers.openstack.block_storage import GIB, gib
 from coriolis.providers.openstack.client import OpenStackClient
 from coriolis.providers.openstack.export.points import Kept, Point
 
@@ -23,6 +24,9 @@ _NO_SERVICE = "Service not found for creating backup"
 restart, as it reports its driver's state once a minute and is not ready in the first report (seen on Zed)."""
 _SERVICE_SECONDS = 180.0
 _SERVICE_PAUSE = 15.0
+
+_TRIAL = "trial"
+_FRESH = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,21 @@ class Backups:
         storage = self._storage
         listed = partial(storage.backups, details=True, limit=1)
         return self._client.call("list backups", lambda: next(iter(listed()), None))
+
+    def were_taken_lately(self) -> bool:
+        """The newest backup shows that a service was there a moment ago."""
+        latest = self.latest()
+        if latest is None or latest.status != "available":
+            return False
+        moment = datetime.fromisoformat(latest.updated_at or latest.created_at)
+        return datetime.now(UTC) - moment.replace(tzinfo=UTC) < _FRESH
+
+    def try_out(self, op: Operation, volume_id: str, container: str | None) -> None:
+        """Backs up a volume of ours that has no other purpose, once somebody is there to do it; its name is
+        `trial_name`. Raises CloudError if nobody comes."""
+        wish = Wish(0, Disk(volume_id, GIB), None, incremental=False, container=container)
+        begun = self._begin(op, wish, _TRIAL, incremental=False)
+        self._taken(op, wish, _TRIAL, begun, incremental=False)
 
     def base(self, op: Operation, mechanism: str, disk: Disk, point: Point | None) -> Point | None:
         """The backup that the replica holds, if a new one can be compared with it; else an event says why not."""
@@ -108,7 +127,7 @@ class Backups:
                 raise asked
             asked, backup = self._taken(op, wish, _NAMES[0], asked, incremental=wish.incremental)
         except CloudError as error:
-            if not wish.incremental or error.retryable:
+            if not wish.incremental or error.retryable or _NO_SERVICE in error.message:
                 raise
             text = f"Disk {wish.disk.id} is backed up in full: an incremental backup failed. {error.message}"
             op.event(EventLevel.WARNING, text)
@@ -121,13 +140,15 @@ class Backups:
     def _taken(
         self, op: Operation, wish: Wish, label: str, kept: Kept, *, incremental: bool
     ) -> tuple[Kept, Any]:
-        """The backup once it is made; begun anew where no service was there to take it."""
+        """The backup once it is made; begun anew where no service was there to take it, unless it is of a snapshot,
+        which cannot be backed up again then (see `trial`)."""
         deadline = time.monotonic() + _SERVICE_SECONDS
         while True:
             try:
                 return kept, self._wait(op, wish, kept)
             except CloudError as error:
-                if _NO_SERVICE not in error.message or time.monotonic() > deadline:
+                lost = _NO_SERVICE not in error.message or wish.snapshot_id is not None
+                if lost or time.monotonic() > deadline:
                     raise
             self.remove(op, kept.name)
             op.sleep(_SERVICE_PAUSE)
@@ -216,3 +237,7 @@ class Backups:
 
     def _delete(self, name: str, backup_id: str) -> None:
         self._client.call(f"delete backup {name}", lambda: self._storage.delete_backup(backup_id))
+
+
+def trial_name(op: Operation) -> str:
+    return op.name(_TRIAL, "0")

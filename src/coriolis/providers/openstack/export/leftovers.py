@@ -10,7 +10,7 @@ from coriolis.providers.base import Operation
 from coriolis.providers.lifecycle import run_all
 from coriolis.providers.openstack.checks import EXPORT_ROLE
 from coriolis.providers.openstack.client import OpenStackClient
-from coriolis.providers.openstack.export.backups import Backups
+from coriolis.providers.openstack.export.backups import Backups, trial_name
 from coriolis.providers.openstack.export.freeze import frozen_name
 from coriolis.providers.openstack.export.points import Kept, Point, stale_of
 from coriolis.providers.openstack.export.worker import root_image_name
@@ -40,6 +40,8 @@ class Leftovers:
                 partial(self._workers.delete, op, EXPORT_ROLE),
                 partial(self._volumes.delete_clones, op, instance),
                 *(partial(self._backups.remove, op, name) for name in backups),
+                partial(self._backups.remove, op, trial_name(op)),
+                partial(self._volumes.delete_volume, op, trial_name(op)),
                 *(partial(self._volumes.delete_snapshot, op, name) for name in snapshots),
                 *(partial(self._images.delete, op, name) for name in (root_image_name(op), frozen_name(op))),
             ]

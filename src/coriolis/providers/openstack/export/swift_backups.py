@@ -13,6 +13,7 @@ from coriolis.providers.base import Operation, SourceResources
 from coriolis.providers.openstack.block_storage import gib
 from coriolis.providers.openstack.checks import check_disks
 from coriolis.providers.openstack.client import OpenStackClient
+from coriolis.providers.openstack.export import trial
 from coriolis.providers.openstack.export.backups import Backups, Made, Wish
 from coriolis.providers.openstack.export.freeze import Freezer
 from coriolis.providers.openstack.export.points import Point
@@ -30,6 +31,7 @@ class SwiftBackupsExport:
     ) -> None:
         self._client = client
         self._backups = backups
+        self._trial = trial.BackupTrial(client, backups)
         self._freezer = freezer
         self._container = container
 
@@ -44,13 +46,14 @@ class SwiftBackupsExport:
         gigabytes = sum(gib(disk.size_bytes) for disk in instance.disks)
         count = len(instance.disks)
         needs = Needs(snapshots=count, gigabytes=gigabytes, backups=count, backup_gigabytes=gigabytes)
-        check_needs(client, needs, f"export instance {instance.name!r}")
+        check_needs(client, needs + trial.NEEDS, f"export instance {instance.name!r}")
 
     def deploy(self, op: Operation, instance: Instance, points: Mapping[str, Point]) -> SourceResources:
         """The snapshots are of one moment, as far as that goes; the backups of them may take their time."""
         bases = {
             disk.id: self._backups.base(op, MECHANISM, disk, points.get(disk.id)) for disk in instance.disks
         }
+        self._trial.run(op, instance.disks[0].id, self._container)
         snapshots = self._freezer.freeze(op, instance)
         wishes = [
             Wish(
