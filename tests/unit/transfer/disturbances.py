@@ -2,8 +2,12 @@
 
 import os
 import signal
+from dataclasses import replace
 
 from coriolis.errors import Cancelled
+from coriolis.transfer.job import CopyJob
+from coriolis.transfer.limits import Limits
+from coriolis.transfer.process import run_copy_job
 from tests.unit.transfer.copying import Pair
 from tests.unit.transfer.processes import children, written
 
@@ -27,3 +31,9 @@ class Disturbance:
 class KillChild(Disturbance):
     def act(self) -> None:
         os.kill(children("coriolis.transfer.child")[-1], signal.SIGKILL)
+
+
+def run_disturbed(job: CopyJob, disturbance: Disturbance) -> None:
+    """Read so slowly that on no machine the disk is there before somebody looks."""
+    limits = Limits(source_read=job.copies[0].size_bytes / 2)
+    run_copy_job(replace(job, limits=limits), report=lambda progress: None, check=disturbance.check)

@@ -24,7 +24,7 @@ from coriolis.transfer.process import run_copy_job
 from tests.unit.sshd import PrivateSshd
 from tests.unit.transfer.children import run_first
 from tests.unit.transfer.copying import Pair
-from tests.unit.transfer.disturbances import Disturbance, KillChild
+from tests.unit.transfer.disturbances import Disturbance, KillChild, run_disturbed
 from tests.unit.transfer.processes import agents, children, processes, written
 
 MIB = 1 << 20
@@ -50,10 +50,6 @@ def assert_quiet(pair: Pair) -> None:
     assert not pair.manifest(1).exists()
 
 
-def run_and_disturb(pair: Pair, disturb: Disturbance) -> None:
-    run_copy_job(pair.job(1), report=lambda progress: None, check=disturb.check)
-
-
 class KillSsh(Disturbance):
     def act(self) -> None:
         os.kill(children(f"-p\0{self.pair.sshd.port}\0")[-1], signal.SIGKILL)
@@ -66,7 +62,7 @@ class KillAgent(Disturbance):
 
 def test_cancel(pair: Pair) -> None:
     with pytest.raises(Cancelled):
-        run_and_disturb(pair, Disturbance(pair))
+        run_disturbed(pair.job(1), Disturbance(pair))
     assert_quiet(pair)
 
 
@@ -74,7 +70,7 @@ def test_cancel(pair: Pair) -> None:
 def test_a_killed_part_interrupts_and_the_next_run_goes_on(pair: Pair, kind: type[Disturbance]) -> None:
     disturbance = kind(pair)
     with pytest.raises(TransferInterrupted):
-        run_and_disturb(pair, disturbance)
+        run_disturbed(pair.job(1), disturbance)
     assert disturbance.done
     assert_quiet(pair)
     result = pair.copy(1, compare_destination=True)
@@ -188,7 +184,7 @@ def test_no_secret_in_any_argument_or_environment(pair: Pair) -> None:
                     assert needle not in Path("/proc", str(pid), name).read_bytes()
             seen.set()
 
-    run_and_disturb(pair, Look(pair))
+    run_disturbed(pair.job(1), Look(pair))
     assert seen.is_set()
 
 
@@ -238,5 +234,5 @@ class EndAgainAndAgain(Disturbance):
 
 def test_a_child_that_is_told_many_times_to_end_does_end(pair: Pair) -> None:
     with pytest.raises(Cancelled):
-        run_and_disturb(pair, EndAgainAndAgain(pair))
+        run_disturbed(pair.job(1), EndAgainAndAgain(pair))
     assert_quiet(pair)

@@ -20,7 +20,7 @@ from coriolis.transfer.process import run_copy_job
 from tests.unit.sshd import PrivateSshd
 from tests.unit.transfer.children import run_first
 from tests.unit.transfer.copying import LEAF, Pair, run, touch_leaves
-from tests.unit.transfer.disturbances import Disturbance, KillChild
+from tests.unit.transfer.disturbances import Disturbance, KillChild, run_disturbed
 from tests.unit.transfer.processes import agents, children, holders
 
 MIB = 1 << 20
@@ -145,10 +145,6 @@ class KillWriter(Disturbance):
         os.kill(max(holders(self.pair.destination)), signal.SIGKILL)
 
 
-def disturbed(job: CopyJob, disturbance: Disturbance) -> None:
-    run_copy_job(job, report=lambda progress: None, check=disturbance.check)
-
-
 def assert_quiet(pair: Pair) -> None:
     end = time.monotonic() + 30
     while children("coriolis.transfer.child") or children(f"-p\0{pair.sshd.port}\0") or agents(pair):
@@ -165,7 +161,7 @@ def test_a_killed_part_is_named_and_the_next_run_goes_on(
     journal = pair.directory / "journal"
     job = job_over(route, pair, destination_zeroed=True, journal=journal)
     with pytest.raises(TransferInterrupted, match=kind.culprit):
-        disturbed(job, kind(pair))
+        run_disturbed(job, kind(pair))
     assert_quiet(pair)
     (result,) = run(job_over(route, pair, compare_destination=True, journal=journal))
     assert pair.identical()
@@ -174,7 +170,7 @@ def test_a_killed_part_is_named_and_the_next_run_goes_on(
 
 def test_cancel(pair: Pair) -> None:
     with pytest.raises(Cancelled):
-        disturbed(job_over("tls", pair), Disturbance(pair))
+        run_disturbed(job_over("tls", pair), Disturbance(pair))
     assert_quiet(pair)
 
 
@@ -185,7 +181,7 @@ class TruncateSource(Disturbance):
 
 def test_a_failing_reader_is_named(pair: Pair) -> None:
     with pytest.raises(TransferError, match=r"the reader on worker 127.0.0.1: the disk ends at byte"):
-        disturbed(job_over("tls", pair), TruncateSource(pair))
+        run_disturbed(job_over("tls", pair), TruncateSource(pair))
     assert_quiet(pair)
 
 
