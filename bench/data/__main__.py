@@ -2,6 +2,7 @@
 
 python -m bench.data                           1 GiB, five rounds, in memory: half an hour on two cores
 python -m bench.data --quick                   64 MiB, two rounds: whether everything works; its figures say nothing
+python -m bench.data --sizes 4 --rounds 3      the same where the start of a run counts less; 16 GB of memory
 python -m bench.data --sizes 1 4 16 --directory /var/tmp     and whether the cost is linear; 40 GB of disk
 """
 
